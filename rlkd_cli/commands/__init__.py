@@ -1,0 +1,1 @@
+"""The commands: options in, one pipeline call, a summary for people."""

@@ -1,0 +1,99 @@
+"""Rich: progress, tables, messages. The one place that knows a terminal; all of it is on standard error."""
+
+import time
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
+
+from rlkd_cli.errors import RecordError
+
+err = Console(stderr=True, highlight=False)
+PLAIN_INTERVAL = 10.0  # seconds between progress lines where standard error is no terminal
+
+
+def message(text: str, style: str | None = None) -> None:
+    """One line for people, taken literally (no markup)."""
+    err.print(Text(text), style=style, soft_wrap=True)
+
+
+def table(title: str, rows: Iterable[Sequence[str]], header: Sequence[str] = ()) -> None:
+    """A small table; without a header, of names and values."""
+    rows = list(rows)
+    grid = Table(title=title, title_justify="left", show_header=bool(header))
+    for number in range(len(header) or (len(rows[0]) if rows else 1)):
+        grid.add_column(header[number] if header else "", justify="left" if number == 0 else "right")
+    for row in rows:
+        grid.add_row(*map(Text, row))
+    err.print(grid)
+
+
+class View:
+    """A live line on a terminal, plain lines elsewhere, nothing when quiet. Use as a context manager."""
+
+    def __init__(self, title: str, total: int | None, quiet: bool = False) -> None:
+        self.title, self.total, self.quiet = title, total, quiet
+        self.count, self._printed = 0, time.monotonic()
+        self._rich: Progress | None = None
+        if err.is_terminal and not quiet:
+            columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+            self._rich = Progress(*columns, TimeRemainingColumn(), TextColumn("{task.fields[note]}"), console=err)
+            self._task = self._rich.add_task(title, total=total, note="")
+
+    def __enter__(self) -> "View":
+        if self._rich:
+            self._rich.start()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        if self._rich:
+            self._rich.stop()
+
+    def update(self, count: int, total: int | None = None, note: str = "") -> None:
+        """How far it is, with a few words."""
+        self.count, self.total = count, total or self.total
+        if self._rich:
+            self._rich.update(self._task, completed=count, total=self.total, note=note)
+        elif not self.quiet and time.monotonic() - self._printed >= PLAIN_INTERVAL:
+            self._printed = time.monotonic()
+            message(f"{self.title}: {count}{f'/{self.total}' if self.total else ''} {note}".rstrip())
+
+
+class RunView(View):
+    """A run's progress over records: what an earlier run finished counts, but not into the rate."""
+
+    def __init__(self, title: str, total: int | None, quiet: bool = False) -> None:
+        super().__init__(title, total, quiet)
+        self.errors: Counter[str] = Counter()
+        self._finished_before, self._finished, self._started = 0, 0, time.monotonic()
+
+    def resumed(self) -> None:
+        self._finished_before += 1
+        self._show()
+
+    def done(self, error: RecordError | None) -> None:
+        self._finished += 1
+        if error:
+            self.errors[error.code] += 1
+        self._show()
+
+    def _show(self) -> None:
+        rate = self._finished / max(time.monotonic() - self._started, 1e-9)
+        rejected = f", {self.errors.total()} rejected" if self.errors else ""
+        self.update(self._finished_before + self._finished, note=f"{rate:.1f}/s{rejected}")
+
+
+def training_view(title: str, quiet: bool, names: Sequence[str]) -> tuple[View, Any]:
+    """A view of a training and the function that its log entries go to; `names` are the metrics to show."""
+    view = View(title, None, quiet)
+
+    def show(entry: dict[str, Any]) -> None:
+        notes = [f"{name} {entry[name]:.3g}" if isinstance(entry[name], float) else str(entry[name]) for name in names if name in entry]
+        if notes:
+            view.update(entry["step"], entry.get("of"), ", ".join(notes))
+
+    return view, show

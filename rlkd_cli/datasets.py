@@ -1,0 +1,167 @@
+"""Published data sets and benchmarks as records.
+
+`expand` turns one row, in whatever columns it was published, into records with `id`, `problem`, `path` …; rows
+that are records already pass through. Columns were checked against the data sets' own pages.
+"""
+
+import os
+import re
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from rlkd_cli.errors import InputError, UsageError
+from rlkd_cli.records import Raw
+
+DOMAINS = {"biology": "science", "physics": "science", "chemistry": "science", "puzzles": "puzzle"}
+
+# name -> (hub id, configuration, split, revision), runs of each question in the paper (section 4.1)
+BENCHMARKS: dict[str, tuple[str, int]] = {
+    "aime24": ("hf://HuggingFaceH4/aime_2024:train", 64),
+    "aime25": ("hf://math-ai/aime25:test", 64),
+    "math500": ("hf://HuggingFaceH4/MATH-500:test", 4),
+    "gpqa-diamond": ("hf://Idavidrein/gpqa/gpqa_diamond:train", 8),
+    "gsm8k": ("hf://openai/gsm8k/main:test", 4),
+}
+
+
+def expand(row: Raw, mapping: dict[str, str], where: str) -> Iterator[Raw]:
+    """The records that a row stands for: one, or one for each of its paths.
+
+    `mapping` renames columns first (`{"problem": "question"}`: the field `problem` is the column `question`).
+    """
+    if mapping:
+        row = rename(row, mapping, where)
+    row = _published(row, where)
+    if not isinstance(row.get("paths"), list):
+        yield row
+        return
+    shared = {name: value for name, value in row.items() if name != "paths"}
+    for sample, path in enumerate(row["paths"]):
+        # lists that run beside `paths` (OpenR1's correctness_math_verify) are taken apart with it
+        own = {
+            name: value[sample]
+            for name, value in shared.items()
+            if name.startswith("correctness_") and isinstance(value, list) and len(value) == len(row["paths"])
+        }
+        yield {**shared, **own, "path": path, "sample": sample}
+
+
+def rename(row: Raw, mapping: dict[str, str], where: str) -> Raw:
+    """The row with columns renamed, in place; InputError where a column is missing."""
+    for field, column in mapping.items():
+        if column not in row:
+            raise InputError(where, column, f"no such column (from --map {field}={column})")
+    names = {column: field for field, column in mapping.items()}
+    return {names.get(name, name): value for name, value in row.items() if name in names or name not in mapping}
+
+
+def _published(row: Raw, where: str) -> Raw:
+    """A row of a data set as published, as a record; any other row as it is."""
+    for columns, convert in _FORMATS:
+        if columns <= row.keys() and "path" not in row:
+            converted = convert(row)
+            number = where.rpartition(":")[2]
+            identity = row.get("id", row.get("uuid", row.get("unique_id", int(number) if number.isdigit() else where)))
+            return {"id": identity, **converted, **{k: v for k, v in row.items() if k not in columns | {"id"}}} | {
+                k: v for k, v in converted.items() if v is not None
+            }
+    if "problem" in row and "id" not in row:
+        for column in ("uuid", "unique_id"):
+            if column in row:
+                return {"id": row[column], **row}
+    return row
+
+
+def _open_r1(row: Raw) -> Raw:
+    return {"problem": row["problem"], "paths": row["generations"]}
+
+
+def _open_thoughts(row: Raw) -> Raw:
+    path = f"<think>\n{row['deepseek_reasoning']}\n</think>\n\n{row['deepseek_solution']}"
+    return {"problem": row["problem"], "path": path, **_domain(row)}
+
+
+def _domain(row: Raw) -> Raw:
+    domain = row.get("domain")
+    return {"domain": DOMAINS.get(domain, domain)} if isinstance(domain, str) else {}
+
+
+def _s1k(row: Raw) -> Raw:
+    path = f"<think>\n{row['deepseek_thinking_trajectory']}\n</think>\n\n{row['deepseek_attempt']}"
+    return {"problem": row["question"], "path": path} | ({"answer": row["solution"]} if "solution" in row else {})
+
+
+def _limo(row: Raw) -> Raw:
+    return {"problem": row["question"], "path": row["solution"], "answer": row["answer"]}
+
+
+def _gsm8k(row: Raw) -> Raw:
+    return {"problem": row["question"], "answer": str(row["answer"]).rpartition("####")[2].strip().replace(",", "")}
+
+
+def _gpqa(row: Raw) -> Raw:
+    """GPQA as a question with lettered choices, shuffled by a seed of the question's own."""
+    import random
+
+    question, right = row["Question"], row["Correct Answer"]
+    choices = [right, *(row[f"Incorrect Answer {i}"] for i in (1, 2, 3))]
+    random.Random(question).shuffle(choices)
+    lines = [f"({letter}) {choice.strip()}" for letter, choice in zip("ABCD", choices, strict=True)]
+    letter = "ABCD"[choices.index(right)]
+    return {"problem": "\n".join([question.strip(), "", *lines]), "answer": letter, "domain": "science"}
+
+
+def _chat(turns: Any, role: str, content: str) -> Raw:
+    """The last question and the last reply of a conversation."""
+    if not isinstance(turns, list) or not all(isinstance(turn, dict) for turn in turns):
+        return {"problem": None, "path": None}
+    asked = [turn.get(content) for turn in turns if turn.get(role) in ("user", "human")]
+    said = [turn.get(content) for turn in turns if turn.get(role) in ("assistant", "gpt")]
+    path = said[-1] if said else None
+    if isinstance(path, str):  # OpenThoughts' own tags for the thinking
+        path = re.sub(r"<\|begin_of_thought\|>", "<think>", path).replace("<|end_of_thought|>", "</think>")
+        path = re.sub(r"<\|(begin|end)_of_solution\|>", "", path).strip()
+    return {"problem": asked[-1] if asked else None, "path": path}
+
+
+_FORMATS: list[tuple[set[str], Callable[[Raw], Raw]]] = [
+    ({"problem", "generations"}, _open_r1),
+    ({"problem", "deepseek_reasoning", "deepseek_solution"}, _open_thoughts),
+    ({"question", "deepseek_thinking_trajectory", "deepseek_attempt"}, _s1k),
+    ({"Question", "Correct Answer", "Incorrect Answer 1", "Incorrect Answer 2", "Incorrect Answer 3"}, _gpqa),
+    ({"question", "solution", "answer"}, _limo),
+    ({"question", "answer"}, _gsm8k),
+    ({"conversations"}, lambda row: _chat(row["conversations"], "from", "value")),
+    ({"messages"}, lambda row: _chat(row["messages"], "role", "content")),
+]
+
+
+def load_hub(source: str) -> Iterable[Any]:
+    """The rows of `hf://OWNER/DATASET[/CONFIG]:SPLIT`; UsageError where it cannot be had."""
+    match = re.fullmatch(r"hf://([^/:]+/[^/:]+)(?:/([^:]+))?:(.+)", source)
+    if not match:
+        raise UsageError(f"{source}: write hf://OWNER/DATASET[/CONFIG]:SPLIT")
+    import datasets
+
+    name, config, split = match.groups()
+    try:
+        return datasets.load_dataset(name, config, split=split)
+    except Exception as error:  # the library raises a dozen kinds, and a hub adds its own
+        reason = str(error).strip().split("\n")[0]
+        raise UsageError(f"{source}: cannot be loaded ({type(error).__name__}: {reason})") from error
+
+
+def benchmark(name: str) -> tuple[str, int]:
+    """(source, runs of each question) of a benchmark by name, or of a file (1 run).
+
+    A file NAME.jsonl in `RLKD_BENCH_DIR` goes before the hub.
+    """
+    if name not in BENCHMARKS:
+        if Path(name).suffix or name == "-" or name.startswith("hf://"):
+            return name, 1
+        raise UsageError(f"no benchmark {name!r}: one of {', '.join(BENCHMARKS)}, or a file of problems with answers")
+    source, runs = BENCHMARKS[name]
+    folder = os.environ.get("RLKD_BENCH_DIR")
+    local = Path(folder, f"{name}.jsonl") if folder else None
+    return (str(local) if local and local.is_file() else source), runs

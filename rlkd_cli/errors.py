@@ -1,0 +1,46 @@
+"""What can go wrong, and what it means for the exit status.
+
+RlkdError                 anything that ends a command with a message and no traceback
+├── UsageError      (2)   a bad option, a missing key, a model that cannot be opened
+│   └── InputError  (2)   bad input: says file, line and field
+├── ModelError      (1)   a model or server that cannot go on (wrong key, no such model, out of memory)
+└── OutputError     (1)   an output that cannot be written
+
+RecordError               one record could not be done: it becomes a reject, the command goes on
+"""
+
+
+class RlkdError(Exception):
+    """Ends the command; its text is what the user reads, one line."""
+
+    exit_status = 1
+
+
+class UsageError(RlkdError):
+    """The command as typed cannot run."""
+
+    exit_status = 2
+
+
+class InputError(UsageError):
+    """Bad input at a place: `where` is `file:line`, `field` may be empty, `text` is a line that is no JSON."""
+
+    def __init__(self, where: str, field: str, reason: str, text: str = "") -> None:
+        self.where, self.field, self.reason, self.text = where, field, reason, text
+        super().__init__(": ".join(part for part in (where, field, reason) if part))
+
+
+class ModelError(RlkdError):
+    """No further request to this model can succeed."""
+
+
+class OutputError(RlkdError):
+    """An output file that cannot be written or continued."""
+
+
+class RecordError(Exception):
+    """What could not be done for one record: `code` is short and stable, `detail` is for people."""
+
+    def __init__(self, code: str, detail: str) -> None:
+        self.code, self.detail = code, detail
+        super().__init__(f"{code}: {detail}")

@@ -1,0 +1,59 @@
+"""Where text comes from: one engine a file, each imported only when a model of its kind is opened."""
+
+import os
+from importlib.util import find_spec
+from pathlib import Path
+
+from rlkd_cli.errors import UsageError
+from rlkd_cli.models.base import Message, Reply, Sampling, TextModel, user
+from rlkd_cli.models.endpoint import EndpointModel, HttpOptions, only_model, provider_key
+from rlkd_cli.models.replay import RecordingModel, ReplayModel
+
+__all__ = ["HttpOptions", "Message", "Reply", "Sampling", "TextModel", "open_model", "user"]
+
+
+def open_model(spec: str, http: HttpOptions | None = None, record: Path | None = None) -> TextModel:
+    """The model that `spec` names (`ENGINE/NAME` or an endpoint), recording its replies where `record` is given.
+
+    UsageError where the spec cannot be used as it stands (a missing key, an engine that is not installed);
+    ModelError where the model cannot be loaded.
+    """
+    model = _open(spec, http or HttpOptions())
+    return RecordingModel(model, record) if record else model
+
+
+def _open(spec: str, http: HttpOptions) -> TextModel:
+    engine, _, name = spec.partition("/")
+    if not spec or (not name and engine in ("openai", "deepseek", "vllm", "hf", "replay")):
+        raise UsageError(f"model {spec!r}: write ENGINE/NAME, http://HOST:PORT/v1#NAME, or a model's name or folder")
+    if spec.startswith(("http://", "https://")):
+        url, _, served = spec.partition("#")
+        key = os.environ.get("RLKD_API_KEY") or "none"
+        return EndpointModel(url, served or only_model(url, key), key, http, spec)
+    if engine == "openai":
+        base = os.environ.get("OPENAI_BASE_URL") or None
+        return EndpointModel(base, name, provider_key("OPENAI_API_KEY", spec), http, spec)
+    if engine == "deepseek":
+        key = provider_key("DEEPSEEK_API_KEY", spec)
+        return EndpointModel("https://api.deepseek.com", name, key, http, spec)
+    if engine == "replay":
+        return ReplayModel(Path(name))
+    if engine == "vllm" or (engine != "hf" and find_spec("vllm") and _has_accelerator()):
+        from rlkd_cli.models.vllm_engine import VllmModel
+
+        return VllmModel(name if engine == "vllm" else spec)
+    from rlkd_cli.models.hf_engine import HfModel
+
+    return HfModel(name if engine == "hf" else spec, batch_size=http.concurrency)
+
+
+def model_folder(spec: str) -> str:
+    """The name or folder inside a spec of an in-process engine; the spec itself for any other."""
+    engine, _, name = spec.partition("/")
+    return name if engine in ("hf", "vllm") and name else spec
+
+
+def _has_accelerator() -> bool:
+    import torch
+
+    return torch.cuda.is_available()

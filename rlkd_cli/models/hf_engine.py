@@ -1,0 +1,156 @@
+"""transformers in this process: batches of like length, every request with random numbers of its own."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rlkd_cli.errors import ModelError, RecordError
+from rlkd_cli.models.base import Message, Reply, Sampling
+from rlkd_cli.models.batching import Batcher
+
+
+@dataclass(frozen=True)
+class _Request:
+    ids: list[int]
+    sampling: Sampling
+
+
+class HfModel:
+    """A causal language model from the hub or a folder.
+
+    A reply depends on its request and its seed, not on what else is in the batch (up to the last digits of
+    floating-point sums), so that a run that was broken off and resumed samples the same paths.
+    """
+
+    def __init__(self, name: str, batch_size: int = 64, device: str | None = None) -> None:
+        import torch
+        from transformers import AutoModelForCausalLM, AutoTokenizer
+
+        self.name = f"hf/{name}"
+        try:
+            tokenizer = AutoTokenizer.from_pretrained(name, padding_side="left")
+            model = AutoModelForCausalLM.from_pretrained(name, dtype="auto")
+        except (OSError, ValueError) as error:
+            raise ModelError(f"hf/{name}: cannot be loaded: {str(error).strip().splitlines()[0]}") from error
+        self.device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+        self._wrap(model.to(self.device).eval(), tokenizer, batch_size)
+
+    @classmethod
+    def around(cls, model: Any, tokenizer: Any, batch_size: int = 64) -> "HfModel":
+        """The engine around a model that is loaded already (training checks its model this way)."""
+        self = cls.__new__(cls)
+        self.name, self.device = "hf/in-memory", str(model.device)
+        self._wrap(model, tokenizer, batch_size)
+        return self
+
+    def _wrap(self, model: Any, tokenizer: Any, batch_size: int) -> None:
+        self._model, self._tokenizer = model, tokenizer
+        if tokenizer.pad_token_id is None:
+            tokenizer.pad_token = tokenizer.eos_token
+        self.context = int(getattr(model.config, "max_position_embeddings", 0) or 0)
+        self._batcher: Batcher[_Request, Reply] = Batcher(self._generate, batch_size, lambda r: len(r.ids))
+
+    async def reply(self, messages: Sequence[Message], sampling: Sampling) -> Reply:
+        request = _Request(encode_chat(self._tokenizer, messages), sampling)
+        room = self.context - len(request.ids) if self.context else sampling.max_tokens
+        if room < min(sampling.max_tokens, 1):
+            raise RecordError("too_long", f"{len(request.ids)} tokens exceed {self.name}'s context of {self.context}")
+        if not sampling.choices:
+            return await self._batcher(request)
+        return Reply(await self._choose(request), "stop", len(request.ids), 1)
+
+    async def close(self) -> None:
+        self._model = None
+
+    async def _choose(self, request: _Request) -> str:
+        """The most probable of the choices, by the probabilities of their first tokens."""
+        scores = await self._scorer(request)
+        firsts = [self._tokenizer(choice, add_special_tokens=False)["input_ids"][0] for choice in request.sampling.choices]
+        return request.sampling.choices[max(range(len(firsts)), key=lambda i: scores[firsts[i]])]
+
+    @property
+    def _scorer(self) -> Batcher[_Request, Any]:
+        if not hasattr(self, "_score_batcher"):
+            self._score_batcher: Batcher[_Request, Any] = Batcher(self._score, 64, lambda r: len(r.ids))
+        return self._score_batcher
+
+    def _pad(self, requests: Sequence[_Request]) -> Any:
+        rows = {"input_ids": [request.ids for request in requests]}
+        return self._tokenizer.pad(rows, padding_side="left", return_tensors="pt").to(self.device)
+
+    def _score(self, requests: Sequence[_Request]) -> list[Any]:
+        """The last position's logits of each request, each (vocabulary,)."""
+        import torch
+
+        with torch.inference_mode():
+            return list(self._model(**self._pad(requests), logits_to_keep=1).logits[:, -1].float().cpu())
+
+    def _generate(self, requests: Sequence[_Request]) -> list[Reply | Exception]:
+        import torch
+        from transformers import GenerationConfig, LogitsProcessorList
+
+        longest = max(len(request.ids) for request in requests)
+        wanted = max(request.sampling.max_tokens for request in requests)
+        limit = min(wanted, self.context - longest) if self.context else wanted
+        own = self._model.generation_config
+        config = GenerationConfig(
+            max_new_tokens=limit, do_sample=False, pad_token_id=self._tokenizer.pad_token_id, eos_token_id=own.eos_token_id
+        )
+        with torch.inference_mode():
+            out = self._model.generate(
+                **self._pad(requests),
+                generation_config=config,
+                logits_processor=LogitsProcessorList([seeded_sampling([r.sampling for r in requests], self.device)]),
+            )
+        return [self._read(request, row) for request, row in zip(requests, out[:, longest:].tolist(), strict=True)]
+
+    def _read(self, request: _Request, tokens: list[int]) -> Reply:
+        ends = self._model.generation_config.eos_token_id
+        ends = {ends} if isinstance(ends, int) else set(ends or [])
+        stop = next((i for i, token in enumerate(tokens) if token in ends), None)
+        kept = tokens[:stop] if stop is not None else tokens
+        stopped = stop is not None and stop < request.sampling.max_tokens
+        kept = kept[: request.sampling.max_tokens]
+        text = self._tokenizer.decode(kept, skip_special_tokens=True)
+        return Reply(text, "stop" if stopped else "length", len(request.ids), len(kept) + stopped)
+
+
+def encode_chat(tokenizer: Any, messages: Sequence[Message]) -> list[int]:
+    """The token ids of a chat, ready for the reply; without a chat template the contents, a blank line between."""
+    if tokenizer.chat_template is None:
+        return list(tokenizer("\n\n".join(m["content"] for m in messages))["input_ids"])
+    text = tokenizer.apply_chat_template([dict(m) for m in messages], add_generation_prompt=True, tokenize=False)
+    return list(tokenizer(text, add_special_tokens=False)["input_ids"])
+
+
+def seeded_sampling(samplings: Sequence[Sampling], device: str) -> Any:
+    """A logits processor after which greedy choice is sampling, each row with a generator of its own.
+
+    The Gumbel-max trick: argmax(logits / temperature + Gumbel noise) is a draw from the softmax. A row of
+    temperature 0 is left as it is. Scores are (batch, vocabulary).
+    """
+    import torch
+    from transformers import TopPLogitsWarper
+
+    generators = [torch.Generator(device).manual_seed((s.seed or 0) & (2**63 - 1)) for s in samplings]
+
+    def process(input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+        scores = scores.float()
+        for row, (sampling, generator) in enumerate(zip(samplings, generators, strict=True)):
+            if sampling.temperature > 0:
+                logits = scores[row : row + 1] / sampling.temperature
+                if sampling.top_p < 1:
+                    logits = TopPLogitsWarper(sampling.top_p)(input_ids, logits)
+                noise = torch.rand(logits.shape, generator=generator, device=logits.device).clamp_(1e-20, 1 - 1e-7)
+                scores[row] = (logits - (-noise.log()).log())[0]
+        return scores
+
+    return process
+
+
+def gsrm_prompt(name: str) -> str | None:
+    """The short prompt that `train-gsrm` stored in a model folder; None where it is no such folder."""
+    file = Path(name, "gsrm.json")
+    return str(json.loads(file.read_text("utf-8"))["prompt"]) if file.is_file() else None

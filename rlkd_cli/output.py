@@ -1,0 +1,245 @@
+"""Records out: in the input's order, safe from any death, nothing lost and nothing doubled.
+
+With a file, each finished record goes at once into a journal beside it (`OUT.journal`). When all are done the
+journal is put in order, `OUT` appears whole, and `OUT.run.json` keeps the settings. After a `kill -9` the same
+command reads the journal and asks only for what is missing. On standard output, records leave in order.
+"""
+
+import fcntl
+import json
+import os
+import sys
+from array import array
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import IO, Any, Protocol
+
+from rlkd_cli import __version__
+from rlkd_cli.errors import InputError, OutputError, RecordError, UsageError
+from rlkd_cli.jsonl import Item, dumps
+from rlkd_cli.records import Raw
+
+Settings = Mapping[str, Any]
+OnRecord = Callable[[Raw], None]
+
+
+class Output(Protocol):
+    """Where a command's results go. `add` takes them in any order; `index` counts the input's records from 0."""
+
+    rejected: int
+
+    def has(self, index: int, item: Item) -> bool:
+        """Whether the record was finished by an earlier run; InputError if it is another record than then."""
+        ...
+
+    def add(self, index: int, item: Item, result: list[Raw] | RecordError) -> None: ...
+    def backlog(self, index: int) -> int:
+        """How many results wait in memory for an earlier one; a runner pauses when they are many."""
+        ...
+
+    def finish(self, on_record: OnRecord) -> None:
+        """Everything is in: the output is complete after this. `on_record` sees each record in order."""
+        ...
+
+    def close(self) -> None: ...
+
+
+def open_output(
+    file: str | None, rejects: str | None, command: str, settings: Settings, overwrite: bool = False
+) -> Output:
+    """A journalled file, or standard output where `file` is None or "-"."""
+    if file in (None, "-"):
+        return StreamOutput(Path(rejects or f"{command}.rejects.jsonl"))
+    assert file is not None
+    path = Path(file)
+    return FileOutput(path, Path(rejects) if rejects else path.with_name(path.name + ".rejects.jsonl"), settings, overwrite)
+
+
+class StreamOutput:
+    """Standard output, in order; rejects go to a file that is made with the first of them."""
+
+    def __init__(self, rejects: Path) -> None:
+        self.rejected, self.rejects_file = 0, rejects
+        self._next, self._waiting = 0, dict[int, tuple[Item, list[Raw] | RecordError]]()
+        self._rejects: IO[str] | None = None
+        self.on_record: OnRecord = lambda record: None
+        self.write: Callable[[str], object] = sys.stdout.write
+
+    def has(self, index: int, item: Item) -> bool:
+        return False
+
+    def backlog(self, index: int) -> int:
+        return index - self._next
+
+    def add(self, index: int, item: Item, result: list[Raw] | RecordError) -> None:
+        self._waiting[index] = (item, result)
+        while self._next in self._waiting:
+            self._emit(*self._waiting.pop(self._next))
+            self._next += 1
+
+    def _emit(self, item: Item, result: list[Raw] | RecordError) -> None:
+        if isinstance(result, RecordError):
+            self.rejected += 1
+            self._rejects = self._rejects or self.rejects_file.open("w", encoding="utf-8")
+            self._rejects.write(dumps(reject(item, result)) + "\n")
+            self._rejects.flush()
+            return
+        for record in result:
+            self.write(dumps(record) + "\n")
+            self.on_record(record)
+        sys.stdout.flush()
+
+    def finish(self, on_record: OnRecord) -> None:
+        pass  # records were seen as they left
+
+    def close(self) -> None:
+        if self._rejects:
+            self._rejects.close()
+
+
+class FileOutput:
+    """A journal until the last record is in, then the file."""
+
+    def __init__(self, path: Path, rejects: Path, settings: Settings, overwrite: bool) -> None:
+        self.path, self.rejects_file, self.rejected = path, rejects, 0
+        self.manifest = path.with_name(path.name + ".run.json")
+        self.journal = path.with_name(path.name + ".journal")
+        self._settings = json.loads(json.dumps(dict(settings)))
+        self._offsets, self._digests = array("q"), array("Q")
+        self.complete = False  # an earlier run of the same command has finished it
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if overwrite:
+                for old in (path, rejects, self.manifest, self.journal):
+                    old.unlink(missing_ok=True)
+            self._check_finished()
+            if not self.complete:
+                self._open_journal()
+        except OSError as error:
+            raise OutputError(f"{error.filename or path}: {error.strerror}") from None
+
+    def _check_finished(self) -> None:
+        if not self.path.exists():
+            return
+        if not self.manifest.exists():
+            raise UsageError(f"{self.path} exists and was not made by this command; --overwrite replaces it")
+        manifest = json.loads(self.manifest.read_text("utf-8"))
+        self._compare(manifest["settings"])
+        self.complete, self.rejected = True, manifest["rejected"]
+        self._digests = array("Q", [manifest["input_digest"]])
+
+    def _compare(self, before: dict[str, Any]) -> None:
+        names = [n for n in {**before, **self._settings} if before.get(n) != self._settings.get(n)]
+        if names:
+            name = names[0]
+            raise UsageError(
+                f"{self.path} was begun with {name} = {before.get(name)!r}, now it is {self._settings.get(name)!r}"
+                f"{f' ({len(names)} settings differ)' if len(names) > 1 else ''}; --overwrite starts afresh"
+            )
+
+    def _open_journal(self) -> None:
+        self._file = self.journal.open("a+b")
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise OutputError(f"{self.journal}: another run is writing it") from None
+        self._file.seek(0)
+        first = self._file.readline()
+        if first.endswith(b"\n"):
+            self._compare(json.loads(first)["settings"])
+            self._load()
+        else:
+            self._file.truncate(0)
+            self._file.write(json.dumps({"settings": self._settings}).encode() + b"\n")
+            self._file.flush()
+
+    def _load(self) -> None:
+        """Notes where each finished record stands; a line that death cut short is dropped."""
+        end = self._file.tell()
+        for line in iter(self._file.readline, b""):
+            if not line.endswith(b"\n"):
+                break
+            entry = json.loads(line)
+            self._note(entry["i"], entry["h"], end)
+            self.rejected += "x" in entry
+            end += len(line)
+        self._file.truncate(end)
+        self._file.seek(end)
+
+    def _note(self, index: int, digest: int, offset: int) -> None:
+        while len(self._offsets) <= index:
+            self._offsets.append(-1)
+            self._digests.append(0)
+        self._offsets[index], self._digests[index] = offset, digest
+
+    def has(self, index: int, item: Item) -> bool:
+        if index >= len(self._offsets) or self._offsets[index] < 0:
+            return False
+        if self._digests[index] != item.digest:
+            raise InputError(item.where, "", f"is not the record that {self.path} was begun with; --overwrite starts afresh")
+        return True
+
+    def backlog(self, index: int) -> int:
+        return 0
+
+    def add(self, index: int, item: Item, result: list[Raw] | RecordError) -> None:
+        failed = isinstance(result, RecordError)
+        entry: Raw = {"i": index, "h": item.digest}
+        entry |= {"x": reject(item, result)} if isinstance(result, RecordError) else {"r": result}
+        self._note(index, item.digest, self._file.tell())
+        self._file.write(json.dumps(entry).encode() + b"\n")
+        self._file.flush()
+        self.rejected += failed
+
+    def same_input(self, digest: int) -> bool:
+        """Whether a finished output was made from the input with this digest."""
+        return self._digests[0] == digest
+
+    def finish(self, on_record: OnRecord) -> None:
+        """Puts the journal in order. The files appear whole or not at all, the journal goes last."""
+        partial, partial_rejects = (f.with_name(f.name + ".partial") for f in (self.path, self.rejects_file))
+        with partial.open("w", encoding="utf-8") as out, partial_rejects.open("w", encoding="utf-8") as rejects:
+            for offset in self._offsets:
+                self._file.seek(offset)
+                entry = json.loads(self._file.readline())
+                for record in entry.get("r", []):
+                    out.write(dumps(record) + "\n")
+                    on_record(record)
+                if "x" in entry:
+                    rejects.write(dumps(entry["x"]) + "\n")
+            for file in (out, rejects):
+                file.flush()
+                os.fsync(file.fileno())
+        manifest = {
+            "rlkd": __version__,
+            "settings": self._settings,
+            "input_digest": combined(self._digests),
+            "records": len(self._offsets),
+            "rejected": self.rejected,
+        }
+        self.manifest.write_text(json.dumps(manifest, indent=2) + "\n", "utf-8")
+        if self.rejected:
+            partial_rejects.replace(self.rejects_file)
+        else:
+            partial_rejects.unlink()
+            self.rejects_file.unlink(missing_ok=True)
+        partial.replace(self.path)
+        self.journal.unlink()
+
+    def close(self) -> None:
+        if not self.complete:
+            with suppress(OSError):
+                self._file.close()
+
+
+def reject(item: Item, error: RecordError) -> Raw:
+    """The input record plus why it could not be done."""
+    return {**item.raw, "error": error.code, "detail": error.detail}
+
+
+def combined(digests: "array[int]") -> int:
+    """One digest of all records' digests, in order."""
+    import hashlib
+
+    return int.from_bytes(hashlib.blake2b(digests.tobytes(), digest_size=8).digest(), "big")

@@ -1,0 +1,1 @@
+"""What each command does, as functions over records. Nothing here prints or knows a terminal."""

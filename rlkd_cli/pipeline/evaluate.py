@@ -1,0 +1,80 @@
+"""`eval`: paths graded, and pass@1 and pass@k with what is needed to trust them (RLKD, section 4.1)."""
+
+from collections import Counter, defaultdict
+from dataclasses import dataclass, field
+from typing import Any
+
+from rlkd_cli.core.metrics import bootstrap_interval, first_k, mean_pass_at_k, pass_at_k
+from rlkd_cli.errors import UsageError
+from rlkd_cli.pipeline.grading import Grader
+from rlkd_cli.pipeline.sample import Sampler
+from rlkd_cli.records import Raw
+
+RUN_COUNTS = (1, 4, 8, 16, 32, 64)  # Table 1's
+
+
+@dataclass
+class Evaluator:
+    """Grades a path record; one without a path is sampled first."""
+
+    grader: Grader
+    sampler: Sampler | None = None
+
+    async def __call__(self, raw: Raw) -> list[Raw]:
+        if self.sampler and "path" not in raw:
+            raw = (await self.sampler(raw))[0]
+        truncated = raw.get("finish_reason") == "length"
+        grade = await self.grader.grade(raw["path"], str(raw["answer"]), truncated)
+        own = {"prediction": grade.prediction, "correct": grade.verdict == "correct", "verdict": grade.verdict}
+        return [{**raw, **own}]
+
+
+@dataclass
+class Summary:
+    """Verdicts by question, in order of samples; `add` takes graded paths."""
+
+    results: dict[str | int, dict[int, bool]] = field(default_factory=lambda: defaultdict(dict))
+    verdicts: Counter[str] = field(default_factory=Counter)
+    tokens: list[int] = field(default_factory=list)
+
+    def add(self, record: Raw) -> None:
+        self.results[record["id"]][record.get("sample", 0)] = record["correct"]
+        self.verdicts[record["verdict"]] += 1
+        if isinstance(record.get("tokens"), int):
+            self.tokens.append(record["tokens"])
+
+    def metrics(self, k: int) -> dict[str, Any]:
+        """pass@1 over all runs and at Table 1's run counts, pass@k, intervals, shares of verdicts.
+
+        UsageError where a question has fewer than k samples.
+        """
+        questions = [[runs[i] for i in sorted(runs)] for runs in self.results.values()]
+        if not questions:
+            return {"questions": 0, "samples": 0}
+        fewest = min(map(len, questions))
+        if k > fewest:
+            name = next(name for name, runs in self.results.items() if len(runs) == fewest)
+            raise UsageError(f"pass@{k} needs {k} samples of each question; {name!r} has {fewest} (--k {fewest})")
+        samples = sum(map(len, questions))
+        means = [sum(runs) / len(runs) for runs in questions]
+        found: dict[str, Any] = {"questions": len(questions), "samples": samples}
+        found["pass@1"] = sum(means) / len(means)
+        found["pass@1 interval"] = bootstrap_interval(means)
+        for runs in RUN_COUNTS:
+            if runs < fewest:
+                found[f"pass@1 over the first {runs}"] = mean_pass_at_k([q[:runs] for q in questions], 1)
+        if k > 1:
+            found[f"pass@{k}"] = mean_pass_at_k(questions, k)
+            found[f"pass@{k} interval"] = bootstrap_interval([pass_at_k(len(q), sum(q), k) for q in questions])
+            found[f"any of the first {k}"] = first_k(questions, k)
+        for verdict, count in sorted(self.verdicts.items()):
+            found[f"share {verdict}"] = count / samples
+        if self.tokens:
+            found["mean tokens"] = sum(self.tokens) / len(self.tokens)
+        return found
+
+    def curve(self) -> list[tuple[int, float]]:
+        """(k, pass@k) for the powers of two up to the smallest number of samples."""
+        questions = [list(runs.values()) for runs in self.results.values()]
+        fewest = min(map(len, questions), default=0)
+        return [(k, mean_pass_at_k(questions, k)) for k in (2**i for i in range(12)) if k <= fewest]

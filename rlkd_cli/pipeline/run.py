@@ -1,0 +1,119 @@
+"""The engine room: an input's records through an asynchronous piece of work, many at once, into an output."""
+
+import asyncio
+from array import array
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from rlkd_cli.errors import RecordError
+from rlkd_cli.jsonl import Input, Item
+from rlkd_cli.output import FileOutput, OnRecord, Output, StreamOutput, combined
+from rlkd_cli.records import Raw
+
+Work = Callable[[Raw], Awaitable[list[Raw]]]
+WINDOW = 64  # times the concurrency: how far finished records may run ahead of a slow one on standard output
+
+
+class Progress(Protocol):
+    """What a run tells as it goes: records that an earlier run finished, and each one that is done now."""
+
+    def resumed(self) -> None: ...
+    def done(self, error: RecordError | None) -> None: ...
+
+
+@dataclass
+class Outcome:
+    """How a run ended: records read, and of them rejected."""
+
+    records: int
+    rejected: int
+
+
+async def run(
+    source: Input,
+    work: Work,
+    output: Output,
+    *,
+    concurrency: int,
+    progress: Progress,
+    on_record: OnRecord = lambda record: None,
+) -> Outcome:
+    """`work` on every record, up to `concurrency` at a time. One slow record holds up nobody else.
+
+    A RecordError makes a reject of its record; any other error ends the run, with all that is finished kept.
+    `on_record` sees each output record in order.
+    """
+    if isinstance(output, FileOutput) and output.complete:
+        return await _already_done(source, output, on_record)
+    if isinstance(output, StreamOutput):
+        output.on_record = on_record
+    places = asyncio.Semaphore(concurrency)
+    tasks: set[asyncio.Task[None]] = set()
+    failed: list[BaseException] = []
+
+    async def one(index: int, item: Item) -> None:
+        try:
+            if item.fault:
+                raise RecordError("invalid_input", str(item.fault))
+            result: list[Raw] | RecordError = await work(item.raw)
+        except RecordError as error:
+            result = error
+        finally:
+            places.release()
+        output.add(index, item, result)
+        progress.done(result if isinstance(result, RecordError) else None)
+
+    def settle(task: asyncio.Task[None]) -> None:
+        tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()):
+            failed.append(error)
+
+    index = -1
+    items = iter(source)
+    try:
+        while not failed and (item := await _next(items, source.is_stream)):
+            index += 1
+            if output.has(index, item):
+                progress.resumed()
+                continue
+            await places.acquire()
+            while output.backlog(index) > WINDOW * concurrency and not failed:
+                await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            task = asyncio.create_task(one(index, item))
+            tasks.add(task)
+            task.add_done_callback(settle)
+        while tasks and not failed:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.sleep(0)  # lets `settle` see what ended
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+    if failed:
+        raise failed[0]
+    output.finish(on_record)
+    return Outcome(index + 1, output.rejected)
+
+
+async def _next(items: "asyncio.Future[Item] | object", is_stream: bool) -> Item | None:
+    """The next item; a stream is read on a thread, so that waiting for it holds up no request."""
+    if is_stream:
+        return await asyncio.to_thread(next, items, None)  # type: ignore[call-overload,no-any-return]
+    return next(items, None)  # type: ignore[call-overload,no-any-return]
+
+
+async def _already_done(source: Input, output: FileOutput, on_record: OnRecord) -> Outcome:
+    """A finished output stays as it is; its records are shown to `on_record` again, for the summary."""
+    from rlkd_cli.errors import UsageError
+    from rlkd_cli.jsonl import rows
+
+    digest = combined(array("Q", [item.digest for item in source]))
+    if not output.same_input(digest):
+        raise UsageError(f"{output.path} was made from another input; --overwrite starts afresh")
+    count = 0
+    for _, row in rows(str(output.path)):
+        if isinstance(row, dict):
+            on_record(row)
+            count += 1
+    return Outcome(count + output.rejected, output.rejected)

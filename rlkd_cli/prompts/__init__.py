@@ -1,0 +1,27 @@
+"""Prompts are text files beside this one, filled in one pass.
+
+`str.format` would choke on the braces of LaTeX, and filling one value after the other would fill what looks like
+a placeholder inside a value.
+"""
+
+import hashlib
+import re
+from functools import cache
+from importlib.resources import files
+
+
+@cache
+def load(name: str) -> str:
+    """The text of prompts/NAME.txt."""
+    return files(__name__).joinpath(f"{name}.txt").read_text("utf-8")
+
+
+def fill(template: str, **values: str) -> str:
+    """The template with each `{name}` of `values` replaced, once; all other braces stay."""
+    names = "|".join(map(re.escape, values))
+    return re.sub(rf"\{{({names})\}}", lambda match: values[match.group(1)], template) if values else template
+
+
+def version(*templates: str) -> str:
+    """A short hash that changes when a prompt does: part of settings and cache keys."""
+    return hashlib.sha256("\0".join(templates).encode()).hexdigest()[:12]

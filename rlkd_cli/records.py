@@ -1,0 +1,99 @@
+"""Every JSONL record as a pydantic model.
+
+The models check; they do not carry. A command keeps the record as the dictionary that it read, so that fields
+which it does not know pass through unchanged and in place, and adds its own fields to it.
+"""
+
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from rlkd_cli.errors import InputError
+
+Raw = dict[str, Any]
+Key = tuple[str | int, int]
+T = TypeVar("T", bound="Record")
+
+
+class Record(BaseModel):
+    """Strict (no string is taken for a number) and open (unknown fields are no error)."""
+
+    model_config = ConfigDict(strict=True, extra="allow")
+
+
+class Step(BaseModel):
+    """One (meta-reasoning, sub-problem, answer) triple: M, Q and A in the paper."""
+
+    model_config = ConfigDict(strict=True, frozen=True, extra="ignore")
+
+    meta_reasoning: str
+    sub_problem: str
+    answer: str
+
+
+class Problem(Record):
+    id: Annotated[str | int, Field(description="string or integer")]
+    problem: str
+    answer: str | int | float | None = None
+    domain: Literal["math", "code", "science", "puzzle"] = "math"
+
+
+class PathRecord(Problem):
+    path: str
+    sample: int = Field(default=0, ge=0)
+    finish_reason: Literal["stop", "length"] | None = None
+    model: str | None = None
+
+
+class Segmentation(PathRecord):
+    steps: list[Step]
+
+
+class Steps(Record):
+    """The least that `score` and `diversity` need of a segmentation."""
+
+    id: str | int
+    sample: int = Field(default=0, ge=0)
+    steps: list[Step] = Field(min_length=1)
+
+
+class StepsOrPath(Record):
+    """A segmentation, or a path that a GSRM will turn into one."""
+
+    id: str | int
+    sample: int = Field(default=0, ge=0)
+    steps: Annotated[list[Step], Field(min_length=1)] | None = None
+    path: str | None = None
+
+    @model_validator(mode="after")
+    def one_of_them(self) -> "StepsOrPath":
+        if self.steps is None and self.path is None:
+            raise ValueError("neither steps nor path")
+        return self
+
+
+class GradedSample(PathRecord):
+    """A path whose problem has a reference answer."""
+
+    answer: str | int | float
+
+
+class Task(Problem):
+    """A problem with a reference answer: a line of a benchmark."""
+
+    answer: str | int | float
+
+
+def check(model: type[T], raw: Raw, where: str) -> T:
+    """`raw` as a `model`; InputError names the place, the field and the reason of the first fault."""
+    try:
+        return model.model_validate(raw)
+    except ValidationError as error:
+        first = error.errors()[0]
+        places = [str(part) for part in first["loc"] if part not in ("str", "int", "float")]
+        raise InputError(where, ".".join(places), first["msg"].removeprefix("Value error, ")) from None
+
+
+def key_of(raw: Raw) -> Key:
+    """(id, sample), which names a path."""
+    return raw["id"], raw.get("sample", 0)

@@ -1,0 +1,1 @@
+"""What trains: torch and trl, imported when a training command runs and not before."""

@@ -1,0 +1,250 @@
+"""`distill`: RLKD and its rivals on one budget (RLKD, sections 3.2 and 4.1; RLAD, 2602.22495).
+
+| method | trainer       | reward              | what differs                                          |
+| ------ | ------------- | ------------------- | ----------------------------------------------------- |
+| rlkd   | GRPOTrainer   | structure + outcome |                                                       |
+| grpo   | GRPOTrainer   | outcome             | no structured reward                                  |
+| rlad   | TrrdTrainer   | outcome             | the ratio is anchored between old student and teacher |
+| ppo    | PpoTrainer    | outcome             | a critic's advantages a token instead of the group's  |
+| sft    | SFTTrainer    | none                | the teacher's paths, loss on the completion alone     |
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from datasets import Dataset
+from transformers import AutoModelForCausalLM, AutoTokenizer, PrinterCallback, ProgressCallback
+
+from rlkd_cli.errors import ModelError, RecordError, UsageError
+from rlkd_cli.jsonl import dumps, rows
+from rlkd_cli.models import user
+from rlkd_cli.pipeline.sample import question
+from rlkd_cli.pipeline.score import thinking
+from rlkd_cli.pipeline.segment import Segmenter
+from rlkd_cli.records import Raw
+from rlkd_cli.training.common import MetricsCallback, latest_checkpoint, quiet_libraries, write_card
+from rlkd_cli.training.rewards import RewardFunction
+
+Method = Literal["rlkd", "grpo", "ppo", "sft", "rlad"]
+
+
+@dataclass(frozen=True)
+class DistillConfig:
+    """Settings of a run; defaults are the paper's (4.1) and, where it is silent, the released recipe's."""
+
+    student: str
+    output: Path
+    method: Method = "rlkd"
+    steps: int = 100
+    learning_rate: float = 5e-5
+    warmup: float = 0.1
+    batch_size: int = 2
+    accumulation: int = 4
+    group: int = 4
+    temperature: float = 0.7
+    max_prompt_length: int = 1024
+    max_completion_length: int = 4096
+    max_grad_norm: float = 0.2
+    iterations: int = 1
+    save_steps: int = 10
+    seed: int = 42
+    bf16: bool = True
+    gradient_checkpointing: bool = True
+    lora: int | None = None
+    template: str | None = None
+    system: str | None = None
+    teacher: str | None = None  # rlad: the model whose log-probabilities anchor the ratio
+    trrd_alpha: float = 0.5
+    vllm: Literal["colocate", "server"] | None = None
+
+
+def train(
+    config: DistillConfig, records: Sequence[Raw], reward: RewardFunction | None, on_log: Callable[[dict[str, Any]], None]
+) -> dict[str, Any]:
+    """Trains the student and saves it in `config.output`; continues from the last checkpoint there."""
+    quiet_libraries()
+    trainer, tokenizer = _sft(config, records) if config.method == "sft" else _rl(config, records, reward)
+    metrics = MetricsCallback(config.output / "metrics.jsonl", on_log)
+    trainer.add_callback(metrics)
+    for printer in (PrinterCallback, ProgressCallback):
+        trainer.remove_callback(printer)
+    trainer.train(resume_from_checkpoint=latest_checkpoint(config.output))
+    if trainer.is_world_process_zero():
+        model = trainer.accelerator.unwrap_model(trainer.model)
+        model = model.merge_and_unload() if config.lora else model
+        model.save_pretrained(config.output)
+        tokenizer.save_pretrained(config.output)
+        facts = {"student": config.student, "method": config.method, "steps": config.steps, "problems": len(records)}
+        facts |= {k: v for k, v in metrics.last.items() if k.endswith("_reward")}
+        write_card(config.output, f"Student ({config.method})", "Distilled from a teacher's reasoning.", facts)
+    return metrics.last
+
+
+def _load(config: DistillConfig) -> tuple[Any, Any]:
+    import torch
+
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(config.student, padding_side="left")
+        dtype = torch.bfloat16 if config.bf16 else torch.float32
+        model = AutoModelForCausalLM.from_pretrained(config.student, dtype=dtype)
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{config.student}: cannot be loaded: {str(error).strip().splitlines()[0]}") from error
+    if tokenizer.pad_token_id is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    return model, tokenizer
+
+
+def _shared(config: DistillConfig) -> dict[str, Any]:
+    """The arguments that mean the same for every method."""
+    return {
+        "output_dir": str(config.output),
+        "max_steps": config.steps,
+        "learning_rate": config.learning_rate,
+        "lr_scheduler_type": "constant_with_warmup",
+        "warmup_steps": config.warmup,
+        "max_grad_norm": config.max_grad_norm,
+        "per_device_train_batch_size": config.batch_size,
+        "gradient_accumulation_steps": config.accumulation,
+        "gradient_checkpointing": config.gradient_checkpointing,
+        "bf16": config.bf16,
+        "save_steps": config.save_steps,
+        "save_total_limit": 2,
+        "logging_steps": 1,
+        "seed": config.seed,
+        "disable_tqdm": True,
+        "report_to": [],
+    }
+
+
+def _peft(config: DistillConfig) -> Any:
+    if not config.lora:
+        return None
+    from peft import LoraConfig
+
+    return LoraConfig(r=config.lora, lora_alpha=2 * config.lora, target_modules="all-linear", task_type="CAUSAL_LM")
+
+
+def prompt_of(raw: Raw, config: DistillConfig, chat: bool) -> Any:
+    """A problem as the student is asked it: messages, or plain text for a base model without a chat template."""
+    messages = [dict(m) for m in user(question(raw, config.template), config.system)]
+    return messages if chat else "\n\n".join(message["content"] for message in messages)
+
+
+def _rl(config: DistillConfig, records: Sequence[Raw], reward: RewardFunction | None) -> tuple[Any, Any]:
+    from trl import GRPOConfig, GRPOTrainer
+
+    _check_batches(config)
+    model, tokenizer = _load(config)
+    chat = tokenizer.chat_template is not None
+    data = Dataset.from_list([{"prompt": prompt_of(raw, config, chat), "row": i} for i, raw in enumerate(records)])
+    arguments = GRPOConfig(
+        **_shared(config),
+        num_generations=config.group,
+        temperature=config.temperature,
+        max_completion_length=config.max_completion_length,
+        num_iterations=config.iterations,
+        # TRL's defaults have moved: these are the paper's GRPO, by name
+        beta=0.0,
+        loss_type="grpo",
+        scale_rewards="group",
+        epsilon=0.2,
+        epsilon_high=0.28 if config.method == "rlad" else 0.2,
+        use_vllm=config.vllm is not None,
+        vllm_mode=config.vllm or "colocate",
+    )
+    trainer_class: type[GRPOTrainer] = GRPOTrainer
+    extra: dict[str, Any] = {}
+    if config.method == "rlad":
+        from rlkd_cli.training.trrd import TrrdTrainer, load_teacher
+
+        trainer_class = TrrdTrainer
+        extra = {"teacher": load_teacher(config.teacher, tokenizer), "alpha": config.trrd_alpha}
+    elif config.method == "ppo":
+        from rlkd_cli.training.ppo import PpoTrainer
+
+        trainer_class = PpoTrainer
+    trainer = trainer_class(
+        model=model,
+        reward_funcs=[reward],
+        args=arguments,
+        train_dataset=data,
+        processing_class=tokenizer,
+        peft_config=_peft(config),
+        **extra,
+    )
+    return trainer, tokenizer
+
+
+def _check_batches(config: DistillConfig) -> None:
+    """UsageError for settings that TRL would refuse late, or resume inexactly."""
+    completions = config.batch_size * config.accumulation
+    if completions % config.group:
+        raise UsageError(
+            f"--batch-size x --accumulation = {completions} completions a step do not divide into groups of {config.group}"
+        )
+    if config.save_steps % config.iterations:
+        raise UsageError(f"--save-steps {config.save_steps} must be a multiple of --iterations {config.iterations}")
+
+
+def _sft(config: DistillConfig, records: Sequence[Raw]) -> tuple[Any, Any]:
+    from trl import SFTConfig, SFTTrainer
+
+    model, tokenizer = _load(config)
+    chat = tokenizer.chat_template is not None
+    end = tokenizer.eos_token or ""
+
+    def example(raw: Raw) -> dict[str, Any]:
+        reply = [{"role": "assistant", "content": raw["path"]}] if chat else raw["path"] + end
+        return {"prompt": prompt_of(raw, config, chat), "completion": reply}
+
+    arguments = SFTConfig(
+        **_shared(config),
+        max_length=config.max_prompt_length + config.max_completion_length,
+        completion_only_loss=True,
+    )
+    trainer = SFTTrainer(
+        model=model,
+        args=arguments,
+        train_dataset=Dataset.from_list([example(raw) for raw in records]),
+        processing_class=tokenizer,
+        peft_config=_peft(config),
+    )
+    return trainer, tokenizer
+
+
+def decoder(student: str) -> Callable[[list[int]], str]:
+    """From completion ids to text. Not TRL's own text: a response template could split the thinking off."""
+    tokenizer = AutoTokenizer.from_pretrained(student)
+    return lambda ids: str(tokenizer.decode(ids, skip_special_tokens=True))
+
+
+def with_steps(records: Sequence[Raw], gsrm: Segmenter, file: Path) -> list[Raw]:
+    """Records whose teacher has steps; missing ones are segmented once and kept in `file` for a resumed run.
+
+    A teacher path that cannot be segmented leaves the data. ModelError where none can.
+    """
+    known = {row["id"]: row for _, row in rows(str(file)) if isinstance(row, dict)} if file.exists() else {}
+
+    async def one(raw: Raw) -> Raw | None:
+        if raw.get("steps"):
+            return raw
+        if raw["id"] in known:
+            return {**raw, "steps": known[raw["id"]]["steps"]}
+        try:
+            return (await gsrm({**raw, "path": thinking(raw["path"])}))[0]
+        except RecordError:
+            return None
+
+    async def everything() -> list[Raw | None]:
+        return list(await asyncio.gather(*map(one, records)))
+
+    done = [record for record in asyncio.run(everything()) if record]
+    if not done:
+        raise ModelError("no teacher path could be segmented")
+    missing = [record for record, raw in zip(done, records, strict=False) if not raw.get("steps")]
+    if missing:
+        file.write_text("".join(dumps({"id": r["id"], "steps": r["steps"]}) + "\n" for r in done), "utf-8")
+    return done

@@ -1,0 +1,222 @@
+"""`train-gsrm`: Structured Fine-grained Training (RLKD, section 3.1, equation 1) on transformers' Trainer.
+
+One epoch on the M tokens, one on the Q&A tokens, one on both with weights that follow the losses. Every loss is
+the mean over its set's tokens in the whole optimiser step (all accumulated batches, all processes), so that
+neither padding nor the way a batch is split changes it.
+"""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import (
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    PrinterCallback,
+    ProgressCallback,
+    Trainer,
+    TrainerCallback,
+    TrainingArguments,
+)
+from transformers.trainer_callback import ExportableState
+from trl.trainer.utils import add_fused_lm_head
+
+from rlkd_cli.core.loss_weights import END, META, SOLVING, LossBalance, Phase, phase_weights
+from rlkd_cli.errors import ModelError, RecordError
+from rlkd_cli.records import Raw
+from rlkd_cli.training.common import MetricsCallback, latest_checkpoint, quiet_libraries, write_card
+from rlkd_cli.training.gsrm_data import collate, encode_all
+
+
+@dataclass(frozen=True)
+class GsrmConfig:
+    """Settings of a run; the defaults are the released recipe's where the paper is silent."""
+
+    model: str
+    output: Path
+    prompt: str
+    phases: tuple[Phase, ...] = ("meta", "solving", "mixed")
+    alpha: int = 100
+    learning_rate: float = 5e-5
+    warmup: float = 0.1
+    weight_decay: float = 1e-4
+    batch_size: int = 1
+    accumulation: int = 2
+    max_length: int = 25_000
+    save_steps: int = 500
+    seed: int = 42
+    bf16: bool = True
+    gradient_checkpointing: bool = True
+    lora: int | None = None
+    rope_theta: float | None = None
+
+
+class BalanceCallback(TrainerCallback, ExportableState):  # type: ignore[misc]
+    """Keeps a and b in the checkpoint's trainer_state.json."""
+
+    def __init__(self, balance: dict[str, Any] | None = None) -> None:
+        self.balance = LossBalance(**balance) if balance else LossBalance()
+
+    def state(self) -> dict[str, Any]:
+        return {"args": {"balance": self.balance.state()}, "attributes": {}}
+
+
+class StructuredTrainer(Trainer):
+    """Trainer with a phase an epoch and a loss by token set; `sums` holds the step's losses and token counts."""
+
+    def __init__(self, phases: Sequence[Phase], balance: BalanceCallback, **kwargs: Any) -> None:
+        super().__init__(**kwargs, callbacks=[balance])
+        self.phases = phases
+        self.counts = torch.zeros(2)
+        self.sums = torch.zeros(2)
+        self.model_accepts_loss_kwargs = True  # the loss is a mean over the whole step already
+
+    @property
+    def phase(self) -> Phase:
+        return self.phases[min(int(self.state.epoch or 0), len(self.phases) - 1)]
+
+    @property
+    def balance(self) -> LossBalance:
+        # a resumed run replaces callbacks by those of the checkpoint
+        callback = next(c for c in self.callback_handler.callbacks if isinstance(c, BalanceCallback))
+        return callback.balance
+
+    def get_batch_samples(self, epoch_iterator: Any, num_batches: int, device: torch.device) -> Any:
+        """The step's batches; counts each set's tokens over all of them and all processes."""
+        batches, items = super().get_batch_samples(epoch_iterator, num_batches, device)
+        counts = torch.zeros(2, device=device)
+        for batch in batches:
+            roles = batch["roles"][:, 1:]
+            counts += torch.stack([(roles == META).sum(), (roles == SOLVING).sum() + (roles == END).sum()]).to(device)
+        self.counts = self.accelerator.reduce(counts, "sum")
+        self.sums = torch.zeros(2, device=device)
+        return batches, items
+
+    def compute_loss(
+        self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
+    ) -> Any:
+        """This batch's share of the step's loss: per-token weights times -log p, summed."""
+        roles = inputs["roles"]
+        phase = self.phase
+        weight = self._weights(phase).to(roles.device)
+        # The set that is not trained is scored too: both losses are logged in every phase
+        labels = inputs["input_ids"].masked_fill(roles < 0, -100)
+        outputs = model(
+            input_ids=inputs["input_ids"], attention_mask=inputs["attention_mask"], labels=labels, fused_lm_head=True
+        )
+        losses = -outputs.log_probs
+        losses = losses[:, -(roles.shape[1] - 1) :]
+        roles = roles[:, 1:]
+        is_meta, is_end = roles == META, roles == END
+        is_solving = (roles == SOLVING) | is_end
+        with torch.no_grad():
+            self.sums += torch.stack([losses[is_meta].sum(), losses[is_solving].sum()])
+        loss = weight[0] * losses[is_meta].sum() + weight[1] * losses[is_solving].sum()
+        if phase == "meta":  # the end token is trained in every phase, or the model never stops
+            loss = loss + weight[0] * losses[is_end].sum()
+        # DDP and FSDP average gradients over processes; the loss is a sum over them
+        return loss * self.accelerator.num_processes
+
+    def _weights(self, phase: Phase) -> torch.Tensor:
+        """What one token of each set weighs, (2,): the phase's weight over the set's count in the step."""
+        if phase == "plain":
+            return torch.ones(2) / self.counts.sum().clamp(min=1).cpu()
+        share = torch.tensor(phase_weights(phase, self.balance.a, self.balance.b))
+        return share / self.counts.cpu().clamp(min=1)
+
+    def training_step(self, *args: Any, **kwargs: Any) -> torch.Tensor:
+        loss = super().training_step(*args, **kwargs)
+        if self.accelerator.sync_gradients:
+            meta, solving = (self.accelerator.reduce(self.sums, "sum") / self.counts.clamp(min=1)).tolist()
+            phase = self.phase
+            if self.counts.min() > 0:
+                self.balance.update(phase, meta, solving)
+            self.step_metrics = {"phase": phase, "loss_meta": meta, "loss_solving": solving}
+        return loss
+
+    def log(self, logs: dict[str, float], *args: Any, **kwargs: Any) -> None:
+        if "loss" in logs:
+            logs |= getattr(self, "step_metrics", {}) | {"a": self.balance.a, "b": self.balance.b}
+        super().log(logs, *args, **kwargs)
+
+
+def load(config: GsrmConfig) -> tuple[Any, Any]:
+    """The base model and its tokenizer. ModelError where they cannot be had."""
+    changes = {"rope_theta": config.rope_theta} if config.rope_theta else {}
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(config.model)
+        dtype = torch.bfloat16 if config.bf16 else torch.float32
+        model = AutoModelForCausalLM.from_pretrained(config.model, dtype=dtype, **changes)
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{config.model}: cannot be loaded: {str(error).strip().splitlines()[0]}") from error
+    add_fused_lm_head(model)
+    if config.lora:
+        from peft import LoraConfig, get_peft_model
+
+        model = get_peft_model(model, LoraConfig(r=config.lora, lora_alpha=2 * config.lora, target_modules="all-linear"))
+    return model, tokenizer
+
+
+def train(
+    config: GsrmConfig, records: Sequence[Raw], on_log: Callable[[dict[str, Any]], None]
+) -> tuple[dict[str, Any], list[tuple[Raw, RecordError]]]:
+    """Trains and saves a GSRM in `config.output`; continues from the last checkpoint there.
+
+    Returns the last logged metrics and the records that could not be used, with the reason.
+    """
+    quiet_libraries()
+    model, tokenizer = load(config)
+    examples, rejected = encode_all(records, tokenizer, config.prompt, config.max_length)
+    if not examples:
+        raise ModelError(f"no record can be trained on ({len(rejected)} rejected; the first: {rejected[0][1]})")
+    arguments = TrainingArguments(
+        output_dir=str(config.output),
+        num_train_epochs=len(config.phases),
+        learning_rate=config.learning_rate,
+        lr_scheduler_type="linear",
+        warmup_steps=config.warmup,
+        weight_decay=config.weight_decay,
+        per_device_train_batch_size=config.batch_size,
+        gradient_accumulation_steps=config.accumulation,
+        gradient_checkpointing=config.gradient_checkpointing,
+        bf16=config.bf16,
+        save_steps=config.save_steps,
+        save_total_limit=2,
+        logging_steps=1,
+        seed=config.seed,
+        remove_unused_columns=False,
+        disable_tqdm=True,
+        report_to=[],
+    )
+    metrics = MetricsCallback(config.output / "metrics.jsonl", on_log)
+    trainer = StructuredTrainer(
+        config.phases,
+        BalanceCallback({"alpha": config.alpha}),
+        model=model,
+        args=arguments,
+        train_dataset=[{"ids": e.ids, "roles": e.roles} for e in examples],
+        data_collator=lambda batch: collate(batch, tokenizer.pad_token_id or tokenizer.eos_token_id),
+    )
+    trainer.add_callback(metrics)
+    for printer in (PrinterCallback, ProgressCallback):
+        trainer.remove_callback(printer)
+    trainer.train(resume_from_checkpoint=latest_checkpoint(config.output))
+    if trainer.is_world_process_zero():
+        save(trainer.model, tokenizer, config, metrics.last, len(examples), len(rejected))
+    return metrics.last, rejected
+
+
+def save(model: Any, tokenizer: Any, config: GsrmConfig, metrics: dict[str, Any], used: int, rejected: int) -> None:
+    """A model folder that every engine loads, with the GSRM's prompt and a card inside."""
+    model = model.merge_and_unload() if config.lora else model
+    model.save_pretrained(config.output)
+    tokenizer.save_pretrained(config.output)
+    about = {"prompt": config.prompt, "format": "Meta-reasoning, Sub-problem, Answer"}
+    (config.output / "gsrm.json").write_text(json.dumps(about, indent=2) + "\n", "utf-8")
+    facts = {"base model": config.model, "pairs": used, "pairs left out": rejected, "phases": ", ".join(config.phases)}
+    facts |= {"learning rate": config.learning_rate, "batch": config.batch_size * config.accumulation}
+    facts |= {name: metrics[name] for name in ("loss_meta", "loss_solving", "a", "b") if name in metrics}
+    write_card(config.output, "GSRM", "Turns a reasoning path into steps (RLKD, section 3.1).", facts)
