@@ -3,7 +3,7 @@
 import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, Self
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
@@ -44,7 +44,7 @@ class View:
             self._rich = Progress(*columns, TimeRemainingColumn(), TextColumn("{task.fields[note]}"), console=err)
             self._task = self._rich.add_task(title, total=total, note="")
 
-    def __enter__(self) -> "View":
+    def __enter__(self) -> Self:
         if self._rich:
             self._rich.start()
         return self
@@ -92,7 +92,9 @@ def training_view(title: str, quiet: bool, names: Sequence[str]) -> tuple[View, 
     view = View(title, None, quiet)
 
     def show(entry: dict[str, Any]) -> None:
-        notes = [f"{name} {entry[name]:.3g}" if isinstance(entry[name], float) else str(entry[name]) for name in names if name in entry]
+        notes = [
+            f"{name} {entry[name]:.3g}" if isinstance(entry[name], float) else str(entry[name]) for name in names if name in entry
+        ]
         if notes:
             view.update(entry["step"], entry.get("of"), ", ".join(notes))
 

@@ -146,7 +146,8 @@ def load_hub(source: str) -> Iterable[Any]:
 
     name, config, split = match.groups()
     try:
-        return datasets.load_dataset(name, config, split=split)
+        rows: Iterable[Any] = datasets.load_dataset(name, config, split=split)
+        return rows
     except Exception as error:  # the library raises a dozen kinds, and a hub adds its own
         reason = str(error).strip().split("\n")[0]
         raise UsageError(f"{source}: cannot be loaded ({type(error).__name__}: {reason})") from error

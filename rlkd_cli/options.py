@@ -22,9 +22,7 @@ def argument(metavar: str, help: str) -> object:
 
 In = Annotated[
     str,
-    typer.Argument(
-        metavar="IN", help="A .jsonl, .jsonl.gz, .json or .parquet file, `-`, or hf://OWNER/DATASET[/CONFIG]:SPLIT."
-    ),
+    typer.Argument(metavar="IN", help="A .jsonl, .jsonl.gz, .json or .parquet file, `-`, or hf://OWNER/DATASET[/CONFIG]:SPLIT."),
 ]
 Output = Annotated[
     str | None, option("--output", "-o", metavar="FILE", help="Where to write; standard output if left out.", panel=IO)
@@ -66,7 +64,10 @@ Template = Annotated[
 ]
 System = Annotated[str | None, option("--system", help="A system prompt.", panel=MODEL)]
 Judge = Annotated[
-    str, option("--judge", help="Match judge: a model, `exact` (text), or `math` (answers as mathematics; the rest as text).", panel=MODEL)
+    str,
+    option(
+        "--judge", help="Match judge: a model, `exact` (text), or `math` (answers as mathematics; the rest as text).", panel=MODEL
+    ),
 ]
 Normalize = Annotated[
     str,

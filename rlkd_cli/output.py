@@ -45,9 +45,7 @@ class Output(Protocol):
     def close(self) -> None: ...
 
 
-def open_output(
-    file: str | None, rejects: str | None, command: str, settings: Settings, overwrite: bool = False
-) -> Output:
+def open_output(file: str | None, rejects: str | None, command: str, settings: Settings, overwrite: bool = False) -> Output:
     """A journalled file, or standard output where `file` is None or "-"."""
     if file in (None, "-"):
         return StreamOutput(Path(rejects or f"{command}.rejects.jsonl"))

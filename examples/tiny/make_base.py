@@ -116,7 +116,7 @@ def check(model, tokenizer, seed: int = 99, problems: int = 64, samples: int = 8
     truth = [write_path(p, p.teacher_order(), rng)[0][-8:] for p in world]
     prompts = [f"<|user|>{p.text}<|assistant|>" for p in world for _ in range(samples)]
     inputs = tokenizer(prompts, return_tensors="pt", padding=True)
-    out = model.generate(**inputs, do_sample=True, temperature=1.0, top_k=0, max_new_tokens=88)
+    out = model.generate(**inputs, do_sample=True, temperature=1.0, top_k=0, max_new_tokens=64)
     texts = tokenizer.batch_decode(out[:, inputs["input_ids"].shape[1] :], skip_special_tokens=True)
     right = [[t.endswith(truth[i]) for t in texts[i * samples : (i + 1) * samples]] for i in range(problems)]
     pairs = [pair(rng, "segment", 0.5, 0.05, 0.05) for _ in range(problems)]

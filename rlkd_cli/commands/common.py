@@ -13,8 +13,8 @@ from rlkd_cli.errors import RecordError, UsageError
 from rlkd_cli.jsonl import Input, Item, dumps
 from rlkd_cli.models import HttpOptions, Sampling, TextModel, model_folder, open_model
 from rlkd_cli.output import OnRecord, StreamOutput, open_output, reject
-from rlkd_cli.pipeline.judges import ExactJudge, Judge, MathJudge, ModelJudge
 from rlkd_cli.pipeline.grading import Grader
+from rlkd_cli.pipeline.judges import ExactJudge, Judge, MathJudge, ModelJudge
 from rlkd_cli.pipeline.run import Outcome, Work, run
 from rlkd_cli.pipeline.segment import Segmenter
 from rlkd_cli.records import Raw

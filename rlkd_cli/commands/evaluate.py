@@ -21,7 +21,9 @@ from rlkd_cli.records import GradedSample, Task
 def evaluate(
     bench: Annotated[
         str | None,
-        opt.option("--bench", help="aime24, aime25, math500, gpqa-diamond, gsm8k, or a file of problems with answers.", panel=opt.IO),
+        opt.option(
+            "--bench", help="aime24, aime25, math500, gpqa-diamond, gsm8k, or a file of problems with answers.", panel=opt.IO
+        ),
     ] = None,
     model: Annotated[
         str, opt.option("--model", help="Answers the benchmark (4.1: the student).", panel=opt.MODEL)
@@ -34,7 +36,9 @@ def evaluate(
         str | None, opt.option("--samples", metavar="FILE", help="Grade these paths instead of sampling.", panel=opt.IO)
     ] = None,
     output: opt.Output = None,
-    json_summary: Annotated[bool, opt.option("--json", help="Print the summary as JSON on standard output, in place of the paths.")] = False,
+    json_summary: Annotated[
+        bool, opt.option("--json", help="Print the summary as JSON on standard output, in place of the paths.")
+    ] = False,
     plot: Annotated[
         Path | None, opt.option("--plot", metavar="FILE", help="Draw pass@k over k (.png, .svg, .pdf).", panel=opt.IO)
     ] = None,

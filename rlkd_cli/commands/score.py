@@ -162,7 +162,10 @@ def diversity(
 
         plot_diversity(curves, plot)
     if not quiet:
-        rows = [(str(r["step"]), f"{r['diversity']:.4f}", f"{r['ci_low']:.4f} to {r['ci_high']:.4f}", str(r["questions"])) for r in curves[source]]
+        rows = [
+            (str(r["step"]), f"{r['diversity']:.4f}", f"{r['ci_low']:.4f} to {r['ci_high']:.4f}", str(r["questions"]))
+            for r in curves[source]
+        ]
         console.table("diversity per step", rows, ("step", "D", "95% interval", "questions"))
     if faulty:
         from rlkd_cli.commands.common import write_rejects

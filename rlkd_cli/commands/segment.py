@@ -139,4 +139,6 @@ def sample(
     http = HttpOptions(concurrency, max_retries, timeout, rpm, tpm)
     writer = open_model(model, http, record)
     total = job.check()
-    finish(job.run(total, lambda: (Sampler(writer, Sampling(temperature, top_p, max_tokens, seed), template, system), writer.close)))
+    finish(
+        job.run(total, lambda: (Sampler(writer, Sampling(temperature, top_p, max_tokens, seed), template, system), writer.close))
+    )

@@ -15,13 +15,23 @@ from rlkd_cli.records import PathRecord, Problem, Raw, Segmentation
 
 Folder = Annotated[Path, opt.option("--output", "-o", metavar="DIR", help="The model's folder.", panel=opt.IO)]
 LearningRate = Annotated[float, opt.option("--learning-rate", min=0, help="Release: 5e-5.", panel=opt.TRAIN)]
-Warmup = Annotated[float, opt.option("--warmup", min=0, help="Share of the steps, or (1 and more) steps. Release: 0.1.", panel=opt.TRAIN)]
-SaveSteps = Annotated[int, opt.option("--save-steps", min=1, help="Steps between checkpoints.", panel=opt.TRAIN)]
-Bf16 = Annotated[bool, opt.option("--bf16/--fp32", help="Release: bf16; a machine without an accelerator uses fp32.", panel=opt.TRAIN)]
-Checkpointing = Annotated[
-    bool, opt.option("--gradient-checkpointing/--no-gradient-checkpointing", help="Trade time for memory (release: on).", panel=opt.TRAIN)
+Warmup = Annotated[
+    float, opt.option("--warmup", min=0, help="Share of the steps, or (1 and more) steps. Release: 0.1.", panel=opt.TRAIN)
 ]
-Lora = Annotated[int | None, opt.option("--lora", metavar="RANK", min=1, help="Train LoRA adapters of this rank, merged at the end.", panel=opt.TRAIN)]
+SaveSteps = Annotated[int, opt.option("--save-steps", min=1, help="Steps between checkpoints.", panel=opt.TRAIN)]
+Bf16 = Annotated[
+    bool, opt.option("--bf16/--fp32", help="Release: bf16; a machine without an accelerator uses fp32.", panel=opt.TRAIN)
+]
+Checkpointing = Annotated[
+    bool,
+    opt.option(
+        "--gradient-checkpointing/--no-gradient-checkpointing", help="Trade time for memory (release: on).", panel=opt.TRAIN
+    ),
+]
+Lora = Annotated[
+    int | None,
+    opt.option("--lora", metavar="RANK", min=1, help="Train LoRA adapters of this rank, merged at the end.", panel=opt.TRAIN),
+]
 Plot = Annotated[Path | None, opt.option("--plot", metavar="FILE", help="Draw the training (.png, .svg, .pdf).", panel=opt.IO)]
 
 PHASES = ("meta", "solving", "mixed")
@@ -31,16 +41,26 @@ def train_gsrm(
     source: opt.In,
     output: Folder,
     model: Annotated[str, opt.option("--model", help="Base model (3.1).", panel=opt.MODEL)] = "Qwen/Qwen2.5-7B-Instruct",
-    phases: Annotated[str, opt.option("--phases", help="One epoch each of: meta, solving, mixed (3.1).", panel=opt.TRAIN)] = "meta,solving,mixed",
-    plain: Annotated[bool, opt.option("--plain", help="Ablation: one loss over all tokens, as many epochs.", panel=opt.TRAIN)] = False,
-    alpha: Annotated[int, opt.option("--alpha", min=1, help="Steps between updates of a and b (3.1: 100).", panel=opt.TRAIN)] = 100,
+    phases: Annotated[
+        str, opt.option("--phases", help="One epoch each of: meta, solving, mixed (3.1).", panel=opt.TRAIN)
+    ] = "meta,solving,mixed",
+    plain: Annotated[
+        bool, opt.option("--plain", help="Ablation: one loss over all tokens, as many epochs.", panel=opt.TRAIN)
+    ] = False,
+    alpha: Annotated[
+        int, opt.option("--alpha", min=1, help="Steps between updates of a and b (3.1: 100).", panel=opt.TRAIN)
+    ] = 100,
     learning_rate: LearningRate = 5e-5,
     warmup: Warmup = 0.1,
     weight_decay: Annotated[float, opt.option("--weight-decay", min=0, help="Release: 1e-4.", panel=opt.TRAIN)] = 1e-4,
     batch_size: Annotated[int, opt.option("--batch-size", min=1, help="A device's batch (release: 1).", panel=opt.TRAIN)] = 1,
     accumulation: Annotated[int, opt.option("--accumulation", min=1, help="Batches a step (release: 2).", panel=opt.TRAIN)] = 2,
-    max_length: Annotated[int, opt.option("--max-length", min=8, help="Longer pairs are rejected (release: 25,000).", panel=opt.TRAIN)] = 25_000,
-    rope_theta: Annotated[float | None, opt.option("--rope-theta", help="Override the base model's (release: 300,000).", panel=opt.TRAIN)] = None,
+    max_length: Annotated[
+        int, opt.option("--max-length", min=8, help="Longer pairs are rejected (release: 25,000).", panel=opt.TRAIN)
+    ] = 25_000,
+    rope_theta: Annotated[
+        float | None, opt.option("--rope-theta", help="Override the base model's (release: 300,000).", panel=opt.TRAIN)
+    ] = None,
     save_steps: SaveSteps = 500,
     bf16: Bf16 = True,
     gradient_checkpointing: Checkpointing = True,
@@ -104,7 +124,9 @@ def train_gsrm(
         metrics, refused = gsrm.train(config, records, show)
     common.mark_finished(output)
     if not quiet:
-        console.table("train-gsrm", [(name, f"{metrics[name]:.4f}") for name in ("loss_meta", "loss_solving", "a", "b") if name in metrics])
+        console.table(
+            "train-gsrm", [(name, f"{metrics[name]:.4f}") for name in ("loss_meta", "loss_solving", "a", "b") if name in metrics]
+        )
     _draw(plot, output, ("loss_meta", "loss_solving"), 10)
     lost = [Item("", raw, InputError("", "", str(error))) for raw, error in refused] + [item for item in items if item.fault]
     if lost:
@@ -114,32 +136,59 @@ def train_gsrm(
 def distill(
     teacher: Annotated[str, opt.argument("TEACHER", "The teacher's segmentations (paths too, with --gsrm).")],
     output: Folder,
-    student: Annotated[str, opt.option("--student", help="The model to train (4.1).", panel=opt.MODEL)] = "deepseek-ai/DeepSeek-R1-Distill-Qwen-7B",
+    student: Annotated[
+        str, opt.option("--student", help="The model to train (4.1).", panel=opt.MODEL)
+    ] = "deepseek-ai/DeepSeek-R1-Distill-Qwen-7B",
     method: Annotated[str, opt.option("--method", help="rlkd, grpo, ppo, sft, or rlad.", panel=opt.TRAIN)] = "rlkd",
-    gsrm: Annotated[str | None, opt.option("--gsrm", help="Segments the student's paths, and the teacher's where they have no steps.", panel=opt.MODEL)] = None,
+    gsrm: Annotated[
+        str | None,
+        opt.option("--gsrm", help="Segments the student's paths, and the teacher's where they have no steps.", panel=opt.MODEL),
+    ] = None,
     gsrm_max_tokens: opt.GsrmTokens = opt.GSRM_TOKENS,
     judge: opt.Judge = opt.JUDGE,
     normalize: opt.Normalize = "none",
     verdict_cache: opt.VerdictCacheFile = None,
     structure_weight: Annotated[float, opt.option("--structure-weight", min=0, help="Release: 15.", panel=opt.TRAIN)] = 15.0,
     outcome_weight: Annotated[float, opt.option("--outcome-weight", min=0, help="Release: 15.", panel=opt.TRAIN)] = 15.0,
-    format_weight: Annotated[float, opt.option("--format-weight", min=0, help="For <think>…</think> (release: 10; ours: 0).", panel=opt.TRAIN)] = 0.0,
+    format_weight: Annotated[
+        float, opt.option("--format-weight", min=0, help="For <think>…</think> (release: 10; ours: 0).", panel=opt.TRAIN)
+    ] = 0.0,
     max_reward_failures: Annotated[
-        float, opt.option("--max-reward-failures", min=0, max=1, help="Stop where more of a step's structured rewards are missing.", panel=opt.TRAIN)
+        float,
+        opt.option(
+            "--max-reward-failures",
+            min=0,
+            max=1,
+            help="Stop where more of a step's structured rewards are missing.",
+            panel=opt.TRAIN,
+        ),
     ] = 0.5,
     steps: Annotated[int, opt.option("--steps", min=1, help="Optimiser steps (4.3 shows 100).", panel=opt.TRAIN)] = 100,
     learning_rate: LearningRate = 5e-5,
     warmup: Warmup = 0.1,
-    batch_size: Annotated[int, opt.option("--batch-size", min=1, help="Completions a device and batch (4.1: 2).", panel=opt.TRAIN)] = 2,
+    batch_size: Annotated[
+        int, opt.option("--batch-size", min=1, help="Completions a device and batch (4.1: 2).", panel=opt.TRAIN)
+    ] = 2,
     accumulation: Annotated[int, opt.option("--accumulation", min=1, help="Batches a step (4.1: 4).", panel=opt.TRAIN)] = 4,
     group: Annotated[int, opt.option("--group", min=2, help="Completions of a problem (4.1: 4).", panel=opt.TRAIN)] = 4,
-    iterations: Annotated[int, opt.option("--iterations", min=1, help="Updates on each batch of completions.", panel=opt.TRAIN)] = 1,
+    iterations: Annotated[
+        int, opt.option("--iterations", min=1, help="Updates on each batch of completions.", panel=opt.TRAIN)
+    ] = 1,
     temperature: Annotated[float, opt.option("--temperature", min=0.01, help="4.1: 0.7.", panel=opt.TRAIN)] = 0.7,
-    max_tokens: Annotated[int, opt.option("--max-tokens", min=1, help="Tokens of a completion (release: 4,096).", panel=opt.TRAIN)] = 4096,
-    max_prompt_length: Annotated[int, opt.option("--max-prompt-length", min=1, help="Tokens of a prompt (release: 1,024).", panel=opt.TRAIN)] = 1024,
+    max_tokens: Annotated[
+        int, opt.option("--max-tokens", min=1, help="Tokens of a completion (release: 4,096).", panel=opt.TRAIN)
+    ] = 4096,
+    max_prompt_length: Annotated[
+        int, opt.option("--max-prompt-length", min=1, help="Tokens of a prompt (release: 1,024).", panel=opt.TRAIN)
+    ] = 1024,
     max_grad_norm: Annotated[float, opt.option("--max-grad-norm", min=0, help="Release: 0.2.", panel=opt.TRAIN)] = 0.2,
-    teacher_model: Annotated[str | None, opt.option("--teacher", metavar="MODEL", help="rlad: whose log-probabilities anchor the ratio.", panel=opt.MODEL)] = None,
-    trrd_alpha: Annotated[float, opt.option("--trrd-alpha", min=0, max=1, help="rlad: 1 is GRPO (RLAD: 0.5).", panel=opt.TRAIN)] = 0.5,
+    teacher_model: Annotated[
+        str | None,
+        opt.option("--teacher", metavar="MODEL", help="rlad: whose log-probabilities anchor the ratio.", panel=opt.MODEL),
+    ] = None,
+    trrd_alpha: Annotated[
+        float, opt.option("--trrd-alpha", min=0, max=1, help="rlad: 1 is GRPO (RLAD: 0.5).", panel=opt.TRAIN)
+    ] = 0.5,
     vllm: Annotated[str | None, opt.option("--vllm", help="Generate with vLLM: colocate or server.", panel=opt.TRAIN)] = None,
     template: opt.Template = None,
     system: opt.System = None,
@@ -178,8 +227,12 @@ def distill(
     structured = method == "rlkd"
     needs_steps = structured and gsrm is None
     inputs = Input(
-        teacher, Segmentation if needs_steps else PathRecord if structured or method == "sft" else Problem,
-        opt.parse_map(map), skip_invalid, limit, opt.parse_shard(shard),
+        teacher,
+        Segmentation if needs_steps else PathRecord if structured or method == "sft" else Problem,
+        opt.parse_map(map),
+        skip_invalid,
+        limit,
+        opt.parse_shard(shard),
     )
     settings: dict[str, Any] = {
         "student": student,
@@ -204,10 +257,20 @@ def distill(
         "lora": lora,
         "vllm": vllm,
     }
-    reward_settings = {"gsrm": gsrm, "judge": judge, "normalize": normalize, "weights": [structure_weight, outcome_weight, format_weight]}
+    reward_settings = {
+        "gsrm": gsrm,
+        "judge": judge,
+        "normalize": normalize,
+        "weights": [structure_weight, outcome_weight, format_weight],
+    }
     total = inputs.count()
     if dry:
-        rows = [("problems", str(total)), ("method", method), ("steps", str(steps)), ("completions a step", str(batch_size * accumulation))]
+        rows = [
+            ("problems", str(total)),
+            ("method", method),
+            ("steps", str(steps)),
+            ("completions a step", str(batch_size * accumulation)),
+        ]
         console.table("distill (dry run)", rows)
         return
     records = [item.raw for item in inputs if not item.fault]

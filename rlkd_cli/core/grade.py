@@ -32,7 +32,7 @@ def extract_answer(path: str, reference: str = "") -> str | None:
     A stray number is never an answer: paths that loop until they are cut off would get credit by chance. For a
     reference that is one letter (multiple choice), `Answer: C` counts too.
     """
-    thinking, closed, rest = path.rpartition("</think>")
+    _, closed, rest = path.rpartition("</think>")
     if not closed and path.lstrip().startswith("<think>"):
         return None
     text = rest if closed else path

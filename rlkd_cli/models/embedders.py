@@ -33,8 +33,7 @@ class SentenceEmbedder:
     def __init__(self, name: str) -> None:
         if find_spec("sentence_transformers") is None:
             raise UsageError(
-                f"embedder {name}: sentence-transformers is not installed (pip install 'rlkd[embed]'), "
-                "or use --embedder lexical"
+                f"embedder {name}: sentence-transformers is not installed (pip install 'rlkd[embed]'), or use --embedder lexical"
             )
         from sentence_transformers import SentenceTransformer
 

@@ -24,11 +24,11 @@ class EndpointModel:
     """A model behind `base_url`, asked by chat completions. The key never appears in a message."""
 
     def __init__(self, base_url: str | None, model: str, key: str, options: HttpOptions, label: str) -> None:
-        import httpx
+        import httpx2
         import openai
 
         self.name, self._model, self._options = label, model, options
-        limits = httpx.Limits(max_connections=options.concurrency, max_keepalive_connections=options.concurrency)
+        limits = httpx2.Limits(max_connections=options.concurrency, max_keepalive_connections=options.concurrency)
         self._client = openai.AsyncOpenAI(
             api_key=key,
             base_url=base_url,

@@ -35,7 +35,8 @@ class HfModel:
         except (OSError, ValueError) as error:
             raise ModelError(f"hf/{name}: cannot be loaded: {str(error).strip().splitlines()[0]}") from error
         self.device = device or ("cuda" if torch.cuda.is_available() else "cpu")
-        self._wrap(model.to(self.device).eval(), tokenizer, batch_size)
+        model.to(self.device)  # type: ignore[arg-type]  # the decorator hides the method's own signature
+        self._wrap(model.eval(), tokenizer, batch_size)
 
     @classmethod
     def around(cls, model: Any, tokenizer: Any, batch_size: int = 64) -> "HfModel":

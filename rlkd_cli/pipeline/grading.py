@@ -51,7 +51,7 @@ class Grader:
             future = self._start().schedule(verify, args=(prediction, reference), timeout=self._timeout)
             try:
                 return await asyncio.wrap_future(future)  # type: ignore[no-any-return]
-            except (FutureTimeout, asyncio.TimeoutError):
+            except (TimeoutError, FutureTimeout):
                 return "timeout"
             except ProcessExpired:  # the worker died, by memory for one
                 return "unparsable"

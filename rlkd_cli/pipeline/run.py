@@ -2,7 +2,7 @@
 
 import asyncio
 from array import array
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -96,11 +96,11 @@ async def run(
     return Outcome(index + 1, output.rejected)
 
 
-async def _next(items: "asyncio.Future[Item] | object", is_stream: bool) -> Item | None:
+async def _next(items: Iterator[Item], is_stream: bool) -> Item | None:
     """The next item; a stream is read on a thread, so that waiting for it holds up no request."""
     if is_stream:
-        return await asyncio.to_thread(next, items, None)  # type: ignore[call-overload,no-any-return]
-    return next(items, None)  # type: ignore[call-overload,no-any-return]
+        return await asyncio.to_thread(lambda: next(items, None))
+    return next(items, None)
 
 
 async def _already_done(source: Input, output: FileOutput, on_record: OnRecord) -> Outcome:

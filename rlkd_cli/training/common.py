@@ -20,9 +20,7 @@ class MetricsCallback(TrainerCallback):  # type: ignore[misc]
         self.file, self.show = file, show
         self.last: dict[str, Any] = {}
 
-    def on_train_begin(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
-    ) -> None:
+    def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         """Drops entries that a killed run logged after its last checkpoint: they will come again."""
         if self.file.exists() and state.is_world_process_zero:
             lines = [line for line in self.file.read_text("utf-8").split("\n") if line.endswith("}")]

@@ -168,7 +168,7 @@ def _rl(config: DistillConfig, records: Sequence[Raw], reward: RewardFunction | 
         trainer_class = PpoTrainer
     trainer = trainer_class(
         model=model,
-        reward_funcs=[reward],
+        reward_funcs=[reward],  # type: ignore[list-item]  # TRL takes asynchronous functions too
         args=arguments,
         train_dataset=data,
         processing_class=tokenizer,

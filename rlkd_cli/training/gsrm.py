@@ -104,9 +104,7 @@ class StructuredTrainer(Trainer):
         weight = self._weights(phase).to(roles.device)
         # The set that is not trained is scored too: both losses are logged in every phase
         labels = inputs["input_ids"].masked_fill(roles < 0, -100)
-        outputs = model(
-            input_ids=inputs["input_ids"], attention_mask=inputs["attention_mask"], labels=labels, fused_lm_head=True
-        )
+        outputs = model(input_ids=inputs["input_ids"], attention_mask=inputs["attention_mask"], labels=labels, fused_lm_head=True)
         losses = -outputs.log_probs
         losses = losses[:, -(roles.shape[1] - 1) :]
         roles = roles[:, 1:]
@@ -149,7 +147,7 @@ def load(config: GsrmConfig) -> tuple[Any, Any]:
     try:
         tokenizer = AutoTokenizer.from_pretrained(config.model)
         dtype = torch.bfloat16 if config.bf16 else torch.float32
-        model = AutoModelForCausalLM.from_pretrained(config.model, dtype=dtype, **changes)
+        model: Any = AutoModelForCausalLM.from_pretrained(config.model, dtype=dtype, **changes)
     except (OSError, ValueError) as error:
         raise ModelError(f"{config.model}: cannot be loaded: {str(error).strip().splitlines()[0]}") from error
     add_fused_lm_head(model)
