@@ -63,7 +63,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         result = command.main(arguments, prog_name="rlkd", standalone_mode=False, default_map=config_defaults(arguments))
         sys.stdout.flush()
         return result if isinstance(result, int) else 0
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, typer.Abort):  # Typer turns the one into the other
         console.message("interrupted; what is finished is kept: run the same command again to go on", "yellow")
         return INTERRUPTED
     except BrokenPipeError:
@@ -75,8 +75,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     except OSError as error:
         place = f"{error.filename}: " if error.filename else ""
         return _fail(f"{place}{error.strerror or error}", 1, debug)
-    except typer.Abort:
-        return INTERRUPTED
     except Exception as error:
         if hasattr(error, "format_message"):  # Typer's own usage errors, which know their option
             return _fail(error.format_message(), getattr(error, "exit_code", 2), debug)

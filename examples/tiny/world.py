@@ -10,8 +10,9 @@ them. All sums are modulo 10, so that an answer is one digit and arithmetic is n
 
     python examples/tiny/world.py --seed 1 --train 2000 --test 200 --out DIR
 
-writes DIR/{teacher,test,gsrm}.jsonl: the teacher's reasoning paths with their steps, held-out problems, and
-segmentations of teacher's and sloppy paths to train a segmenting model on.
+writes DIR/teacher.jsonl (the teacher's reasoning paths with their steps), DIR/test.jsonl (held-out problems),
+DIR/test_teacher.jsonl (the teacher on these) and DIR/gsrm.jsonl (sloppy paths with their steps, to train a
+segmenting model on).
 """
 
 import argparse
@@ -141,17 +142,18 @@ def main() -> None:
     args = parser.parse_args()
     rng = random.Random(args.seed)
 
-    def teacher(i: int) -> dict:
-        problem = make_problem(rng)
-        return record(problem, f"train-{i}", *write_path(problem, problem.teacher_order(), rng))
+    def teacher(problem: Problem, number: str) -> dict:
+        return record(problem, number, *write_path(problem, problem.teacher_order(), rng))
 
     def segmentation(i: int) -> dict:
         problem = make_problem(rng)
         return record(problem, f"gsrm-{i}", *write_path(problem, sloppy_order(problem, rng, 0.5, 0.05), rng, 0.05))
 
+    tests = [make_problem(rng) for _ in range(args.test)]
     files = {
-        "test": [record(make_problem(rng), f"test-{i}") for i in range(args.test)],
-        "teacher": [teacher(i) for i in range(args.train)],
+        "test": [record(problem, f"test-{i}") for i, problem in enumerate(tests)],
+        "test_teacher": [teacher(problem, f"test-{i}") for i, problem in enumerate(tests)],
+        "teacher": [teacher(make_problem(rng), f"train-{i}") for i in range(args.train)],
         "gsrm": [segmentation(i) for i in range(args.gsrm)],
     }
     args.out.mkdir(parents=True, exist_ok=True)

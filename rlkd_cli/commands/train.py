@@ -139,7 +139,7 @@ def distill(
     student: Annotated[
         str, opt.option("--student", help="The model to train (4.1).", panel=opt.MODEL)
     ] = "deepseek-ai/DeepSeek-R1-Distill-Qwen-7B",
-    method: Annotated[str, opt.option("--method", help="rlkd, grpo, ppo, sft, or rlad.", panel=opt.TRAIN)] = "rlkd",
+    method: Annotated[str, opt.option("--method", help="rlkd, grpo, sft, or rlad (ppo is not there yet).", panel=opt.TRAIN)] = "rlkd",
     gsrm: Annotated[
         str | None,
         opt.option("--gsrm", help="Segments the student's paths, and the teacher's where they have no steps.", panel=opt.MODEL),
@@ -218,6 +218,8 @@ def distill(
     """
     opt.one_of("--method", method, ("rlkd", "grpo", "ppo", "sft", "rlad"))
     opt.one_of("--normalize", normalize, ("none", "teacher", "shorter"))
+    if method == "ppo":
+        raise UsageError("--method ppo is not there yet: rlkd, grpo, sft or rlad")
     if vllm:
         opt.one_of("--vllm", vllm, ("colocate", "server"))
     if method == "rlkd" and gsrm is None:

@@ -27,7 +27,9 @@ class HfModel:
     def __init__(self, name: str, batch_size: int = 64, device: str | None = None) -> None:
         import torch
         from transformers import AutoModelForCausalLM, AutoTokenizer
+        from transformers.utils import logging
 
+        logging.disable_progress_bar()  # standard error is for our own progress
         self.name = f"hf/{name}"
         try:
             tokenizer = AutoTokenizer.from_pretrained(name, padding_side="left")
@@ -99,11 +101,12 @@ class HfModel:
         config = GenerationConfig(
             max_new_tokens=limit, do_sample=False, pad_token_id=self._tokenizer.pad_token_id, eos_token_id=own.eos_token_id
         )
+        drawn = any(request.sampling.temperature > 0 for request in requests)
         with torch.inference_mode():
             out = self._model.generate(
                 **self._pad(requests),
                 generation_config=config,
-                logits_processor=LogitsProcessorList([seeded_sampling([r.sampling for r in requests], self.device)]),
+                logits_processor=LogitsProcessorList([seeded_sampling([r.sampling for r in requests], self.device)] if drawn else []),
             )
         return [self._read(request, row) for request, row in zip(requests, out[:, longest:].tolist(), strict=True)]
 

@@ -5,7 +5,6 @@
 | rlkd   | GRPOTrainer   | structure + outcome |                                                       |
 | grpo   | GRPOTrainer   | outcome             | no structured reward                                  |
 | rlad   | TrrdTrainer   | outcome             | the ratio is anchored between old student and teacher |
-| ppo    | PpoTrainer    | outcome             | a critic's advantages a token instead of the group's  |
 | sft    | SFTTrainer    | none                | the teacher's paths, loss on the completion alone     |
 """
 
@@ -162,10 +161,6 @@ def _rl(config: DistillConfig, records: Sequence[Raw], reward: RewardFunction | 
 
         trainer_class = TrrdTrainer
         extra = {"teacher": load_teacher(config.teacher, tokenizer), "alpha": config.trrd_alpha}
-    elif config.method == "ppo":
-        from rlkd_cli.training.ppo import PpoTrainer
-
-        trainer_class = PpoTrainer
     trainer = trainer_class(
         model=model,
         reward_funcs=[reward],  # type: ignore[list-item]  # TRL takes asynchronous functions too

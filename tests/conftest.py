@@ -1,0 +1,79 @@
+"""Tests call `main(argv)`, as the console script does, and talk to real parts: servers on loopback, tiny models."""
+
+import io
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+os.environ.update(HF_HUB_OFFLINE="1", HF_HUB_DISABLE_TELEMETRY="1", TOKENIZERS_PARALLELISM="false", COLUMNS="200")
+os.environ.update(VLLM_NO_USAGE_STATS="1", VLLM_CPU_KVCACHE_SPACE="1", VLLM_ENABLE_V1_MULTIPROCESSING="0")
+os.environ.update(TORCH_COMPILE_DISABLE="1", VLLM_LOGGING_LEVEL="ERROR")
+for name in [name for name in os.environ if name.startswith("RLKD_") or name.endswith("_API_KEY")]:
+    del os.environ[name]
+
+from rlkd_cli.cli import main
+from tests.servers.scripted import ScriptedServer
+
+ROOT = Path(__file__).parents[1]
+BASE = ROOT / "examples/tiny/base"
+
+
+@dataclass
+class Result:
+    """What a command did: exit status, standard output, standard error."""
+
+    status: int
+    out: str
+    err: str
+
+    @property
+    def records(self) -> list[dict]:
+        return [json.loads(line) for line in self.out.splitlines()]
+
+
+@pytest.fixture
+def rlkd(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., Result]:
+    """Runs `rlkd ARGS` in a folder of its own, with `stdin` as standard input."""
+    monkeypatch.chdir(tmp_path)
+
+    def call(*args: object, stdin: str = "") -> Result:
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin.encode())))
+        capsys.readouterr()
+        status = main([str(arg) for arg in args])
+        captured = capsys.readouterr()
+        return Result(status, captured.out, captured.err)
+
+    return call
+
+
+@pytest.fixture
+def server() -> Iterator[ScriptedServer]:
+    with ScriptedServer() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def base() -> str:
+    return str(BASE)
+
+
+def write(path: Path, records: list[dict]) -> Path:
+    path.write_text("".join(json.dumps(record) + "\n" for record in records), "utf-8")
+    return path
+
+
+def read(path: Path) -> list[dict]:
+    return [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+
+
+def step(text: str, answer: str = "1") -> dict:
+    return {"meta_reasoning": f"Choose {text}.", "sub_problem": f"What is {text}?", "answer": answer}
+
+
+def segmentation(identity: object, *steps: dict, **more: object) -> dict:
+    return {"id": identity, "problem": "p", "path": "x", "steps": list(steps), **more}

@@ -1,0 +1,76 @@
+import asyncio
+
+import pytest
+
+from rlkd_cli.core.grade import extract_answer, grade_simple, screen
+from rlkd_cli.pipeline.grading import Grader
+
+
+@pytest.mark.parametrize(
+    ("path", "answer"),
+    [
+        (r"so \boxed{5}", "5"),
+        (r"\boxed{1} no, \boxed{2}", "2"),
+        (r"<think>\boxed{1}</think> It is \boxed{\frac{1}{2}}.", r"\frac{1}{2}"),
+        (r"<think>\boxed{1}", None),
+        (r"<think>\boxed{1}</think> done", None),
+        (r"<think>x</think><answer>12</answer>", "12"),
+        (r"<answer>it is \boxed{3}</answer>", "3"),
+        (r"\boxed{", None),
+        (r"\boxed{}", None),
+        ("the answer is 7", None),
+    ],
+)
+def test_where_the_answer_is_looked_for(path: str, answer: str | None) -> None:
+    assert extract_answer(path) == answer
+
+
+def test_letters_count_where_the_reference_is_one() -> None:
+    assert extract_answer("Answer: (C) because", "C") == "C"
+    assert extract_answer("Answer: (C)", "12") is None
+
+
+@pytest.mark.parametrize(
+    ("prediction", "reference", "verdict"),
+    [
+        ("025", "25", "correct"),
+        ("1,024", "1024", "correct"),
+        ("１２", "12", "correct"),
+        (r"\frac{2}{4}", r"\frac{1}{2}", "correct"),
+        (r"\text{Evelyn}", "Evelyn", "correct"),
+        ("[-2,7]", "[-2, 7]", "correct"),
+        ("26", "25", "wrong"),
+        (r"\frac{1}{3}", r"\frac{1}{2}", "wrong"),
+        ("9^{9^{9^9}}", "5", "unparsable"),
+        ("1" * 100_000, "5", "unparsable"),
+        ("{" * 50 + "x" + "}" * 50, "5", "unparsable"),
+    ],
+)
+def test_verdicts(prediction: str, reference: str, verdict: str, grader: Grader) -> None:
+    assert asyncio.run(grader.grade(f"\\boxed{{{prediction}}}", reference)).verdict == verdict
+
+
+def test_a_cut_path_without_an_answer_is_truncated() -> None:
+    grade = grade_simple("and so", "5", truncated=True)
+    assert grade is not None and grade.verdict == "truncated"
+
+
+def test_time_out_is_a_verdict_and_the_next_answer_is_graded(grader: Grader) -> None:
+    slow = Grader(timeout=0.01, workers=1)
+    try:
+        assert asyncio.run(slow.compare(r"\sum_{k=1}^{99} \sin(k)^{99}", r"\int_0^1 x^{99} e^{x}")) in ("timeout", "unparsable", "wrong")
+    finally:
+        slow.close()
+    assert asyncio.run(grader.compare(r"\frac{3}{6}", "0.5")) == "correct"
+
+
+@pytest.fixture(scope="module")
+def grader():
+    grader = Grader(workers=1)
+    yield grader
+    grader.close()
+
+
+def test_ordinary_answers_pass_the_screen() -> None:
+    for answer in (r"\frac{\sqrt{3}}{2}", "x^2+3", r"(1, \frac{\pi}{2})", "2^{10}"):
+        assert screen(answer) is None

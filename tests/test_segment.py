@@ -1,0 +1,168 @@
+"""`segment` and `sample` over HTTP, against a server whose behaviour each test writes down."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import read, write
+from tests.servers.scripted import STEPS, Response
+
+PATHS = [{"id": i, "note": {"é": i}, "problem": f"problem {i}", "path": f"path {i}"} for i in range(12)]
+
+
+def asked_to_verify(request: dict) -> bool:
+    return "You check whether" in request["messages"][0]["content"]
+
+
+def test_steps_are_added_and_fields_pass_through_in_order(rlkd, server) -> None:
+    server.script = lambda request, number: Response(delay=0.05 if number % 3 == 0 else 0.0)
+    result = rlkd("segment", write(Path("in.jsonl"), PATHS), "--model", server.url, "--no-verify", "-q")
+    assert result.status == 0
+    assert [r["id"] for r in result.records] == list(range(12))
+    first = result.records[0]
+    assert list(first)[:4] == ["id", "note", "problem", "path"] and first["note"] == {"é": 0}
+    assert first["steps"] == [{"meta_reasoning": "Choose a.", "sub_problem": "What is a?", "answer": "1"}]
+    assert (first["attempts"], first["verified"], first["segmenter"]) == (1, False, server.url)
+
+
+def test_feedback_goes_back_to_the_generator(rlkd, server) -> None:
+    verdicts = iter(["Verdict: fail\nStep 1 hides its answer.", "Verdict: pass"])
+    server.script = lambda request, number: Response(next(verdicts) if asked_to_verify(request) else STEPS)
+    result = rlkd("segment", write(Path("in.jsonl"), PATHS[:1]), "--model", server.url, "--verifier", server.url)
+    assert (result.records[0]["attempts"], result.records[0]["verified"]) == (2, True)
+    generations = [r for r in server.requests if not asked_to_verify(r)]
+    assert "Step 1 hides its answer." in generations[1]["messages"][-1]["content"]
+
+
+def test_three_re_generations_then_discarded_with_the_feedback(rlkd, server) -> None:
+    server.script = lambda request, number: Response("Verdict: fail\nno" if asked_to_verify(request) else STEPS)
+    result = rlkd("segment", write(Path("in.jsonl"), PATHS[:1]), "--model", server.url, "--verifier", server.url, "--rejects", "r")
+    assert (result.status, len(server.requests)) == (3, 8)
+    reject = read(Path("r"))[0]
+    assert {k: reject[k] for k in PATHS[0]} == PATHS[0] and (reject["error"], reject["detail"]) == ("not_verified", "no")
+
+
+@pytest.mark.parametrize(
+    ("response", "error"),
+    [
+        (Response(status=500), "http_500"),
+        (Response(body=b"<html>"), "bad_response"),
+        (Response(body=b'{"choices": []}'), "bad_response"),
+        (Response(""), "empty_reply"),
+        (Response(cut=True), "no_connection"),
+        (Response("nothing"), "unparsable_steps"),
+        (Response(finish_reason="length"), "cut_off"),
+        (Response(delay=1.5), "timeout"),
+    ],
+)
+def test_bad_weather_is_a_reject(rlkd, server, response: Response, error: str) -> None:
+    server.script = lambda request, number: response
+    flags = ["--no-verify", "--max-retries", "1", "--timeout", "0.5", "--rejects", "r"]
+    result = rlkd("segment", write(Path("in.jsonl"), PATHS[:2]), "--model", server.url, *flags)
+    assert (result.status, result.out) == (3, "")
+    assert [r["error"] for r in read(Path("r"))] == [error, error]
+
+
+def test_overload_is_waited_out(rlkd, server) -> None:
+    server.script = lambda request, number: Response(status=429, headers=(("Retry-After", "0.05"),)) if number < 3 else Response()
+    result = rlkd("segment", write(Path("in.jsonl"), PATHS), "--model", server.url, "--no-verify", "-q")
+    assert (result.status, len(result.records)) == (0, 12)
+
+
+def test_a_wrong_key_stops_the_run_and_is_not_shown(rlkd, server, monkeypatch) -> None:
+    monkeypatch.setenv("RLKD_API_KEY", "sk-secret")
+    server.script = lambda request, number: Response(status=401, body=b'{"error": {"message": "bad key sk-secret"}}')
+    result = rlkd("segment", write(Path("in.jsonl"), PATHS), "--model", server.url, "--no-verify")
+    assert result.status == 1 and "sk-secret" not in result.err
+
+
+def test_no_key_says_so_in_one_line(rlkd) -> None:
+    result = rlkd("segment", write(Path("in.jsonl"), PATHS))
+    assert result.status == 2 and "OPENAI_API_KEY" in result.err and "replay/FILE" in result.err
+    assert len(result.err.strip().splitlines()) == 1
+
+
+def test_recorded_replies_answer_without_a_server(rlkd, server) -> None:
+    write(Path("in.jsonl"), PATHS[:3])
+    live = rlkd("segment", "in.jsonl", "--model", server.url, "--no-verify", "--record", "replies.jsonl", "-q")
+    again = rlkd("segment", "in.jsonl", "--model", "replay/replies.jsonl", "--no-verify", "-q")
+    strip = [{k: v for k, v in r.items() if k != "segmenter"} for r in again.records]
+    assert strip == [{k: v for k, v in r.items() if k != "segmenter"} for r in live.records]
+
+
+def test_samples_are_numbered_and_seeded(rlkd, server) -> None:
+    result = rlkd("sample", write(Path("in.jsonl"), PATHS[:2]), "--model", server.url, "--n", "3", "-q")
+    assert [(r["id"], r["sample"]) for r in result.records] == [(0, 0), (0, 1), (0, 2), (1, 0), (1, 1), (1, 2)]
+    assert len({request["seed"] for request in server.requests}) == 6
+
+
+def test_settings_that_differ_stop_the_command(rlkd, server) -> None:
+    write(Path("in.jsonl"), PATHS)
+    command = ["segment", "in.jsonl", "--model", server.url, "--no-verify", "-o", "out.jsonl"]
+    assert rlkd(*command).status == 0
+    asked = len(server.requests)
+    assert rlkd(*command).status == 0 and len(server.requests) == asked
+    changed = rlkd(*command, "--temperature", "1")
+    assert changed.status == 2 and "temperature" in changed.err
+    assert rlkd(*command, "--temperature", "1", "--overwrite").status == 0
+
+
+def segment_process(server, output: str) -> subprocess.Popen:
+    command = [sys.executable, "-m", "rlkd_cli", "segment", "in.jsonl", "--model", server.url, "--no-verify", "-o", output]
+    return subprocess.Popen([*command, "--concurrency", "4"], stderr=subprocess.PIPE, text=True, env=os.environ)
+
+
+@pytest.mark.parametrize(("how", "status"), [(signal.SIGKILL, -9), (signal.SIGINT, 130)])
+def test_a_killed_run_resumes_and_asks_for_nothing_twice(rlkd, server, how: signal.Signals, status: int) -> None:
+    write(Path("in.jsonl"), PATHS)
+    server.script = lambda request, number: Response(delay=0.15)
+    process = segment_process(server, "out.jsonl")
+    while len(server.requests) < 7:
+        time.sleep(0.01)
+    process.send_signal(how)
+    assert process.wait(20) == status
+    assert process.stderr is not None
+    assert how == signal.SIGKILL or "same command again" in process.stderr.read()
+    assert not Path("out.jsonl").exists()
+    finished = Path("out.jsonl.journal").read_text().count('"r":')
+    asked = len(server.requests)
+    assert segment_process(server, "out.jsonl").wait(30) == 0
+    assert len(server.requests) - asked == len(PATHS) - finished
+    assert segment_process(server, "whole.jsonl").wait(30) == 0
+    assert Path("out.jsonl").read_bytes() == Path("whole.jsonl").read_bytes()
+
+
+def test_a_line_that_death_cut_short_is_done_again(rlkd, server) -> None:
+    write(Path("in.jsonl"), PATHS)
+    process = segment_process(server, "out.jsonl")
+    server.script = lambda request, number: Response(delay=0.1)
+    while not Path("out.jsonl.journal").exists() or Path("out.jsonl.journal").read_text().count('"r":') < 4:
+        time.sleep(0.01)
+    process.kill()
+    process.wait()
+    journal = Path("out.jsonl.journal")
+    journal.write_bytes(journal.read_bytes()[:-9])
+    assert segment_process(server, "out.jsonl").wait(30) == 0
+    assert [r["id"] for r in read(Path("out.jsonl"))] == list(range(12))
+
+
+def test_judge_verdicts_over_http_are_asked_once_and_only_when_needed(rlkd, server) -> None:
+    def judge(request: dict, number: int) -> Response:
+        assert request["structured_outputs"] == {"choice": ["yes", "no"]}
+        return Response("no" if "zebra" in request["messages"][0]["content"] else "yes")
+
+    server.script = judge
+    steps = [{"meta_reasoning": f"{w} choice", "sub_problem": f"{w} question", "answer": w} for w in ("one", "two", "three")]
+    other = [{k: v.replace("two", "zebra").replace("one", "uno") for k, v in s.items()} for s in steps]
+    write(Path("t.jsonl"), [{"id": 1, "steps": steps}, {"id": 2, "steps": steps}])
+    write(Path("s.jsonl"), [{"id": 1, "steps": other}, {"id": 2, "steps": other}])
+    result = rlkd("score", "t.jsonl", "s.jsonl", "--judge", server.url, "-q")
+    assert [r["reward"] for r in result.records] == [1.0, 1.0]
+    assert len(server.requests) == 4  # M1, Q1, A1, M2: two equal pairs, the third step never reached
+    assert json.dumps(result.records[0]["verdicts"][1]["meta_reasoning"]) == "false"
