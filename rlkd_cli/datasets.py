@@ -15,7 +15,7 @@ from rlkd_cli.records import Raw
 
 DOMAINS = {"biology": "science", "physics": "science", "chemistry": "science", "puzzles": "puzzle"}
 
-# name -> (hub id, configuration, split, revision), runs of each question in the paper (section 4.1)
+# name -> source on the hub, and runs of each question: the paper's (section 4.1), where it has the benchmark
 BENCHMARKS: dict[str, tuple[str, int]] = {
     "aime24": ("hf://HuggingFaceH4/aime_2024:train", 64),
     "aime25": ("hf://math-ai/aime25:test", 64),
@@ -60,17 +60,22 @@ def _published(row: Raw, where: str) -> Raw:
     """A row of a data set as published, as a record; any other row as it is."""
     for columns, convert in _FORMATS:
         if columns <= row.keys() and "path" not in row:
-            converted = convert(row)
-            number = where.rpartition(":")[2]
-            identity = row.get("id", row.get("uuid", row.get("unique_id", int(number) if number.isdigit() else where)))
-            return {"id": identity, **converted, **{k: v for k, v in row.items() if k not in columns | {"id"}}} | {
-                k: v for k, v in converted.items() if v is not None
-            }
-    if "problem" in row and "id" not in row:
-        for column in ("uuid", "unique_id"):
-            if column in row:
-                return {"id": row[column], **row}
+            rest = {name: value for name, value in row.items() if name not in columns}
+            return {"id": _identity(row, where), **rest, **convert(row)}
+    if "problem" in row and "id" not in row and _own_identity(row) is not None:
+        return {"id": _own_identity(row), **row}
     return row
+
+
+def _own_identity(row: Raw) -> str | int | None:
+    """What a data set calls a row: OpenR1 has `uuid`, MATH-500 `unique_id`."""
+    return next((row[name] for name in ("id", "uuid", "unique_id") if name in row), None)
+
+
+def _identity(row: Raw, where: str) -> str | int:
+    """A row's own name, else its number in the file."""
+    own, number = _own_identity(row), where.rpartition(":")[2]
+    return own if own is not None else int(number) if number.isdigit() else where
 
 
 def _open_r1(row: Raw) -> Raw:

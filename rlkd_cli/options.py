@@ -22,7 +22,9 @@ def argument(metavar: str, help: str) -> object:
 
 In = Annotated[
     str,
-    typer.Argument(metavar="IN", help="A .jsonl, .jsonl.gz, .json or .parquet file, `-`, or hf://OWNER/DATASET[/CONFIG]:SPLIT."),
+    typer.Argument(
+        metavar="IN", help="A .jsonl, .jsonl.gz, .json or .parquet file, `-`, or hf://OWNER/DATASET\\[/CONFIG]:SPLIT."
+    ),
 ]
 Output = Annotated[
     str | None, option("--output", "-o", metavar="FILE", help="Where to write; standard output if left out.", panel=IO)

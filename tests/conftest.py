@@ -16,8 +16,8 @@ os.environ.update(TORCH_COMPILE_DISABLE="1", VLLM_LOGGING_LEVEL="ERROR")
 for name in [name for name in os.environ if name.startswith("RLKD_") or name.endswith("_API_KEY")]:
     del os.environ[name]
 
-from rlkd_cli.cli import main
-from tests.servers.scripted import ScriptedServer
+from rlkd_cli.cli import main  # noqa: E402  # after the environment is set
+from tests.servers.scripted import ScriptedServer  # noqa: E402
 
 ROOT = Path(__file__).parents[1]
 BASE = ROOT / "examples/tiny/base"

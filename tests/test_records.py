@@ -84,18 +84,37 @@ def test_an_empty_file_gives_an_empty_output(rlkd) -> None:
 
 
 PUBLISHED = {
-    "openr1": {"problem": "p", "answer": "5", "generations": [r"\boxed{5}", r"\boxed{6}"], "correctness_math_verify": [True, False], "uuid": "u"},
-    "openthoughts": {"problem": "p", "deepseek_reasoning": "r", "deepseek_solution": r"\boxed{5}", "domain": "biology", "answer": "5"},
+    "openr1": {
+        "problem": "p",
+        "answer": "5",
+        "generations": [r"\boxed{5}", r"\boxed{6}"],
+        "correctness_math_verify": [True, False],
+        "uuid": "u",
+    },
+    "openthoughts": {
+        "problem": "p",
+        "deepseek_reasoning": "r",
+        "deepseek_solution": r"\boxed{5}",
+        "domain": "biology",
+        "answer": "5",
+    },
     "s1k": {"question": "p", "solution": "5", "deepseek_thinking_trajectory": "t", "deepseek_attempt": r"\boxed{5}"},
     "limo": {"question": "p", "solution": r"\boxed{5}", "answer": "5"},
     "conversations": {
         "conversations": [
             {"from": "user", "value": "p"},
-            {"from": "assistant", "value": "<|begin_of_thought|>t<|end_of_thought|><|begin_of_solution|>\\boxed{5}<|end_of_solution|>"},
+            {
+                "from": "assistant",
+                "value": "<|begin_of_thought|>t<|end_of_thought|><|begin_of_solution|>\\boxed{5}<|end_of_solution|>",
+            },
         ],
         "answer": "5",
     },
-    "messages": {"id": 9, "messages": [{"role": "user", "content": "p"}, {"role": "assistant", "content": r"\boxed{5}"}], "answer": "5"},
+    "messages": {
+        "id": 9,
+        "messages": [{"role": "user", "content": "p"}, {"role": "assistant", "content": r"\boxed{5}"}],
+        "answer": "5",
+    },
     "paths": {"id": 1, "problem": "p", "answer": "5", "paths": [r"\boxed{5}", "none"], "extra": [1]},
 }
 
@@ -113,7 +132,8 @@ def test_published_columns_are_records(rlkd, name: str) -> None:
 
 def test_map_renames_columns(rlkd) -> None:
     write(Path("in.jsonl"), [{"n": 1, "q": "p", "trace": r"\boxed{5}", "gold": "5"}])
-    result = rlkd("eval", "--samples", "in.jsonl", *sum((["--map", m] for m in ("id=n", "problem=q", "path=trace", "answer=gold")), []))
+    names = ["--map", "id=n", "--map", "problem=q", "--map", "path=trace", "--map", "answer=gold"]
+    result = rlkd("eval", "--samples", "in.jsonl", *names)
     assert result.records[0]["correct"] is True
     missing = rlkd("eval", "--samples", "in.jsonl", "--map", "id=zzz")
     assert missing.status == 2 and "zzz" in missing.err

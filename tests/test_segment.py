@@ -42,7 +42,9 @@ def test_feedback_goes_back_to_the_generator(rlkd, server) -> None:
 
 def test_three_re_generations_then_discarded_with_the_feedback(rlkd, server) -> None:
     server.script = lambda request, number: Response("Verdict: fail\nno" if asked_to_verify(request) else STEPS)
-    result = rlkd("segment", write(Path("in.jsonl"), PATHS[:1]), "--model", server.url, "--verifier", server.url, "--rejects", "r")
+    result = rlkd(
+        "segment", write(Path("in.jsonl"), PATHS[:1]), "--model", server.url, "--verifier", server.url, "--rejects", "r"
+    )
     assert (result.status, len(server.requests)) == (3, 8)
     reject = read(Path("r"))[0]
     assert {k: reject[k] for k in PATHS[0]} == PATHS[0] and (reject["error"], reject["detail"]) == ("not_verified", "no")

@@ -8,10 +8,23 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import BASE, ROOT, read, write
+from tests.conftest import BASE, ROOT, read
 
 GSRM = ["--learning-rate", "1e-3", "--batch-size", "8", "--accumulation", "2", "--no-gradient-checkpointing", "--alpha", "2"]
-STUDENT = ["--steps", "2", "--batch-size", "8", "--accumulation", "1", "--temperature", "1", "--max-tokens", "48", "--save-steps", "1"]
+STUDENT = [
+    "--steps",
+    "2",
+    "--batch-size",
+    "8",
+    "--accumulation",
+    "1",
+    "--temperature",
+    "1",
+    "--max-tokens",
+    "48",
+    "--save-steps",
+    "1",
+]
 STUDENT += ["--no-gradient-checkpointing", "--prompt-template", "{problem}", "--learning-rate", "1e-4"]
 
 
@@ -47,7 +60,9 @@ def test_three_phases_make_a_gsrm_and_a_resumed_run_ends_the_same(rlkd, base, wo
     assert rlkd("train-gsrm", world / "gsrm.jsonl", "-o", "killed", *flags).status == 0
     ours, theirs = weights(Path("whole")), weights(Path("killed"))
     assert all(torch.equal(ours[name], theirs[name]) for name in ours)
-    segmented = rlkd("segment", world / "teacher.jsonl", "--model", "hf/whole", "--max-tokens", "64", "--limit", "2", "--rejects", "r")
+    segmented = rlkd(
+        "segment", world / "teacher.jsonl", "--model", "hf/whole", "--max-tokens", "64", "--limit", "2", "--rejects", "r"
+    )
     assert segmented.status in (0, 3)
 
 
@@ -63,7 +78,9 @@ def test_the_split_of_a_batch_does_not_change_the_loss(rlkd, base, world) -> Non
 
 def test_pairs_that_are_too_long_are_rejected_with_their_length(rlkd, base, world) -> None:
     result = rlkd("train-gsrm", world / "gsrm.jsonl", "-o", "g", "--model", base, *GSRM, "--max-length", "70")
-    assert result.status in (1, 3) and "--max-length 70" in (result.err + Path("g/rejects.jsonl").read_text() if result.status == 3 else result.err)
+    assert result.status in (1, 3) and "--max-length 70" in (
+        result.err + Path("g/rejects.jsonl").read_text() if result.status == 3 else result.err
+    )
 
 
 @pytest.mark.parametrize("method", ["rlkd", "grpo", "sft", "rlad"])

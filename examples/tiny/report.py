@@ -1,6 +1,6 @@
 """The quickstart's last word: a table of what each student can do, from the files that the commands wrote.
 
-    python examples/tiny/report.py RUN_FOLDER
+python examples/tiny/report.py RUN_FOLDER
 """
 
 import json

@@ -139,7 +139,9 @@ def distill(
     student: Annotated[
         str, opt.option("--student", help="The model to train (4.1).", panel=opt.MODEL)
     ] = "deepseek-ai/DeepSeek-R1-Distill-Qwen-7B",
-    method: Annotated[str, opt.option("--method", help="rlkd, grpo, sft, or rlad (ppo is not there yet).", panel=opt.TRAIN)] = "rlkd",
+    method: Annotated[
+        str, opt.option("--method", help="rlkd, grpo, sft, or rlad (ppo is not there yet).", panel=opt.TRAIN)
+    ] = "rlkd",
     gsrm: Annotated[
         str | None,
         opt.option("--gsrm", help="Segments the student's paths, and the teacher's where they have no steps.", panel=opt.MODEL),

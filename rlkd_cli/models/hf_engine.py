@@ -106,7 +106,9 @@ class HfModel:
             out = self._model.generate(
                 **self._pad(requests),
                 generation_config=config,
-                logits_processor=LogitsProcessorList([seeded_sampling([r.sampling for r in requests], self.device)] if drawn else []),
+                logits_processor=LogitsProcessorList(
+                    [seeded_sampling([r.sampling for r in requests], self.device)] if drawn else []
+                ),
             )
         return [self._read(request, row) for request, row in zip(requests, out[:, longest:].tolist(), strict=True)]
 

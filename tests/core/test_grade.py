@@ -58,7 +58,11 @@ def test_a_cut_path_without_an_answer_is_truncated() -> None:
 def test_time_out_is_a_verdict_and_the_next_answer_is_graded(grader: Grader) -> None:
     slow = Grader(timeout=0.01, workers=1)
     try:
-        assert asyncio.run(slow.compare(r"\sum_{k=1}^{99} \sin(k)^{99}", r"\int_0^1 x^{99} e^{x}")) in ("timeout", "unparsable", "wrong")
+        assert asyncio.run(slow.compare(r"\sum_{k=1}^{99} \sin(k)^{99}", r"\int_0^1 x^{99} e^{x}")) in (
+            "timeout",
+            "unparsable",
+            "wrong",
+        )
     finally:
         slow.close()
     assert asyncio.run(grader.compare(r"\frac{3}{6}", "0.5")) == "correct"

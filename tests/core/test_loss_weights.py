@@ -8,7 +8,12 @@ def test_a_token_that_straddles_two_parts_belongs_to_the_later_one() -> None:
     text = render([StepText("m", "q", "a")])
     edge = text.index("\n[Sub")
     found = spans(text)
-    assert token_roles([(0, 5), (edge, edge + 1), (edge, edge + 3), (edge + 1, len(text))], found) == [META, META, SOLVING, SOLVING]
+    assert token_roles([(0, 5), (edge, edge + 1), (edge, edge + 3), (edge + 1, len(text))], found) == [
+        META,
+        META,
+        SOLVING,
+        SOLVING,
+    ]
 
 
 def test_a_token_outside_all_parts_is_an_error() -> None:
