@@ -23,7 +23,7 @@ python "$here/tiny/world.py" --out "$run" --seed 1 --train 2000 --test 150 --gsr
 
 step "train the GSRM from the base model: three phases (section 3.1)"
 rlkd train-gsrm "$run/gsrm.jsonl" -o "$run/gsrm" --model "$base" --batch-size 16 --accumulation 1 \
-  --learning-rate 1e-3 --alpha 20 --save-steps 100 --no-gradient-checkpointing --plot "$run/gsrm.png"
+  --learning-rate 5e-4 --alpha 20 --save-steps 100 --no-gradient-checkpointing --plot "$run/gsrm.png"
 
 gsrm=(--model "hf/$run/gsrm" --max-tokens 96 --concurrency 128)
 step "segment the teacher's paths with it"

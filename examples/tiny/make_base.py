@@ -2,7 +2,7 @@
 
     python examples/tiny/make_base.py --out examples/tiny/base
 
-The model (a Qwen2 of 0.8 million parameters) learns in two stages, as real base models hold good behaviour
+The model (a Llama of 0.8 million parameters) learns in two stages, as real base models hold good behaviour
 in a minority of what they write: first clean solutions, so that the skill is in its weights, then sloppy ones
 mixed with a few segmentations, so that it solves and segments, neither well. Everything is seeded; on other
 hardware the weights may differ in their last digits.
@@ -17,7 +17,7 @@ from pathlib import Path
 
 import torch
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
-from transformers import PreTrainedTokenizerFast, Qwen2Config, Qwen2ForCausalLM
+from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 sys.path.insert(0, str(Path(__file__).parent))
 from world import make_problem, sloppy_order, write_path
@@ -62,7 +62,8 @@ def make_tokenizer() -> PreTrainedTokenizerFast:
     trainer = trainers.BpeTrainer(vocab_size=2000, special_tokens=special, initial_alphabet=alphabet)
     tokenizer.train_from_iterator(corpus, trainer)
     tokenizer.add_tokens([AddedToken(marker, normalized=False) for marker in MARKERS])
-    # Without an explicit class, AutoTokenizer would pick Qwen2's, whose own pre-tokenizer gives other ids.
+    # For a model of type qwen2 AutoTokenizer takes Qwen2's class, whatever the folder says, with that class's own
+    # pre-tokenizer, and every id would change silently; for a Llama it takes this one as it is saved.
     return PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,
         eos_token="<|end|>",
@@ -73,8 +74,8 @@ def make_tokenizer() -> PreTrainedTokenizerFast:
     )
 
 
-def make_model(tokenizer: PreTrainedTokenizerFast) -> Qwen2ForCausalLM:
-    config = Qwen2Config(
+def make_model(tokenizer: PreTrainedTokenizerFast) -> LlamaForCausalLM:
+    config = LlamaConfig(
         vocab_size=len(tokenizer),
         hidden_size=128,
         intermediate_size=320,
@@ -83,11 +84,12 @@ def make_model(tokenizer: PreTrainedTokenizerFast) -> Qwen2ForCausalLM:
         num_key_value_heads=4,
         max_position_embeddings=4096,
         tie_word_embeddings=True,
+        attention_bias=True,
         bos_token_id=None,
         eos_token_id=tokenizer.eos_token_id,
         pad_token_id=tokenizer.pad_token_id,
     )
-    return Qwen2ForCausalLM(config)
+    return LlamaForCausalLM(config)
 
 
 def batch(rng: random.Random, tokenizer, size: int, segment_share: float, mixture: dict) -> dict[str, torch.Tensor]:
@@ -159,17 +161,24 @@ def main() -> None:
     args = parser.parse_args()
     torch.manual_seed(args.seed)
     clean = {"good": 1.0, "stop": 0.0, "slip": 0.0}
-    sloppy = {"good": 0.6, "stop": 0.08, "slip": 0.03}
+    easy = {**clean, "given": 2, "derived": 3, "needs": [1, 2, 3]}
+    hard = {**clean, "given": 3, "derived": 7, "needs": [3, 4, 5]}
+    sloppy = {"good": 0.55, "stop": 0.05, "slip": 0.02}
     stages = args.stages or [
-        {"steps": 3000, "lr": 3e-3, "segment_share": 0.1, "mixture": clean},
-        {"steps": 600, "lr": 5e-4, "segment_share": 0.1, "mixture": sloppy},
+        {"steps": 1000, "lr": 3e-3, "segment_share": 0.5, "mixture": easy},
+        {"steps": 2000, "lr": 2e-3, "segment_share": 0.15, "mixture": hard},
+        {"steps": 1200, "lr": 2e-3, "segment_share": 0.2, "mixture": clean},
+        {"steps": 1000, "lr": 3e-3, "segment_share": 0.4, "mixture": clean},
+        {"steps": 150, "lr": 5e-4, "segment_share": 0.3, "mixture": sloppy},
     ]
     tokenizer = make_tokenizer()
-    model = Qwen2ForCausalLM.from_pretrained(args.resume) if args.resume else make_model(tokenizer)
+    model = LlamaForCausalLM.from_pretrained(args.resume) if args.resume else make_model(tokenizer)
     print(f"{model.num_parameters():,} parameters, {len(tokenizer)} tokens", flush=True)
     train(model, tokenizer, stages, 64, args.seed, lambda line: print(line, flush=True))
     model.save_pretrained(args.out)
     tokenizer.save_pretrained(args.out)
+    text, _ = pair(random.Random(0), "solve", 1.0, 0.0, 0.0)
+    assert AutoTokenizer.from_pretrained(args.out)(text)["input_ids"] == tokenizer(text)["input_ids"]
     print(check(model, tokenizer, problems=200))
 
 
