@@ -86,14 +86,15 @@ class StructuredTrainer(Trainer):
 
     def get_batch_samples(self, epoch_iterator: Any, num_batches: int, device: torch.device) -> Any:
         """The step's batches; counts each set's tokens over all of them and all processes."""
-        batches, items = super().get_batch_samples(epoch_iterator, num_batches, device)
+        batches, _ = super().get_batch_samples(epoch_iterator, num_batches, device)
         counts = torch.zeros(2, device=device)
         for batch in batches:
             roles = batch["roles"][:, 1:]
             counts += torch.stack([(roles == META).sum(), (roles == SOLVING).sum() + (roles == END).sum()]).to(device)
         self.counts = self.accelerator.reduce(counts, "sum")
         self.sums = torch.zeros(2, device=device)
-        return batches, items
+        # a count tells Trainer that the loss is normalised already: else it divides by the accumulation steps
+        return batches, self.counts.sum()
 
     def compute_loss(
         self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
@@ -186,6 +187,7 @@ def train(
         logging_steps=1,
         seed=config.seed,
         remove_unused_columns=False,
+        restore_callback_states_from_checkpoint=True,
         disable_tqdm=True,
         report_to=[],
     )
