@@ -4,8 +4,10 @@
 
 The model (a Llama of 0.8 million parameters) learns in two stages, as real base models hold good behaviour
 in a minority of what they write: first clean solutions, so that the skill is in its weights, then sloppy ones
-mixed with a few segmentations, so that it solves and segments, neither well. Everything is seeded; on other
-hardware the weights may differ in their last digits.
+mixed with a few segmentations, so that it solves and segments, neither well. Everything is seeded.
+
+The weights in `examples/tiny/base` went through these stages in five sittings (`--resume`), the first of them with
+a slightly different vocabulary, so that one run of this script gives a model of the same kind, not the same bytes.
 """
 
 import argparse

@@ -30,6 +30,7 @@ class HfModel:
         from transformers.utils import logging
 
         logging.disable_progress_bar()  # standard error is for our own progress
+        logging.set_verbosity_error()  # what is too long is rejected below, with a reason
         self.name = f"hf/{name}"
         try:
             tokenizer = AutoTokenizer.from_pretrained(name, padding_side="left")
