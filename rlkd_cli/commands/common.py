@@ -17,7 +17,6 @@ from rlkd_cli.pipeline.grading import Grader
 from rlkd_cli.pipeline.judges import ExactJudge, Judge, MathJudge, ModelJudge
 from rlkd_cli.pipeline.run import Outcome, Work, run
 from rlkd_cli.pipeline.segment import Segmenter
-from rlkd_cli.records import Raw
 
 REJECTED = 3  # exit status: done, but some records were rejected
 
@@ -112,7 +111,7 @@ def open_judge(spec: str, grader: Grader, http: HttpOptions, record: Path | None
     return ModelJudge(model), model
 
 
-def dry_run(job: Job, total: int | None, calls: str, records: list[Raw] | None = None) -> None:
+def dry_run(job: Job, total: int | None, calls: str) -> None:
     """Says what would be done, and does nothing."""
     rows = [("records", "unknown (a stream)" if total is None else str(total)), ("model calls", calls)]
     rows += [("output", job.output or "standard output")]

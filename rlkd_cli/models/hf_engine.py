@@ -55,6 +55,7 @@ class HfModel:
             tokenizer.pad_token = tokenizer.eos_token
         self.context = int(getattr(model.config, "max_position_embeddings", 0) or 0)
         self._batcher: Batcher[_Request, Reply] = Batcher(self._generate, batch_size, lambda r: len(r.ids))
+        self._scorer: Batcher[_Request, Any] = Batcher(self._score, batch_size, lambda r: len(r.ids))
 
     async def reply(self, messages: Sequence[Message], sampling: Sampling) -> Reply:
         request = _Request(encode_chat(self._tokenizer, messages), sampling)
@@ -73,12 +74,6 @@ class HfModel:
         scores = await self._scorer(request)
         firsts = [self._tokenizer(choice, add_special_tokens=False)["input_ids"][0] for choice in request.sampling.choices]
         return request.sampling.choices[max(range(len(firsts)), key=lambda i: scores[firsts[i]])]
-
-    @property
-    def _scorer(self) -> Batcher[_Request, Any]:
-        if not hasattr(self, "_score_batcher"):
-            self._score_batcher: Batcher[_Request, Any] = Batcher(self._score, 64, lambda r: len(r.ids))
-        return self._score_batcher
 
     def _pad(self, requests: Sequence[_Request]) -> Any:
         rows = {"input_ids": [request.ids for request in requests]}

@@ -6,8 +6,8 @@ from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
-from rlkd_cli.errors import RecordError
-from rlkd_cli.jsonl import Input, Item
+from rlkd_cli.errors import RecordError, UsageError
+from rlkd_cli.jsonl import Input, Item, rows
 from rlkd_cli.output import FileOutput, OnRecord, Output, StreamOutput, combined
 from rlkd_cli.records import Raw
 
@@ -105,9 +105,6 @@ async def _next(items: Iterator[Item], is_stream: bool) -> Item | None:
 
 async def _already_done(source: Input, output: FileOutput, on_record: OnRecord) -> Outcome:
     """A finished output stays as it is; its records are shown to `on_record` again, for the summary."""
-    from rlkd_cli.errors import UsageError
-    from rlkd_cli.jsonl import rows
-
     digest = combined(array("Q", [item.digest for item in source]))
     if not output.same_input(digest):
         raise UsageError(f"{output.path} was made from another input; --overwrite starts afresh")

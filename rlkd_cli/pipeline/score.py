@@ -1,11 +1,12 @@
 """`score`: teacher and student joined on id, each student path rewarded, and what the rewards add up to."""
 
+import asyncio
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from rlkd_cli.errors import RecordError
+from rlkd_cli.errors import InputError, RecordError
 from rlkd_cli.jsonl import Item
 from rlkd_cli.pipeline.matcher import Matcher, Score
 from rlkd_cli.pipeline.segment import Segmenter
@@ -70,8 +71,6 @@ def thinking(path: str) -> str:
 
 async def teacher_steps(items: Iterable[Item], gsrm: Segmenter | None) -> dict[str | int, list[list[Step]]]:
     """The teacher's steps by id, several where there are several paths; paths without steps go through the GSRM."""
-    import asyncio
-
     steps: dict[str | int, list[list[Step]]] = defaultdict(list)
     places = asyncio.Semaphore(64)
 
@@ -81,10 +80,10 @@ async def teacher_steps(items: Iterable[Item], gsrm: Segmenter | None) -> dict[s
         if item.raw.get("steps"):
             return [item.raw]
         if gsrm is None:
-            raise_no_steps(item)
+            raise InputError(item.where, "steps", "missing: the record is a path without steps; --gsrm MODEL segments it")
         async with places:
             try:
-                return await gsrm({**item.raw, "path": thinking(item.raw["path"])}) if gsrm else None
+                return await gsrm({**item.raw, "path": thinking(item.raw["path"])})
             except RecordError:
                 return None
 
@@ -92,12 +91,6 @@ async def teacher_steps(items: Iterable[Item], gsrm: Segmenter | None) -> dict[s
         for record in records or []:
             steps[record["id"]].append([Step(**step) for step in record["steps"]])
     return dict(steps)
-
-
-def raise_no_steps(item: Item) -> None:
-    from rlkd_cli.errors import InputError
-
-    raise InputError(item.where, "steps", "missing: the record is a path without steps; --gsrm MODEL segments it")
 
 
 @dataclass
