@@ -11,10 +11,13 @@ import typer
 from typer.main import get_command
 
 from rlkd_cli import __version__, console
+from rlkd_cli.commands.capability import capability
+from rlkd_cli.commands.distill import distill
+from rlkd_cli.commands.diversity import diversity
 from rlkd_cli.commands.evaluate import evaluate
-from rlkd_cli.commands.score import diversity, score
+from rlkd_cli.commands.score import score
 from rlkd_cli.commands.segment import sample, segment
-from rlkd_cli.commands.train import distill, train_gsrm
+from rlkd_cli.commands.train_gsrm import train_gsrm
 from rlkd_cli.errors import RlkdError, UsageError
 
 app = typer.Typer(
@@ -52,6 +55,7 @@ app.command(no_args_is_help=True)(score)
 app.command(no_args_is_help=True)(distill)
 app.command("eval", no_args_is_help=True)(evaluate)
 app.command(no_args_is_help=True)(diversity)
+app.command(no_args_is_help=True)(capability)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -1,7 +1,7 @@
 """Rich: progress, tables, messages. The one place that knows a terminal; all of it is on standard error."""
 
+import os
 import time
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any, Self
 
@@ -10,14 +10,17 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from rich.table import Table
 from rich.text import Text
 
-from rlkd_cli.errors import RecordError
+from rlkd_cli.pipeline.ledger import Ledger
 
 err = Console(stderr=True, highlight=False)
+IS_FIRST = os.environ.get("RANK", "0") == "0"  # of several processes that a launcher started, only one talks
 PLAIN_INTERVAL = 10.0  # seconds between progress lines where standard error is no terminal
 
 
 def message(text: str, style: str | None = None) -> None:
     """One line for people, taken literally (no markup)."""
+    if not IS_FIRST and style != "red":
+        return
     err.print(Text(text), style=style, soft_wrap=True)
 
 
@@ -29,17 +32,25 @@ def table(title: str, rows: Iterable[Sequence[str]], header: Sequence[str] = ())
         grid.add_column(header[number] if header else "", justify="left" if number == 0 else "right")
     for row in rows:
         grid.add_row(*map(Text, row))
-    err.print(grid)
+    if IS_FIRST:
+        err.print(grid)
+
+
+def bars(title: str, rows: Sequence[tuple[str, float]], width: int = 40) -> None:
+    """A bar for each number between 0 and the largest: a figure for a terminal, nothing elsewhere."""
+    most = max((value for _, value in rows), default=0) or 1
+    if err.is_terminal and rows:
+        table(title, [(name, "▇" * round(width * value / most), f"{value:.3f}") for name, value in rows], ("", "", ""))
 
 
 class View:
     """A live line on a terminal, plain lines elsewhere, nothing when quiet. Use as a context manager."""
 
     def __init__(self, title: str, total: int | None, quiet: bool = False) -> None:
-        self.title, self.total, self.quiet = title, total, quiet
+        self.title, self.total, self.quiet = title, total, quiet or not IS_FIRST
         self.count, self._printed = 0, time.monotonic()
         self._rich: Progress | None = None
-        if err.is_terminal and not quiet:
+        if err.is_terminal and not self.quiet:
             columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
             self._rich = Progress(*columns, TimeRemainingColumn(), TextColumn("{task.fields[note]}"), console=err)
             self._task = self._rich.add_task(title, total=total, note="")
@@ -64,27 +75,10 @@ class View:
 
 
 class RunView(View):
-    """A run's progress over records: what an earlier run finished counts, but not into the rate."""
+    """A run's progress over records: what earlier sittings finished counts, but not into the rate."""
 
-    def __init__(self, title: str, total: int | None, quiet: bool = False) -> None:
-        super().__init__(title, total, quiet)
-        self.errors: Counter[str] = Counter()
-        self._finished_before, self._finished, self._started = 0, 0, time.monotonic()
-
-    def resumed(self) -> None:
-        self._finished_before += 1
-        self._show()
-
-    def done(self, error: RecordError | None) -> None:
-        self._finished += 1
-        if error:
-            self.errors[error.code] += 1
-        self._show()
-
-    def _show(self) -> None:
-        rate = self._finished / max(time.monotonic() - self._started, 1e-9)
-        rejected = f", {self.errors.total()} rejected" if self.errors else ""
-        self.update(self._finished_before + self._finished, note=f"{rate:.1f}/s{rejected}")
+    def show(self, ledger: Ledger) -> None:
+        self.update(ledger.before + ledger.done, note=ledger.note())
 
 
 def training_view(title: str, quiet: bool, names: Sequence[str]) -> tuple[View, Any]:

@@ -1,11 +1,29 @@
-"""Options that several commands share, each named and explained once."""
+"""Options that several commands share, each named and explained once, in groups that a command takes as one parameter.
 
+@grouped
+def segment(source: In, *, rows: Rows, out: Out, models: Models, run: Run) -> None: ...
+"""
+
+import dataclasses
+import functools
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, get_type_hints
 
 import typer
 
 from rlkd_cli.errors import UsageError
+from rlkd_cli.jsonl import Input
+from rlkd_cli.metering import PRICES_OF, price_of
+from rlkd_cli.models import BatchOptions, HttpOptions, TextModel, open_model
+from rlkd_cli.models.embedders import open_embedder
+from rlkd_cli.pipeline.grading import Grader
+from rlkd_cli.pipeline.judges import EMBEDDING_THRESHOLD, EmbeddingJudge, ExactJudge, Judge, MathJudge, ModelJudge
+from rlkd_cli.pipeline.ledger import Ledger
+from rlkd_cli.pipeline.matcher import Matcher, VerdictCache
+from rlkd_cli.records import Record
 
 IO, MODEL, HTTP, RUN, TRAIN = "Input and output", "Model", "Server", "Run", "Training"
 
@@ -20,68 +38,255 @@ def argument(metavar: str, help: str) -> object:
     return typer.Argument(metavar=metavar, help=help)
 
 
+def grouped(command: Callable[..., None]) -> Callable[..., None]:
+    """The command with each parameter whose type is a dataclass replaced by that dataclass's fields, as options."""
+    given = inspect.signature(command).parameters.values()
+    groups: dict[str, Any] = {p.name: p.annotation for p in given if dataclasses.is_dataclass(p.annotation)}
+    parameters: list[inspect.Parameter] = []
+    for parameter in given:
+        if parameter.name not in groups:
+            parameters.append(parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY))
+            continue
+        hints = get_type_hints(parameter.annotation, include_extras=True)
+        for field in dataclasses.fields(parameter.annotation):
+            kind = inspect.Parameter.KEYWORD_ONLY
+            parameters.append(inspect.Parameter(field.name, kind, default=field.default, annotation=hints[field.name]))
+
+    @functools.wraps(command)
+    def call(**values: object) -> None:
+        for name, group in groups.items():
+            values[name] = group(**{field.name: values.pop(field.name) for field in dataclasses.fields(group)})
+        command(**values)
+
+    call.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    call.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    return call
+
+
 In = Annotated[
     str,
-    typer.Argument(
-        metavar="IN", help="A .jsonl, .jsonl.gz, .json or .parquet file, `-`, or hf://OWNER/DATASET\\[/CONFIG]:SPLIT."
-    ),
+    argument("IN", "A .jsonl, .jsonl.gz, .json or .parquet file, `-`, or hf://OWNER/DATASET\\[/CONFIG]:SPLIT."),
 ]
-Output = Annotated[
-    str | None, option("--output", "-o", metavar="FILE", help="Where to write; standard output if left out.", panel=IO)
-]
-Rejects = Annotated[
-    str | None,
-    option("--rejects", metavar="FILE", help="Where records that could not be done go (default: beside the output).", panel=IO),
-]
-Overwrite = Annotated[bool, option("--overwrite", help="Start afresh, whatever an earlier run left.", panel=IO)]
-Map = Annotated[
-    list[str] | None,
-    option("--map", metavar="FIELD=COLUMN", help="Read a field from a column of another name; repeat for several.", panel=IO),
-]
-SkipInvalid = Annotated[bool, option("--skip-invalid", help="Reject invalid input records instead of stopping.", panel=IO)]
-Limit = Annotated[int | None, option("--limit", min=0, help="Only the first N records.", panel=IO)]
-Shard = Annotated[
-    str | None, option("--shard", metavar="I/N", help="Only the I-th of N slices (every N-th record), for job arrays.", panel=IO)
-]
-Quiet = Annotated[bool, option("--quiet", "-q", help="No progress and no summary.")]
-DryRun = Annotated[bool, option("--dry-run", help="Check the input and say what would be done.")]
-Seed = Annotated[int, option("--seed", help="Seed of all random numbers.")]
-Record = Annotated[
-    Path | None, option("--record", metavar="FILE", help="Append the models' replies to a file for `replay/FILE`.", panel=MODEL)
-]
-Concurrency = Annotated[int, option("--concurrency", min=1, help="Records in flight, or an in-process batch's size.", panel=HTTP)]
-MaxRetries = Annotated[int, option("--max-retries", min=0, help="Retries of a failed request, with back-off.", panel=HTTP)]
-Timeout = Annotated[float, option("--timeout", min=0.1, help="Seconds to wait for one reply.", panel=HTTP)]
-Rpm = Annotated[int | None, option("--rpm", min=1, help="At most this many requests a minute.", panel=HTTP)]
-Tpm = Annotated[int | None, option("--tpm", min=1, help="At most this many tokens a minute (estimated).", panel=HTTP)]
-GsrmTokens = Annotated[int, option("--gsrm-max-tokens", min=1, help="Tokens of a GSRM's reply.", panel=MODEL)]
-Template = Annotated[
-    str | None,
-    option(
-        "--prompt-template",
-        metavar="TEXT",
-        help="What the model is asked, with {problem} in it (default: the problem, then DeepSeek's request for a boxed answer).",
-        panel=MODEL,
-    ),
-]
-System = Annotated[str | None, option("--system", help="A system prompt.", panel=MODEL)]
-Judge = Annotated[
-    str,
-    option(
-        "--judge", help="Match judge: a model, `exact` (text), or `math` (answers as mathematics; the rest as text).", panel=MODEL
-    ),
-]
-Normalize = Annotated[
-    str,
-    option("--normalize", help="Divide the reward by: none (the paper), teacher (its steps), shorter (the shorter's steps)."),
-]
-VerdictCacheFile = Annotated[
-    Path | None, option("--verdict-cache", metavar="FILE", help="Keep verdicts on disk (SQLite), for later runs.", panel=MODEL)
-]
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Which records of an input are read, and how."""
+
+    map: Annotated[
+        list[str] | None,
+        option("--map", metavar="FIELD=COLUMN", help="Read a field from a column of another name; repeat for several.", panel=IO),
+    ] = None
+    skip_invalid: Annotated[
+        bool, option("--skip-invalid", help="Reject invalid input records instead of stopping.", panel=IO)
+    ] = False
+    limit: Annotated[int | None, option("--limit", min=0, help="Only the first N records.", panel=IO)] = None
+    shard: Annotated[
+        str | None,
+        option("--shard", metavar="I/N", help="Only the I-th of N slices (every N-th record), for job arrays.", panel=IO),
+    ] = None
+
+    def input(self, source: str, model: type[Record], copies: int | None = None) -> Input:
+        """The records of `source`; UsageError where an option cannot be read."""
+        slices = parse_shard(self.shard)
+        return Input(source, model, parse_map(self.map), self.skip_invalid, self.limit, slices, copies)
+
+    def whole(self, source: str, model: type[Record]) -> Input:
+        """All records of a second input: `--limit` and `--shard` are the first one's."""
+        return Input(source, model, parse_map(self.map), self.skip_invalid)
+
+
+@dataclass(frozen=True)
+class Out:
+    """Where records go."""
+
+    output: Annotated[
+        str | None, option("--output", "-o", metavar="FILE", help="Where to write; standard output if left out.", panel=IO)
+    ] = None
+    rejects: Annotated[
+        str | None,
+        option(
+            "--rejects", metavar="FILE", help="Where records that could not be done go (default: beside the output).", panel=IO
+        ),
+    ] = None
+    overwrite: Annotated[bool, option("--overwrite", help="Start afresh, whatever an earlier run left.", panel=IO)] = False
+
+    def rejects_of(self, command: str) -> str:
+        """The file that rejects go to."""
+        return self.rejects or f"{command if self.output in (None, '-') else self.output}.rejects.jsonl"
+
+
+@dataclass(frozen=True)
+class Run:
+    """How a command behaves towards whoever runs it."""
+
+    dry_run: Annotated[
+        bool, option("--dry-run", help="Check the input and say what would be done: records, calls, tokens, cost.")
+    ] = False
+    quiet: Annotated[bool, option("--quiet", "-q", help="No progress and no summary.")] = False
+
+
+@dataclass(frozen=True)
+class Models:
+    """How models are asked, whichever they are."""
+
+    record: Annotated[
+        Path | None,
+        option("--record", metavar="FILE", help="Append the models' replies to a file for `replay/FILE`.", panel=MODEL),
+    ] = None
+    concurrency: Annotated[
+        int, option("--concurrency", min=1, help="Records in flight, or an in-process batch's size.", panel=HTTP)
+    ] = 64
+    max_retries: Annotated[
+        int, option("--max-retries", min=0, help="Retries of a failed request, with back-off.", panel=HTTP)
+    ] = 5
+    timeout: Annotated[float, option("--timeout", min=0.1, help="Seconds to wait for one reply.", panel=HTTP)] = 600.0
+    rpm: Annotated[int | None, option("--rpm", min=1, help="At most this many requests a minute.", panel=HTTP)] = None
+    tpm: Annotated[int | None, option("--tpm", min=1, help="At most this many tokens a minute (estimated).", panel=HTTP)] = None
+
+    def open(self, spec: str, batch: BatchOptions | None = None) -> TextModel:
+        """The model that `spec` names."""
+        return open_model(spec, self.http, self.record, batch)
+
+    @property
+    def http(self) -> HttpOptions:
+        return HttpOptions(self.concurrency, self.max_retries, self.timeout, self.rpm, self.tpm)
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What a run may cost."""
+
+    price_in: Annotated[
+        float | None,
+        option("--price-in", min=0, help=f"Dollars a million tokens read (default: known prices of {PRICES_OF}).", panel=HTTP),
+    ] = None
+    price_out: Annotated[float | None, option("--price-out", min=0, help="Dollars a million tokens written.", panel=HTTP)] = None
+    max_cost: Annotated[
+        float | None, option("--max-cost", min=0, help="Stop, in good order, before a run costs more dollars.", panel=HTTP)
+    ] = None
+
+    @property
+    def prices(self) -> tuple[float, float] | None:
+        """Dollars per million tokens (in, out); UsageError where only one is given."""
+        if (self.price_in is None) != (self.price_out is None):
+            raise UsageError("--price-in and --price-out go together")
+        return None if self.price_in is None or self.price_out is None else (self.price_in, self.price_out)
+
+    def ledger(self, models: list[str]) -> Ledger:
+        """An empty ledger of a run that asks `models`; UsageError for a limit where a price is not known."""
+        unknown = [model for model in models if price_of(model, self.prices) is None]
+        if self.max_cost is not None and unknown:
+            raise UsageError(f"--max-cost: the price of {unknown[0]} is not known; give --price-in and --price-out")
+        return Ledger(self.prices, self.max_cost)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """The Batch API of OpenAI and of servers that have it."""
+
+    batch: Annotated[
+        bool, option("--batch", help="Ask through the Batch API: half the price, within a day. Needs -o.", panel=HTTP)
+    ] = False
+    batch_poll: Annotated[float, option("--batch-poll", min=0.1, help="Seconds between looks at a batch.", panel=HTTP)] = 30.0
+
+    def options(self, output: str | None) -> BatchOptions | None:
+        """Where batches are kept; UsageError where there is no output file to keep them beside."""
+        if not self.batch:
+            return None
+        if output in (None, "-"):
+            raise UsageError("--batch needs -o FILE: what was submitted is kept beside it, for a later run to collect")
+        return BatchOptions(Path(f"{output}.batches.jsonl"), self.batch_poll, min(1.0, self.batch_poll))
+
+
+@dataclass(frozen=True)
+class Ask:
+    """How a problem becomes a prompt."""
+
+    prompt_template: Annotated[
+        str | None,
+        option(
+            "--prompt-template",
+            metavar="TEXT",
+            help="What the model is asked, with {problem} in it (default: the problem, then DeepSeek's request for a boxed answer).",
+            panel=MODEL,
+        ),
+    ] = None
+    system: Annotated[str | None, option("--system", help="A system prompt.", panel=MODEL)] = None
+
 
 # Defaults that the paper names (3.1, 4.1)
 JUDGE = "Qwen/Qwen2.5-7B-Instruct"
-CONCURRENCY, MAX_RETRIES, TIMEOUT, GSRM_TOKENS = 64, 5, 600.0, 4096
+EMBEDDER = "Alibaba-NLP/gte-Qwen2-7B-instruct"
+
+
+@dataclass(frozen=True)
+class Matching:
+    """How the structured reward is computed: the same options on files and in training."""
+
+    judge: Annotated[
+        str,
+        option(
+            "--judge",
+            help="Match judge (3.1): a model, `exact` (text), `math` (answers as mathematics; the rest as text), or `embedding`.",
+            panel=MODEL,
+        ),
+    ] = JUDGE
+    embedder: Annotated[
+        str, option("--embedder", help="Of `--judge embedding`: a sentence-transformers model (4.3), or `lexical`.", panel=MODEL)
+    ] = EMBEDDER
+    threshold: Annotated[
+        float | None,
+        option(
+            "--threshold",
+            min=0,
+            max=1,
+            help="What counts as a match: a model's P(yes) / (P(yes) + P(no)) (default: its word), or a cosine (default: 0.9, ours).",
+            panel=MODEL,
+        ),
+    ] = None
+    strategy: Annotated[
+        str, option("--strategy", help="lazy asks what Algorithm 1 needs; eager everything at once, in the fewest round trips.")
+    ] = "lazy"
+    gsrm_max_tokens: Annotated[int, option("--gsrm-max-tokens", min=1, help="Tokens of a GSRM's reply.", panel=MODEL)] = 4096
+    normalize: Annotated[
+        str,
+        option("--normalize", help="Divide the reward by: none (the paper), teacher (its steps), shorter (the shorter's steps)."),
+    ] = "none"
+    verdict_cache: Annotated[
+        Path | None,
+        option("--verdict-cache", metavar="FILE", help="Keep verdicts on disk (SQLite), for later runs.", panel=MODEL),
+    ] = None
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What a reward depends on."""
+        used = self.embedder if self.judge == "embedding" else None
+        return {"judge": self.judge, "embedder": used, "threshold": self.threshold, "normalize": self.normalize}
+
+    def matcher(self, models: Models, grader: Grader, probabilities: bool = False) -> tuple[Matcher, TextModel | None]:
+        """What obtains verdicts, and the judge's model, to be closed. UsageError for options that do not go together."""
+        one_of("--normalize", self.normalize, ("none", "teacher", "shorter"))
+        one_of("--strategy", self.strategy, ("lazy", "eager"))
+        judge, model = self._judge(models, grader, probabilities)
+        usual = EMBEDDING_THRESHOLD if self.judge == "embedding" else 0.5
+        threshold = usual if self.threshold is None else self.threshold
+        cache = VerdictCache(self.verdict_cache)
+        return Matcher(judge, self.normalize, cache, threshold, self.strategy), model  # type: ignore[arg-type]
+
+    def _judge(self, models: Models, grader: Grader, probabilities: bool) -> tuple[Judge, TextModel | None]:
+        if self.judge == "embedding":
+            return EmbeddingJudge(open_embedder(self.embedder)), None
+        if self.judge in ("exact", "math"):
+            if self.threshold is not None or probabilities:
+                raise UsageError(f"--judge {self.judge} says yes or no: no --threshold, no --probabilities")
+            return ExactJudge() if self.judge == "exact" else MathJudge(grader), None
+        model = models.open(self.judge)
+        return ModelJudge(model, grader, probabilities or self.threshold is not None), model
+
+
+Seed = Annotated[int, option("--seed", help="Seed of all random numbers.")]
+Plot = Annotated[Path | None, option("--plot", metavar="FILE", help="Draw a figure (.png, .svg, .pdf).", panel=IO)]
 
 
 def parse_map(pairs: list[str] | None) -> dict[str, str]:

@@ -10,7 +10,8 @@ import json
 import os
 import sys
 from array import array
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any, Protocol
@@ -18,7 +19,8 @@ from typing import IO, Any, Protocol
 from rlkd_cli import __version__
 from rlkd_cli.errors import InputError, OutputError, RecordError, UsageError
 from rlkd_cli.jsonl import Item, dumps
-from rlkd_cli.records import Raw
+from rlkd_cli.metering import Bill, Spent
+from rlkd_cli.records import Raw, key_of
 
 Settings = Mapping[str, Any]
 OnRecord = Callable[[Raw], None]
@@ -33,25 +35,26 @@ class Output(Protocol):
         """Whether the record was finished by an earlier run; InputError if it is another record than then."""
         ...
 
-    def add(self, index: int, item: Item, result: list[Raw] | RecordError) -> None: ...
+    def add(self, index: int, item: Item, result: list[Raw] | RecordError, bill: Bill) -> None:
+        """`bill`: what the record cost."""
+        ...
+
     def backlog(self, index: int) -> int:
         """How many results wait in memory for an earlier one; a runner pauses when they are many."""
         ...
 
-    def finish(self, on_record: OnRecord) -> None:
-        """Everything is in: the output is complete after this. `on_record` sees each record in order."""
+    def finish(self, on_record: OnRecord, facts: Settings) -> None:
+        """Everything is in: the output is complete after this. `on_record` sees each record in order; `facts` go into the manifest."""
         ...
 
     def close(self) -> None: ...
 
 
-def open_output(file: str | None, rejects: str | None, command: str, settings: Settings, overwrite: bool = False) -> Output:
+def open_output(file: str | None, rejects: str, settings: Settings, overwrite: bool = False) -> Output:
     """A journalled file, or standard output where `file` is None or "-"."""
-    if file in (None, "-"):
-        return StreamOutput(Path(rejects or f"{command}.rejects.jsonl"))
-    assert file is not None
-    path = Path(file)
-    return FileOutput(path, Path(rejects) if rejects else path.with_name(path.name + ".rejects.jsonl"), settings, overwrite)
+    if file is None or file == "-":
+        return StreamOutput(Path(rejects))
+    return FileOutput(Path(file), Path(rejects), settings, overwrite)
 
 
 class StreamOutput:
@@ -70,7 +73,7 @@ class StreamOutput:
     def backlog(self, index: int) -> int:
         return index - self._next
 
-    def add(self, index: int, item: Item, result: list[Raw] | RecordError) -> None:
+    def add(self, index: int, item: Item, result: list[Raw] | RecordError, bill: Bill) -> None:
         self._waiting[index] = (item, result)
         while self._next in self._waiting:
             self._emit(*self._waiting.pop(self._next))
@@ -88,7 +91,7 @@ class StreamOutput:
             self.on_record(record)
         sys.stdout.flush()
 
-    def finish(self, on_record: OnRecord) -> None:
+    def finish(self, on_record: OnRecord, facts: Settings) -> None:
         pass  # records were seen as they left
 
     def close(self) -> None:
@@ -105,6 +108,9 @@ class FileOutput:
         self.journal = path.with_name(path.name + ".journal")
         self._settings = json.loads(json.dumps(dict(settings)))
         self._offsets, self._digests = array("q"), array("Q")
+        self.bill: Bill = {}  # what an unfinished run before this one spent, and what it rejected
+        self.rejects: Counter[str] = Counter()
+        self._end, self._broken = 0, False
         self.complete = False  # an earlier run of the same command has finished it
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -149,8 +155,7 @@ class FileOutput:
             self._load()
         else:
             self._file.truncate(0)
-            self._file.write(json.dumps({"settings": self._settings}).encode() + b"\n")
-            self._file.flush()
+            self._append(json.dumps({"settings": self._settings}).encode() + b"\n")
 
     def _load(self) -> None:
         """Notes where each finished record stands; a line that death cut short is dropped."""
@@ -160,10 +165,17 @@ class FileOutput:
                 break
             entry = json.loads(line)
             self._note(entry["i"], entry["h"], end)
-            self.rejected += "x" in entry
+            self._carry_over(entry)
             end += len(line)
         self._file.truncate(end)
-        self._file.seek(end)
+        self._end = end
+
+    def _carry_over(self, entry: Raw) -> None:
+        for model, spent in entry.get("u", {}).items():
+            self.bill[model] = self.bill.get(model, Spent()).plus(spent)
+        if "x" in entry:
+            self.rejected += 1
+            self.rejects[entry["x"]["error"]] += 1
 
     def _note(self, index: int, digest: int, offset: int) -> None:
         while len(self._offsets) <= index:
@@ -181,21 +193,40 @@ class FileOutput:
     def backlog(self, index: int) -> int:
         return 0
 
-    def add(self, index: int, item: Item, result: list[Raw] | RecordError) -> None:
-        failed = isinstance(result, RecordError)
-        entry: Raw = {"i": index, "h": item.digest}
+    def add(self, index: int, item: Item, result: list[Raw] | RecordError, bill: Bill) -> None:
+        entry: Raw = {"i": index, "h": item.digest, "u": bill}
         entry |= {"x": reject(item, result)} if isinstance(result, RecordError) else {"r": result}
-        self._note(index, item.digest, self._file.tell())
-        self._file.write(json.dumps(entry).encode() + b"\n")
-        self._file.flush()
-        self.rejected += failed
+        self._note(index, item.digest, self._append(json.dumps(entry).encode() + b"\n"))
+        self.rejected += "x" in entry
+
+    def _append(self, line: bytes) -> int:
+        """Writes a whole line or nothing, and says where; OutputError where the disk is full, now and ever after."""
+        start, reason = self._end, "the disk is full"
+        try:
+            written = 0 if self._broken else os.write(self._file.fileno(), line)
+        except OSError as error:
+            written, reason = 0, str(error.strerror)
+        if written == len(line):
+            self._end += written
+            return start
+        if not self._broken:
+            self._broken = True
+            with suppress(OSError):
+                os.ftruncate(self._file.fileno(), start)
+        raise OutputError(f"{self.journal}: {reason}; what is finished is kept: make room, then run it again")
 
     def same_input(self, digest: int) -> bool:
         """Whether a finished output was made from the input with this digest."""
         return self._digests[0] == digest
 
-    def finish(self, on_record: OnRecord) -> None:
+    def finish(self, on_record: OnRecord, facts: Settings) -> None:
         """Puts the journal in order. The files appear whole or not at all, the journal goes last."""
+        try:
+            self._finish(on_record, facts)
+        except OSError as error:
+            raise OutputError(f"{self.path}: {error.strerror}; nothing is lost: make room, then run it again") from None
+
+    def _finish(self, on_record: OnRecord, facts: Settings) -> None:
         partial, partial_rejects = (f.with_name(f.name + ".partial") for f in (self.path, self.rejects_file))
         with partial.open("w", encoding="utf-8") as out, partial_rejects.open("w", encoding="utf-8") as rejects:
             for offset in self._offsets:
@@ -215,6 +246,7 @@ class FileOutput:
             "input_digest": combined(self._digests),
             "records": len(self._offsets),
             "rejected": self.rejected,
+            **facts,
         }
         self.manifest.write_text(json.dumps(manifest, indent=2) + "\n", "utf-8")
         if self.rejected:
@@ -229,6 +261,36 @@ class FileOutput:
         if not self.complete:
             with suppress(OSError):
                 self._file.close()
+
+
+def reopen(path: Path, rejects: Path, settings: Settings, grows: str, items: Iterable[Item]) -> None:
+    """Makes a journal of a finished output whose setting `grows` was smaller, so that a run adds what is missing.
+
+    Nothing happens where there is no such output. What was rejected is asked for again.
+    """
+    manifest_file = path.with_name(path.name + ".run.json")
+    if not (path.exists() and manifest_file.exists()):
+        return
+    manifest = json.loads(manifest_file.read_text("utf-8"))
+    wanted = json.loads(json.dumps(dict(settings)))
+    before = manifest["settings"]
+    if {**before, grows: 0} != {**wanted, grows: 0} or before[grows] >= wanted[grows]:
+        return
+    records = {key_of(record): record for record in map(json.loads, path.open("rb"))}
+    journal = path.with_name(path.name + ".journal")
+    bill: Any = manifest.get("models", {})  # what they cost goes to the first of them
+    with journal.open("w", encoding="utf-8") as out:
+        out.write(json.dumps({"settings": wanted}) + "\n")
+        for index, item in enumerate(items):
+            record = None if item.fault else records.get(key_of(item.raw))
+            if record is not None:
+                spent = {model: list(counts.values()) for model, counts in bill.items()}
+                out.write(json.dumps({"i": index, "h": item.digest, "u": spent, "r": [record]}) + "\n")
+                bill = {}
+        out.flush()
+        os.fsync(out.fileno())
+    for old in (path, manifest_file, rejects):
+        old.unlink(missing_ok=True)
 
 
 def reject(item: Item, error: RecordError) -> Raw:

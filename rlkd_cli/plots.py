@@ -8,15 +8,22 @@ from rlkd_cli.errors import UsageError
 from rlkd_cli.records import Raw
 
 
-def _axes(title: str, x: str, y: str) -> tuple[Any, Any]:
+def _panels(count: int) -> tuple[Any, Any]:
     import matplotlib
 
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
 
-    figure, axes = plt.subplots(figsize=(5, 3.4), layout="constrained")
+    figure, panels = plt.subplots(1, count, figsize=(3.8 * count, 3.2), layout="constrained", squeeze=False)
+    for axes in panels[0]:
+        axes.grid(alpha=0.3)
+    return figure, panels[0]
+
+
+def _axes(title: str, x: str, y: str) -> tuple[Any, Any]:
+    figure, (axes,) = _panels(1)
+    figure.set_size_inches(5, 3.4)
     axes.set(title=title, xlabel=x, ylabel=y)
-    axes.grid(alpha=0.3)
     return figure, axes
 
 
@@ -42,13 +49,8 @@ def plot_diversity(curves: Mapping[str, Sequence[Raw]], file: Path) -> None:
 
 def plot_training(runs: Mapping[str, Sequence[Raw]], names: Sequence[str], file: Path, smooth: int = 1) -> None:
     """Metrics over training steps, a panel a metric and a line a run (Figure 3); means over `smooth` steps."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-
-    figure, panels = plt.subplots(1, len(names), figsize=(3.6 * len(names), 3), layout="constrained", squeeze=False)
-    for axes, name in zip(panels[0], names, strict=True):
+    figure, panels = _panels(len(names))
+    for axes, name in zip(panels, names, strict=True):
         for run, entries in runs.items():
             points = [(entry["step"], entry[name]) for entry in entries if name in entry]
             if points:
@@ -56,17 +58,42 @@ def plot_training(runs: Mapping[str, Sequence[Raw]], names: Sequence[str], file:
                 means = [sum(values[max(0, i - smooth + 1) : i + 1]) / min(i + 1, smooth) for i in range(len(values))]
                 axes.plot([step for step, _ in points], means, label=run)
         axes.set(title=name.replace("_", " "), xlabel="step")
-        axes.grid(alpha=0.3)
-    panels[0][0].legend()
+    panels[0].legend()
     _save(figure, file)
 
 
-def plot_pass_at_k(curves: Mapping[str, Sequence[tuple[int, float]]], file: Path) -> None:
-    """pass@k over k, one line a file."""
+def plot_pass_at_k(curves: Mapping[str, Sequence[tuple[int, float, float, float]]], file: Path) -> None:
+    """pass@k over k with its interval, one line a file."""
     figure, axes = _axes("pass@k", "k", "share of questions")
     for name, points in curves.items():
-        axes.plot([k for k, _ in points], [value for _, value in points], marker="o", markersize=3, label=Path(name).stem)
+        ks = [point[0] for point in points]
+        axes.plot(ks, [point[1] for point in points], marker="o", markersize=3, label=Path(name).stem)
+        axes.fill_between(ks, [point[2] for point in points], [point[3] for point in points], alpha=0.2)
     axes.set_xscale("log", base=2)
+    axes.xaxis.set_major_formatter("{x:.0f}")
     axes.set_ylim(0, 1)
     axes.legend()
+    _save(figure, file)
+
+
+def plot_rewards(rewards: Sequence[float], stops: Mapping[int, int], file: Path) -> None:
+    """How structured rewards are spread, and at which step walks meet their first M that does not match."""
+    figure, (left, right) = _panels(2)
+    left.hist(rewards, bins=30)
+    left.set(title="structured reward", xlabel="reward", ylabel="paths")
+    right.bar(list(stops), list(stops.values()))
+    right.set(title="first mismatch", xlabel="step", ylabel="paths")
+    right.xaxis.get_major_locator().set_params(integer=True)
+    _save(figure, file)
+
+
+def plot_capability(records: Sequence[Raw], file: Path) -> None:
+    """Accuracy and capability before and after, by bins of the success rate before (2505.14216)."""
+    figure, panels = _panels(2)
+    for axes, name in zip(panels, ("accuracy", "capability"), strict=True):
+        for shift, when in ((-0.2, "before"), (0.2, "after")):
+            axes.bar([i + shift for i in range(len(records))], [r[f"{name}_{when}"] for r in records], 0.4, label=when)
+        axes.set_xticks(range(len(records)), [f"{r['bin']}\nn = {r['questions']}" for r in records], fontsize=6)
+        axes.set(title=name, xlabel="success rate before", ylim=(0, 1.05))
+    panels[0].legend()
     _save(figure, file)

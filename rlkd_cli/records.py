@@ -78,6 +78,16 @@ class GradedSample(PathRecord):
     answer: str | int | float
 
 
+class GradedPath(Record):
+    """What `eval` writes, as far as its other readings need it."""
+
+    id: str | int
+    sample: int = Field(default=0, ge=0)
+    correct: bool
+    verdict: str = "correct"
+    prediction: str | None = None
+
+
 class Task(Problem):
     """A problem with a reference answer: a line of a benchmark."""
 

@@ -12,17 +12,18 @@ from tests.conftest import ROOT
 PACKAGE = ROOT / "rlkd_cli"
 BELOW: dict[str, set[str]] = {
     "errors": set(),
+    "metering": set(),
     "records": {"errors"},
     "datasets": {"errors", "records"},
     "jsonl": {"errors", "records", "datasets"},
-    "output": {"errors", "records", "jsonl", "__init__"},
+    "output": {"errors", "records", "jsonl", "metering", "__init__"},
     "prompts": set(),
     "core": {"core"},
-    "models": {"models", "errors"},
-    "pipeline": {"pipeline", "core", "models", "prompts", "jsonl", "output", "datasets", "records", "errors"},
+    "models": {"models", "metering", "errors"},
+    "pipeline": {"pipeline", "core", "models", "prompts", "jsonl", "output", "metering", "datasets", "records", "errors"},
     "training": {"training", "pipeline", "core", "models", "prompts", "jsonl", "records", "errors"},
     "plots": {"errors", "records"},
-    "console": {"errors"},
+    "console": {"pipeline"},
 }
 
 

@@ -1,82 +1,102 @@
 """What the commands over records share: open, check, run, say how it went."""
 
 import asyncio
-from collections.abc import Callable
-from dataclasses import dataclass
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import typer
 
 from rlkd_cli import console
-from rlkd_cli.errors import RecordError, UsageError
+from rlkd_cli import options as opt
+from rlkd_cli.errors import RecordError
 from rlkd_cli.jsonl import Input, Item, dumps
-from rlkd_cli.models import HttpOptions, Sampling, TextModel, model_folder, open_model
-from rlkd_cli.output import OnRecord, StreamOutput, open_output, reject
+from rlkd_cli.models import Sampling, TextModel, model_folder
+from rlkd_cli.output import OnRecord, StreamOutput, open_output, reject, reopen
+from rlkd_cli.pipeline.estimate import Call, estimate
 from rlkd_cli.pipeline.grading import Grader
-from rlkd_cli.pipeline.judges import ExactJudge, Judge, MathJudge, ModelJudge
+from rlkd_cli.pipeline.ledger import Ledger
 from rlkd_cli.pipeline.run import Outcome, Work, run
 from rlkd_cli.pipeline.segment import Segmenter
+from rlkd_cli.records import Raw
 
 REJECTED = 3  # exit status: done, but some records were rejected
 
 
 @dataclass
 class Job:
-    """One run of a command over records; the fields are its shared options."""
+    """One run of a command over records; `used` are the models and the grader to be closed at its end."""
 
     command: str
     source: Input
     settings: dict[str, Any]
-    output: str | None = None
-    rejects: str | None = None
-    overwrite: bool = False
+    out: opt.Out
+    options: opt.Run
     concurrency: int = 64
-    quiet: bool = False
     discard: bool = False  # the records themselves are not wanted, only what they add up to
+    ledger: Ledger = field(default_factory=Ledger)
+    used: Sequence[TextModel | Grader | None] = ()
+    grows: str | None = None  # the setting (a count of copies) that may be larger than in a finished run: the rest is added
 
-    def check(self) -> int | None:
-        """Reads the input through and checks it; None for a stream."""
-        return self.source.count()
+    def dry_run(self, calls_of: Callable[[Raw], list[Call]]) -> None:
+        """Checks the input and says what would be asked of which model, and what it would cost."""
+        rows = estimate(self.source, calls_of, self.ledger.prices)
+        console.table(f"{self.command} (dry run)", [*rows, ("output", self.out.output or "standard output")])
 
-    def run(
-        self,
-        total: int | None,
-        open_work: Callable[[], tuple[Work, Callable[[], Any]]],
-        on_record: OnRecord = lambda record: None,
-    ) -> Outcome:
-        """Runs the work that `open_work` makes (with what closes it again) over the input."""
+    def run(self, work: Work, on_record: OnRecord = lambda record: None) -> Outcome:
+        """Checks the input as a whole (a stream: as it comes) and runs `work` over it."""
+        total = self.source.count()
         names = {"map": self.source.mapping, "limit": self.source.limit, "shard": list(self.source.shard)}
-        output = open_output(self.output, self.rejects, self.command, {**self.settings, **names}, self.overwrite)
+        settings = {"command": self.command, **self.settings, **names}
+        if self.grows and self.out.output and not self.out.overwrite:
+            reopen(Path(self.out.output), Path(self.out.rejects_of(self.command)), settings, self.grows, self.source)
+        output = open_output(self.out.output, self.out.rejects_of(self.command), settings, self.out.overwrite)
         if self.discard and isinstance(output, StreamOutput):
             output.write = lambda line: None
-
-        async def go() -> Outcome:
-            work, close = open_work()
-            try:
-                with console.RunView(self.command, total, self.quiet) as view:
-                    outcome = await run(
-                        self.source, work, output, concurrency=self.concurrency, progress=view, on_record=on_record
-                    )
-                self._report(outcome, view)
-                return outcome
-            finally:
-                closing = close()
-                if asyncio.iscoroutine(closing):
-                    await closing
-
         try:
-            return asyncio.run(go())
+            return asyncio.run(self._go(work, output, total, on_record))
         finally:
             output.close()
 
-    def _report(self, outcome: Outcome, view: console.RunView) -> None:
+    async def _go(self, work: Work, output: Any, total: int | None, on_record: OnRecord) -> Outcome:
+        try:
+            with console.RunView(self.command, total, self.options.quiet) as view:
+                outcome = await run(
+                    self.source,
+                    work,
+                    output,
+                    concurrency=self.concurrency,
+                    progress=view,
+                    ledger=self.ledger,
+                    on_record=on_record,
+                )
+        finally:
+            for used in self.used:
+                closing = used.close() if used else None
+                if asyncio.iscoroutine(closing):
+                    await closing
+        self._report(outcome)
+        return outcome
+
+    def _report(self, outcome: Outcome) -> None:
         if outcome.rejected:
-            reasons = ", ".join(f"{code} {count}" for code, count in view.errors.most_common(5))
-            place = self.rejects or (f"{self.output}.rejects.jsonl" if self.output else f"{self.command}.rejects.jsonl")
-            console.message(f"{outcome.rejected} of {outcome.records} records rejected ({reasons or 'earlier'}): {place}")
-        elif not self.quiet:
+            reasons = ", ".join(f"{code} {count}" for code, count in self.ledger.rejects.most_common(5))
+            said = f"{outcome.rejected} of {outcome.records} records rejected{f' ({reasons})' if reasons else ''}"
+            console.message(f"{said}: {self.out.rejects_of(self.command)}")
+        if self.options.quiet:
+            return
+        if not outcome.rejected:
             console.message(f"{self.command}: {outcome.records} records done")
+        if self.ledger.requests:
+            console.table("spent", ledger_rows(self.ledger), ("model", "requests", "retries", "tokens in", "tokens out"))
+            console.message(f"cost: {'not known' if self.ledger.cost is None else f'${self.ledger.cost:.4f}'}")
+
+
+def ledger_rows(ledger: Ledger) -> list[list[str]]:
+    """A row a model."""
+    return [[model, *(f"{number:,}" for number in spent)] for model, spent in ledger.bill.items()]
 
 
 def finish(outcome: Outcome) -> None:
@@ -85,11 +105,9 @@ def finish(outcome: Outcome) -> None:
         raise typer.Exit(REJECTED)
 
 
-def open_gsrm(spec: str, http: HttpOptions, record: Path | None, max_tokens: int) -> Segmenter:
+def open_gsrm(spec: str, models: opt.Models, max_tokens: int) -> Segmenter:
     """A segmenting model for rewards: greedy, asked once, with its own prompt where it has one."""
-    return Segmenter(
-        open_model(spec, http, record), Sampling(max_tokens=max_tokens), gsrm_prompt(spec), verifier=None, max_attempts=1
-    )
+    return Segmenter(models.open(spec), Sampling(max_tokens=max_tokens), gsrm_prompt(spec), verifier=None, max_attempts=1)
 
 
 def gsrm_prompt(spec: str) -> str | None:
@@ -99,23 +117,17 @@ def gsrm_prompt(spec: str) -> str | None:
     return gsrm_prompt(model_folder(spec))
 
 
-def open_judge(spec: str, grader: Grader, http: HttpOptions, record: Path | None) -> tuple[Judge, TextModel | None]:
-    """The match judge that `spec` names, and the model inside it, to be closed."""
-    if spec == "exact":
-        return ExactJudge(), None
-    if spec == "math":
-        return MathJudge(grader), None
-    if spec == "embedding":
-        raise UsageError("--judge embedding is not there yet: a model, exact or math")
-    model = open_model(spec, http, record)
-    return ModelJudge(model), model
-
-
-def dry_run(job: Job, total: int | None, calls: str) -> None:
-    """Says what would be done, and does nothing."""
-    rows = [("records", "unknown (a stream)" if total is None else str(total)), ("model calls", calls)]
-    rows += [("output", job.output or "standard output")]
-    console.table(f"{job.command} (dry run)", rows)
+def write_table(records: Sequence[Raw], output: str | None) -> None:
+    """A result that is made whole, in one go, to a file or standard output."""
+    text = "".join(dumps(record) + "\n" for record in records)
+    if output in (None, "-"):
+        sys.stdout.write(text)
+        return
+    assert output is not None
+    partial = Path(output + ".partial")
+    partial.parent.mkdir(parents=True, exist_ok=True)
+    partial.write_text(text, "utf-8")
+    partial.replace(output)
 
 
 def write_rejects(items: list[Item], file: str) -> None:

@@ -2,23 +2,55 @@
 
 import json
 import sys
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from rlkd_cli import console
 from rlkd_cli import options as opt
-from rlkd_cli.commands.common import Job, dry_run, finish
+from rlkd_cli.commands.common import Job, finish
 from rlkd_cli.datasets import benchmark
 from rlkd_cli.errors import UsageError
 from rlkd_cli.jsonl import Input
-from rlkd_cli.models import HttpOptions, Sampling, open_model
+from rlkd_cli.models import Sampling
+from rlkd_cli.pipeline.compare import compare
+from rlkd_cli.pipeline.estimate import Call
 from rlkd_cli.pipeline.evaluate import Evaluator, Summary
 from rlkd_cli.pipeline.grading import Grader
+from rlkd_cli.pipeline.run import Outcome
 from rlkd_cli.pipeline.sample import Sampler, question
-from rlkd_cli.records import GradedSample, Task
+from rlkd_cli.records import GradedPath, GradedSample, Task
 
 
+@dataclass
+class Evaluation:
+    """What `rlkd eval` was asked for; `once` carries it out for one model, or for paths sampled before."""
+
+    inputs: Input
+    settings: dict[str, Any]
+    sampling: Sampling
+    ask: opt.Ask
+    models: opt.Models
+    budget: opt.Budget
+    options: opt.Run
+    grade_timeout: float
+    discard: bool
+
+    def once(self, model: str | None, out: opt.Out) -> tuple[Summary, Outcome]:
+        """Samples (where a model is given), grades, and adds up."""
+        grader, summary = Grader(self.grade_timeout), Summary()
+        settings = {**self.settings, **({"model": model} if model else {})}
+        ledger = self.budget.ledger([model] if model else [])
+        job = Job("eval", self.inputs, settings, out, self.options, self.models.concurrency, self.discard, ledger, grows="runs")
+        engine = self.models.open(model) if model else None
+        job.used = [grader, engine]
+        sampler = Sampler(engine, self.sampling, self.ask.prompt_template, self.ask.system) if engine else None
+        return summary, job.run(Evaluator(grader, sampler), summary.add)
+
+
+@opt.grouped
 def evaluate(
+    *,
     bench: Annotated[
         str | None,
         opt.option(
@@ -30,95 +62,151 @@ def evaluate(
     ] = "deepseek-ai/DeepSeek-R1-Distill-Qwen-7B",
     k: Annotated[int, opt.option("--k", min=1, help="Report pass@K as well as pass@1.")] = 1,
     runs: Annotated[
-        int | None, opt.option("--runs", min=1, help="Runs of each question (4.1: 64, 8 or 4 by benchmark; at least K).")
+        int | None,
+        opt.option(
+            "--runs", min=1, help="Runs of each question (4.1: 64, 8 or 4 by benchmark; at least K). More can be added later."
+        ),
     ] = None,
     samples: Annotated[
         str | None, opt.option("--samples", metavar="FILE", help="Grade these paths instead of sampling.", panel=opt.IO)
     ] = None,
-    output: opt.Output = None,
+    checkpoints: Annotated[
+        Path | None,
+        opt.option(
+            "--checkpoints", metavar="DIR", help="Evaluate each checkpoint of a training and its result (Figure 4).", panel=opt.IO
+        ),
+    ] = None,
+    compare_files: Annotated[
+        tuple[str, str] | None,
+        opt.option("--compare", metavar="A B", help="Compare two files of graded paths question by question.", panel=opt.IO),
+    ] = None,
+    others: Annotated[
+        list[str] | None,
+        opt.option("--with", metavar="FILE", help="More graded paths for the same plot; repeat for several.", panel=opt.IO),
+    ] = None,
     json_summary: Annotated[
         bool, opt.option("--json", help="Print the summary as JSON on standard output, in place of the paths.")
     ] = False,
-    plot: Annotated[
-        Path | None, opt.option("--plot", metavar="FILE", help="Draw pass@k over k (.png, .svg, .pdf).", panel=opt.IO)
-    ] = None,
+    plot: opt.Plot = None,
     show_prompt: Annotated[bool, opt.option("--show-prompt", help="Print the first question as the model gets it.")] = False,
     temperature: Annotated[float, opt.option("--temperature", min=0, help="4.1: 0.6.", panel=opt.MODEL)] = 0.6,
     top_p: Annotated[float, opt.option("--top-p", min=0, max=1, help="4.1: 0.95.", panel=opt.MODEL)] = 0.95,
     max_tokens: Annotated[int, opt.option("--max-tokens", min=1, help="4.1: 32,768.", panel=opt.MODEL)] = 32_768,
-    template: opt.Template = None,
-    system: opt.System = None,
+    ask: opt.Ask,
     grade_timeout: Annotated[float, opt.option("--grade-timeout", min=0.1, help="Seconds for one answer's algebra.")] = 10.0,
-    record: opt.Record = None,
-    rejects: opt.Rejects = None,
-    overwrite: opt.Overwrite = False,
-    map: opt.Map = None,
-    skip_invalid: opt.SkipInvalid = False,
-    limit: opt.Limit = None,
-    shard: opt.Shard = None,
     seed: opt.Seed = 0,
-    dry: opt.DryRun = False,
-    concurrency: opt.Concurrency = opt.CONCURRENCY,
-    max_retries: opt.MaxRetries = opt.MAX_RETRIES,
-    timeout: opt.Timeout = opt.TIMEOUT,
-    rpm: opt.Rpm = None,
-    tpm: opt.Tpm = None,
-    quiet: opt.Quiet = False,
+    rows: opt.Rows,
+    out: opt.Out,
+    models: opt.Models,
+    budget: opt.Budget,
+    run: opt.Run,
 ) -> None:
     """Grade final answers and report pass@1 and pass@k (RLKD, 4.1, Table 1).
 
     Samples a benchmark from a model, or reads --samples; writes graded paths with `prediction`, `correct`,
     `verdict`, and prints the summary to standard error.
     """
-    if (bench is None) == (samples is None):
-        raise UsageError("name either a benchmark (--bench) or paths sampled before (--samples)")
-    source, default_runs = benchmark(bench) if bench else (samples or "", 1)
-    count = runs or max(default_runs, k)
+    if sum(given is not None for given in (bench, samples, compare_files)) != 1:
+        raise UsageError("name one of: a benchmark (--bench), paths sampled before (--samples), two graded files (--compare)")
+    if compare_files:
+        return _compare(rows.input(compare_files[0], GradedPath), rows.input(compare_files[1], GradedPath), json_summary)
+    source, usual_runs = benchmark(bench) if bench else (samples or "", 1)
+    count = runs or max(usual_runs, k)
     if k > count and bench:
         raise UsageError(f"--k {k} needs at least {k} runs of each question; --runs is {count}")
-    settings = {"command": "eval", "bench": bench, "samples": samples, "grade_timeout": grade_timeout}
+    if checkpoints and (not bench or not out.output):
+        raise UsageError("--checkpoints needs --bench, and -o FILE for the graded paths of each checkpoint")
+    settings: dict[str, Any] = {"bench": bench, "samples": samples, "grade_timeout": grade_timeout}
     if bench:
-        settings |= {"model": model, "runs": count, "temperature": temperature, "top_p": top_p}
-        settings |= {"max_tokens": max_tokens, "template": template, "system": system, "seed": seed}
-    columns, slices = opt.parse_map(map), opt.parse_shard(shard)
-    record_model = Task if bench else GradedSample
-    inputs = Input(source, record_model, columns, skip_invalid, limit, slices, copies=count if bench else None)
+        settings |= {"runs": count, "temperature": temperature, "top_p": top_p, "max_tokens": max_tokens}
+        settings |= {"template": ask.prompt_template, "system": ask.system, "seed": seed}
+    inputs = rows.input(source, Task if bench else GradedSample, copies=count if bench else None)
     if show_prompt:
-        console.message(question(next(iter(inputs)).raw, template))
-        return
-    # with --json the summary is what goes to standard output
-    job = Job("eval", inputs, settings, output, rejects, overwrite, concurrency, quiet, discard=json_summary and output is None)
-    if dry:
-        total = job.check()
-        return dry_run(job, total, f"{total} of {model}" if bench else "none")
-    http = HttpOptions(concurrency, max_retries, timeout, rpm, tpm)
-    total = job.check()
-    engine = open_model(model, http, record) if bench else None
-    sampler = Sampler(engine, Sampling(temperature, top_p, max_tokens, seed), template, system) if engine else None
-    grader, summary = Grader(grade_timeout), Summary()
-
-    def open_work():  # type: ignore[no-untyped-def]
-        async def close() -> None:
-            grader.close()
-            if engine:
-                await engine.close()
-
-        return Evaluator(grader, sampler), close
-
-    outcome = job.run(total, open_work, summary.add)
+        return console.message(question(next(iter(inputs)).raw, ask.prompt_template))
+    discard = json_summary and out.output is None  # the summary is what goes to standard output
+    sampling = Sampling(temperature, top_p, max_tokens, seed)
+    evaluation = Evaluation(inputs, settings, sampling, ask, models, budget, run, grade_timeout, discard)
+    if run.dry_run:
+        job = Job("eval", inputs, settings, out, run, ledger=budget.ledger([]))
+        call = lambda raw: [Call(model, len(question(raw, ask.prompt_template)), max_tokens / 2, max_tokens)] if bench else []  # noqa: E731
+        return job.dry_run(call)
+    if checkpoints:
+        return _checkpoints(evaluation, checkpoints, out, k, json_summary, plot)
+    summary, outcome = evaluation.once(model if bench else None, out)
     metrics = summary.metrics(k)
     if json_summary:
         sys.stdout.write(json.dumps(metrics) + "\n")
     else:
-        console.table(f"eval {bench or samples}", [(name, _text(value)) for name, value in metrics.items()])
+        console.table(f"eval {bench or samples}", [(name, text_of(value)) for name, value in metrics.items()])
+    curves = {bench or samples or "": summary.curve()} | {
+        name: _read(rows.whole(name, GradedPath)).curve() for name in others or []
+    }
     if plot:
         from rlkd_cli.plots import plot_pass_at_k
 
-        plot_pass_at_k({bench or samples or "": summary.curve()}, plot)
+        plot_pass_at_k(curves, plot)
+    elif k > 1 and not run.quiet and not json_summary:
+        for name, curve in curves.items():
+            console.bars(f"pass@k {name}", [(f"k = {k}", value) for k, value, _, _ in curve])
     finish(outcome)
 
 
-def _text(value: object) -> str:
-    if isinstance(value, tuple):
+def text_of(value: object) -> str:
+    """A metric for people: intervals as two ends, numbers with three digits."""
+    if isinstance(value, tuple | list):
         return " to ".join(f"{end:.3f}" for end in value)
     return f"{value:.3f}" if isinstance(value, float) else str(value)
+
+
+def _read(graded: Input) -> Summary:
+    summary = Summary()
+    for item in graded:
+        if item.fault is None:
+            summary.add(item.raw)
+    return summary
+
+
+def _compare(first: Input, second: Input, as_json: bool) -> None:
+    """Two files of graded paths, paired by question."""
+    found = compare(_read(first), _read(second))
+    if as_json:
+        sys.stdout.write(json.dumps(found) + "\n")
+        return
+    lists = ("gained", "lost")
+    console.table(
+        f"A = {first.source}, B = {second.source}", [(name, text_of(value)) for name, value in found.items() if name not in lists]
+    )
+    for name in lists:
+        lines = [(str(q["id"]), f"{q['a']:.3f}", f"{q['b']:.3f}") for q in found[name]]
+        console.table(f"{name}: solved by {'B' if name == 'gained' else 'A'} alone", lines[:20], ("question", "A", "B"))
+        if len(lines) > 20:
+            console.message(f"and {len(lines) - 20} more (--json lists them all)")
+
+
+def _checkpoints(evaluation: Evaluation, folder: Path, out: opt.Out, k: int, as_json: bool, plot: Path | None) -> None:
+    """One evaluation a checkpoint, each with an output of its own; a record and a row of the table for each."""
+    steps = sorted(
+        (int(f.name.rpartition("-")[2]), f) for f in folder.glob("checkpoint-*") if f.name.rpartition("-")[2].isdigit()
+    )
+    names = [(str(step), path) for step, path in steps] + ([("final", folder)] if (folder / "config.json").exists() else [])
+    if not names:
+        raise UsageError(f"--checkpoints {folder}: no checkpoint-N folder and no model in it")
+    file = Path(str(out.output))
+    lines, entries = [], []
+    outcome = Outcome(0, 0)
+    for name, path in names:
+        own = file.with_name(f"{file.stem}.{name}{file.suffix or '.jsonl'}")
+        summary, one = evaluation.once(str(path), replace(out, output=str(own)))
+        outcome = Outcome(outcome.records + one.records, outcome.rejected + one.rejected)
+        metrics = summary.metrics(k)
+        if as_json:
+            sys.stdout.write(json.dumps({"checkpoint": name, **metrics}) + "\n")
+        if name != "final":
+            entries.append({"step": int(name), **{key: metrics[key] for key in ("pass@1", f"pass@{k}") if key in metrics}})
+        lines.append((name, *(text_of(metrics.get(key, "")) for key in ("pass@1", "pass@1 interval", f"pass@{k}"))))
+    console.table("checkpoints", lines, ("step", "pass@1", "95% interval", f"pass@{k}"))
+    if plot and entries:
+        from rlkd_cli.plots import plot_training
+
+        plot_training({folder.name: entries}, [key for key in entries[0] if key != "step"], plot)
+    finish(outcome)

@@ -1,188 +1,136 @@
-"""`rlkd score` and `rlkd diversity`."""
+"""`rlkd score`."""
 
 import asyncio
-from pathlib import Path
+import sys
 from typing import Annotated
 
 from rlkd_cli import console
 from rlkd_cli import options as opt
-from rlkd_cli.commands.common import Job, dry_run, finish, open_gsrm, open_judge
+from rlkd_cli.commands.common import Job, finish, open_gsrm
 from rlkd_cli.commands.show import show_pair
-from rlkd_cli.errors import UsageError
+from rlkd_cli.core.steps import PARTS
+from rlkd_cli.errors import InputError, UsageError
 from rlkd_cli.jsonl import Input, dumps
-from rlkd_cli.models import HttpOptions
 from rlkd_cli.pipeline import score as pipeline
-from rlkd_cli.pipeline.diversity import diversity_per_step
+from rlkd_cli.pipeline.audit import Audit, Finding
+from rlkd_cli.pipeline.estimate import Call
 from rlkd_cli.pipeline.grading import Grader
-from rlkd_cli.pipeline.matcher import Matcher, VerdictCache
+from rlkd_cli.pipeline.matcher import Matcher
 from rlkd_cli.records import Raw, Steps, StepsOrPath
 
+NO_MODEL = ("exact", "math", "embedding")
 
+
+@opt.grouped
 def score(
     teacher: Annotated[str, opt.argument("TEACHER", "The teacher's segmentations.")],
     student: Annotated[str, opt.argument("STUDENT", "The student's segmentations (or paths, with --gsrm).")],
-    output: opt.Output = None,
-    judge: opt.Judge = opt.JUDGE,
+    *,
+    matching: opt.Matching,
     gsrm: Annotated[str | None, opt.option("--gsrm", help="Segments paths that have no steps.", panel=opt.MODEL)] = None,
-    gsrm_max_tokens: opt.GsrmTokens = opt.GSRM_TOKENS,
-    normalize: opt.Normalize = "none",
     teacher_samples: Annotated[
         str, opt.option("--teacher-samples", help="Several teacher paths for an id: best, mean, or first.")
     ] = "first",
-    verdict_cache: opt.VerdictCacheFile = None,
+    probabilities: Annotated[
+        bool, opt.option("--probabilities", help="Add `probabilities` to the records: how sure the judge is of each match.")
+    ] = False,
     show: Annotated[
         str | None, opt.option("--show", metavar="ID", help="Print one id's two step sequences side by side.")
     ] = None,
-    record: opt.Record = None,
-    rejects: opt.Rejects = None,
-    overwrite: opt.Overwrite = False,
-    map: opt.Map = None,
-    skip_invalid: opt.SkipInvalid = False,
-    limit: opt.Limit = None,
-    shard: opt.Shard = None,
+    audit: Annotated[
+        bool, opt.option("--audit", help="Measure the judge on this input instead of scoring it; writes a record a test.")
+    ] = False,
+    plot: opt.Plot = None,
     seed: opt.Seed = 0,
-    dry: opt.DryRun = False,
-    concurrency: opt.Concurrency = opt.CONCURRENCY,
-    max_retries: opt.MaxRetries = opt.MAX_RETRIES,
-    timeout: opt.Timeout = opt.TIMEOUT,
-    rpm: opt.Rpm = None,
-    tpm: opt.Tpm = None,
-    quiet: opt.Quiet = False,
+    rows: opt.Rows,
+    out: opt.Out,
+    models: opt.Models,
+    budget: opt.Budget,
+    run: opt.Run,
 ) -> None:
     """Reward student steps by how they follow the teacher's: the structured reward (RLKD, Algorithm 1).
 
     Joins two files of segmentations on `id` and writes a score record for each student path.
     """
-    opt.one_of("--normalize", normalize, ("none", "teacher", "shorter"))
     opt.one_of("--teacher-samples", teacher_samples, ("best", "mean", "first"))
     if teacher == student == "-":
         raise UsageError("only one of TEACHER and STUDENT can be standard input")
-    settings = {
-        "command": "score",
-        "teacher": teacher,
-        "judge": judge,
-        "gsrm": gsrm,
-        "normalize": normalize,
-        "teacher_samples": teacher_samples,
-        "seed": seed,
-    }
-    columns, slices = opt.parse_map(map), opt.parse_shard(shard)
+    settings = {"teacher": teacher, **matching.settings, "gsrm": gsrm, "teacher_samples": teacher_samples, "seed": seed}
+    settings |= {"probabilities": True} if probabilities else {}
     model = StepsOrPath if gsrm else Steps
-    teachers = Input(teacher, model, columns, skip_invalid)
-    students = Input(student, model, columns, skip_invalid, limit, slices)
-    job = Job("score", students, settings, output, rejects, overwrite, concurrency, quiet)
-    if dry:
+    teachers, students = rows.whole(teacher, model), rows.input(student, model)
+    asked = [matching.judge] if matching.judge not in NO_MODEL else []
+    job = Job(
+        "score", students, settings, out, run, models.concurrency, ledger=budget.ledger([*asked, *([gsrm] if gsrm else [])])
+    )
+    if run.dry_run:
         teachers.count()
-        return dry_run(job, job.check(), f"as many as Algorithm 1 needs, of {judge}")
-    http = HttpOptions(concurrency, max_retries, timeout, rpm, tpm)
+        return job.dry_run(
+            lambda raw: [Call(name, 800, 1, 4) for name in asked for _ in PARTS * len(raw.get("steps") or [0] * 8)]
+        )
     grader = Grader()
-    chosen, inner = open_judge(judge, grader, http, record)
-    segmenter = open_gsrm(gsrm, http, record, gsrm_max_tokens) if gsrm else None
+    matcher, judge = matching.matcher(models, grader, probabilities)
+    segmenter = open_gsrm(gsrm, models, matching.gsrm_max_tokens) if gsrm else None
+    job.used = [grader, judge, segmenter.model if segmenter else None]
     teachers.count()
-    total = job.check()
+    scorer = pipeline.Scorer({}, matcher, segmenter, teacher_samples, probabilities)  # type: ignore[arg-type]
+    if audit:
+        return _audit(job, scorer, teachers, matcher, seed)
     summary = pipeline.Summary()
-    matcher = Matcher(chosen, normalize, VerdictCache(verdict_cache))  # type: ignore[arg-type]
-    scorer = pipeline.Scorer({}, matcher, segmenter, teacher_samples)  # type: ignore[arg-type]
     shown: list[tuple[Raw, Raw]] = []
+    loading = asyncio.Lock()
 
     async def work(raw: Raw) -> list[Raw]:
-        if not scorer.teacher:
-            async with loading:
-                scorer.teacher = scorer.teacher or await pipeline.teacher_steps(teachers, segmenter)
+        async with loading:
+            scorer.teacher = scorer.teacher or await pipeline.teacher_steps(teachers, segmenter)
         scored = await scorer(raw)
         if show is not None and str(raw["id"]) == show:
             shown.append((raw, scored[0]))
         return scored
 
-    loading = asyncio.Lock()
-
-    def open_work():  # type: ignore[no-untyped-def]
-        async def close() -> None:
-            grader.close()
-            for used in (inner, segmenter.model if segmenter else None):
-                if used:
-                    await used.close()
-
-        return work, close
-
-    outcome = job.run(total, open_work, summary.add)
-    if not quiet:
+    outcome = job.run(work, summary.add)
+    if not run.quiet:
         unused = len(scorer.teacher) - len(scorer.seen)
-        rows = summary.table() + ([("teacher ids without a student", str(unused))] if unused > 0 else [])
-        console.table("structured reward", rows)
-    for raw, record_ in shown[:1]:
-        show_pair(scorer.teacher[raw["id"]][0], raw, record_)
+        extra = [("teacher ids without a student", str(unused))] if unused > 0 else []
+        console.table("structured reward", summary.table() + extra)
+    for raw, record in shown[:1]:
+        show_pair(scorer.teacher[raw["id"]][0], raw, record)
+    if show is not None and not shown:
+        console.message(f"--show {show}: no such id was scored in this run", "yellow")
+    if plot:
+        from rlkd_cli.plots import plot_rewards
+
+        plot_rewards(summary.rewards, summary.stops, plot)
     finish(outcome)
 
 
-def diversity(
-    source: opt.In,
-    output: opt.Output = None,
-    embedder: Annotated[
-        str, opt.option("--embedder", help="A sentence-transformers model (4.3), or `lexical` (no model).", panel=opt.MODEL)
-    ] = "Alibaba-NLP/gte-Qwen2-7B-instruct",
-    plot: Annotated[
-        Path | None, opt.option("--plot", metavar="FILE", help="Draw diversity per step (.png, .svg, .pdf).", panel=opt.IO)
-    ] = None,
-    compare: Annotated[
-        list[str] | None, opt.option("--with", metavar="FILE", help="More segmentations for the same plot.", panel=opt.IO)
-    ] = None,
-    rejects: opt.Rejects = None,
-    overwrite: opt.Overwrite = False,
-    map: opt.Map = None,
-    skip_invalid: opt.SkipInvalid = False,
-    limit: opt.Limit = None,
-    shard: opt.Shard = None,
-    seed: opt.Seed = 0,
-    dry: opt.DryRun = False,
-    quiet: opt.Quiet = False,
-) -> None:
-    """Measure how far a model's paths differ at each step (RLKD, 4.3, Figure 5).
+def _audit(job: Job, scorer: pipeline.Scorer, teachers: Input, matcher: Matcher, seed: int) -> None:
+    """Asks the judge what it should know, and prints a table and whether it can be trusted."""
 
-    Reads segmentations with several samples of each id, writes one diversity record a step.
-    """
-    from rlkd_cli.models.embedders import open_embedder
+    async def go() -> list[Finding]:
+        scorer.teacher = await pipeline.teacher_steps(teachers, scorer.gsrm)
+        walks = []
+        for item in job.source:
+            if item.fault is None and item.raw["id"] in scorer.teacher:
+                walks.append((scorer.teacher[item.raw["id"]][0], await scorer.student_steps(item.raw)))
+        if not walks:
+            raise InputError(job.source.source, "id", "no id of the teacher's file is in it: there is nothing to ask about")
+        try:
+            return await Audit(matcher.judge, matcher.threshold, seed=seed).run(walks)
+        finally:
+            for used in job.used:
+                closing = used.close() if used else None
+                if asyncio.iscoroutine(closing):
+                    await closing
 
-    columns, slices = opt.parse_map(map), opt.parse_shard(shard)
-    inputs = [Input(name, Steps, columns, skip_invalid, limit, slices) for name in [source, *(compare or [])]]
-    settings = {"command": "diversity", "embedder": embedder, "seed": seed}
-    job = Job("diversity", inputs[0], settings, output, rejects, overwrite, quiet=quiet)
-    if dry:
-        return dry_run(job, job.check(), f"one embedding for each distinct step text, by {embedder}")
-    chosen = open_embedder(embedder)
-    curves: dict[str, list[Raw]] = {}
-    faulty = []
-    for one in inputs:
-        items = list(one)
-        faulty += [item for item in items if item.fault]
-        curves[one.source] = list(diversity_per_step((item.raw for item in items if not item.fault), chosen))
-    write_table(curves[source], output, overwrite)
-    if plot:
-        from rlkd_cli.plots import plot_diversity
-
-        plot_diversity(curves, plot)
-    if not quiet:
-        rows = [
-            (str(r["step"]), f"{r['diversity']:.4f}", f"{r['ci_low']:.4f} to {r['ci_high']:.4f}", str(r["questions"]))
-            for r in curves[source]
-        ]
-        console.table("diversity per step", rows, ("step", "D", "95% interval", "questions"))
-    if faulty:
-        from rlkd_cli.commands.common import write_rejects
-
-        write_rejects(faulty, rejects or (f"{output}.rejects.jsonl" if output else "diversity.rejects.jsonl"))
-
-
-def write_table(records: list[Raw], output: str | None, overwrite: bool) -> None:
-    """A result that is made whole, in one go, to a file or standard output."""
-    import sys
-
-    text = "".join(dumps(record) + "\n" for record in records)
-    if output in (None, "-"):
-        sys.stdout.write(text)
-        return
-    assert output is not None
-    partial = Path(output + ".partial")
-    partial.parent.mkdir(parents=True, exist_ok=True)
-    partial.write_text(text, "utf-8")
-    partial.replace(output)
+    findings = asyncio.run(go())
+    for finding in findings:
+        sys.stdout.write(dumps(finding.record()) + "\n")
+    lines = [
+        (f.test, f"{f.share:.1%}", f"{'at least' if f.at_least else 'at most'} {f.bound:.0%}", str(f.asked), str(f.unanswered))
+        for f in findings
+    ]
+    console.table(f"audit of {matcher.judge.name}", lines, ("test", "share", "should be", "asked", "unanswered"))
+    failed = [finding.test for finding in findings if not finding.passed]
+    verdict = f"this judge cannot be trusted here: {'; '.join(failed)}" if failed else "this judge passes every test"
+    console.message(verdict, "red" if failed else "green")

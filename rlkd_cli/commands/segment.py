@@ -4,17 +4,20 @@ from typing import Annotated
 
 from rlkd_cli import options as opt
 from rlkd_cli import prompts
-from rlkd_cli.commands.common import Job, dry_run, finish, gsrm_prompt
-from rlkd_cli.jsonl import Input
-from rlkd_cli.models import HttpOptions, Sampling, open_model
-from rlkd_cli.pipeline.sample import Sampler
-from rlkd_cli.pipeline.segment import Segmenter
-from rlkd_cli.records import PathRecord, Problem
+from rlkd_cli.commands.common import Job, finish, gsrm_prompt
+from rlkd_cli.models import Sampling
+from rlkd_cli.pipeline.estimate import REPLY_SHARE, Call
+from rlkd_cli.pipeline.sample import Sampler, question
+from rlkd_cli.pipeline.segment import VERIFIER_TOKENS, Segmenter, segment_prompt, verify_prompt
+from rlkd_cli.records import PathRecord, Problem, Raw
+
+IN_BATCHES = 10_000  # records in flight with --batch: a batch holds many requests, a reply takes hours
 
 
+@opt.grouped
 def segment(
     source: opt.In,
-    output: opt.Output = None,
+    *,
     model: Annotated[str, opt.option("--model", help="Writes the steps (3.1: GPT-4o).", panel=opt.MODEL)] = "openai/gpt-4o",
     verifier: Annotated[
         str | None,
@@ -36,21 +39,13 @@ def segment(
     max_tokens: Annotated[
         int, opt.option("--max-tokens", min=1, help="Tokens of a reply; doubled once for a reply cut off.", panel=opt.MODEL)
     ] = 4096,
-    record: opt.Record = None,
-    rejects: opt.Rejects = None,
-    overwrite: opt.Overwrite = False,
-    map: opt.Map = None,
-    skip_invalid: opt.SkipInvalid = False,
-    limit: opt.Limit = None,
-    shard: opt.Shard = None,
     seed: opt.Seed = 0,
-    dry: opt.DryRun = False,
-    concurrency: opt.Concurrency = opt.CONCURRENCY,
-    max_retries: opt.MaxRetries = opt.MAX_RETRIES,
-    timeout: opt.Timeout = opt.TIMEOUT,
-    rpm: opt.Rpm = None,
-    tpm: opt.Tpm = None,
-    quiet: opt.Quiet = False,
+    rows: opt.Rows,
+    out: opt.Out,
+    models: opt.Models,
+    budget: opt.Budget,
+    batch: opt.Batch,
+    run: opt.Run,
 ) -> None:
     """Turn reasoning paths into steps: a model writes them, a verifier checks them (RLKD, 3.1).
 
@@ -58,9 +53,7 @@ def segment(
     """
     prompt = prompts.load("gsrm") if gsrm_format else gsrm_prompt(model)
     checker = None if no_verify or (prompt and not verifier) else verifier or "deepseek/deepseek-chat"
-    http = HttpOptions(concurrency, max_retries, timeout, rpm, tpm)
     settings = {
-        "command": "segment",
         "model": model,
         "verifier": checker,
         "max_attempts": max_attempts,
@@ -70,75 +63,64 @@ def segment(
         "seed": seed,
         "prompt": prompts.version(prompt or prompts.load("segment"), prompts.load("verify")),
     }
-    inputs = Input(source, PathRecord, opt.parse_map(map), skip_invalid, limit, opt.parse_shard(shard))
-    job = Job("segment", inputs, settings, output, rejects, overwrite, concurrency, quiet)
-    if dry:
-        calls = f"1 to {max_attempts} of {model} a record" + (f", as many of {checker}" if checker else "")
-        return dry_run(job, job.check(), calls)
-    writer = open_model(model, http, record)
-    judge = open_model(checker, http, record) if checker else None
-    total = job.check()
+    inputs, batches = rows.input(source, PathRecord), batch.options(out.output)
+    ledger = budget.ledger([model, *([checker] if checker else [])])
+    job = Job("segment", inputs, settings, out, run, IN_BATCHES if batches else models.concurrency, ledger=ledger)
+    if run.dry_run:
 
-    def open_work():  # type: ignore[no-untyped-def]
-        async def close() -> None:
-            await writer.close()
-            if judge:
-                await judge.close()
+        def calls(raw: Raw) -> list[Call]:
+            reply = len(raw["path"]) / 4 * REPLY_SHARE
+            own = Call(model + "#batch" * batch.batch, len(segment_prompt(raw, prompt)), min(reply, max_tokens), max_tokens)
+            if checker is None:
+                return [own]
+            asked = len(verify_prompt(raw.get("problem", ""), raw["path"], "")) + round(4 * reply)
+            return [own, Call(checker, asked, 32, VERIFIER_TOKENS)]
 
-        return Segmenter(writer, Sampling(temperature, top_p, max_tokens, seed), prompt, judge, max_attempts), close
+        return job.dry_run(calls)
+    writer = models.open(model, batches)
+    judge = models.open(checker, batches) if checker else None
+    job.used = [writer, judge]
+    finish(job.run(Segmenter(writer, Sampling(temperature, top_p, max_tokens, seed), prompt, judge, max_attempts)))
 
-    finish(job.run(total, open_work))
 
-
+@opt.grouped
 def sample(
     source: opt.In,
-    output: opt.Output = None,
+    *,
     model: Annotated[str, opt.option("--model", help="Writes the paths.", panel=opt.MODEL)] = "",
     n: Annotated[int, opt.option("--n", min=1, help="Paths of each problem (4.3: 16).")] = 16,
     temperature: Annotated[float, opt.option("--temperature", min=0, help="4.3: 0.8.", panel=opt.MODEL)] = 0.8,
     top_p: Annotated[float, opt.option("--top-p", min=0, max=1, help="Nucleus sampling.", panel=opt.MODEL)] = 1.0,
     max_tokens: Annotated[int, opt.option("--max-tokens", min=1, help="4.1: 32,768.", panel=opt.MODEL)] = 32_768,
-    template: opt.Template = None,
-    system: opt.System = None,
-    record: opt.Record = None,
-    rejects: opt.Rejects = None,
-    overwrite: opt.Overwrite = False,
-    map: opt.Map = None,
-    skip_invalid: opt.SkipInvalid = False,
-    limit: opt.Limit = None,
-    shard: opt.Shard = None,
+    ask: opt.Ask,
     seed: opt.Seed = 0,
-    dry: opt.DryRun = False,
-    concurrency: opt.Concurrency = opt.CONCURRENCY,
-    max_retries: opt.MaxRetries = opt.MAX_RETRIES,
-    timeout: opt.Timeout = opt.TIMEOUT,
-    rpm: opt.Rpm = None,
-    tpm: opt.Tpm = None,
-    quiet: opt.Quiet = False,
+    rows: opt.Rows,
+    out: opt.Out,
+    models: opt.Models,
+    budget: opt.Budget,
+    batch: opt.Batch,
+    run: opt.Run,
 ) -> None:
     """Draw reasoning paths from a model: N for each problem (RLKD, 4.3).
 
     Reads problems, writes a path record for each sample with `path`, `sample`, `finish_reason`, `model`, `tokens`.
     """
     settings = {
-        "command": "sample",
         "model": model,
         "n": n,
         "temperature": temperature,
         "top_p": top_p,
         "max_tokens": max_tokens,
-        "template": template,
-        "system": system,
+        "template": ask.prompt_template,
+        "system": ask.system,
         "seed": seed,
     }
-    inputs = Input(source, Problem, opt.parse_map(map), skip_invalid, limit, opt.parse_shard(shard), copies=n)
-    job = Job("sample", inputs, settings, output, rejects, overwrite, concurrency, quiet)
-    if dry:
-        total = job.check()
-        return dry_run(job, total, f"{total if total is not None else 'unknown'} of {model}")
-    http = HttpOptions(concurrency, max_retries, timeout, rpm, tpm)
-    writer = open_model(model, http, record)
-    total = job.check()
-    finish(
-        job.run(total, lambda: (Sampler(writer, Sampling(temperature, top_p, max_tokens, seed), template, system), writer.close))
-    )
+    inputs, batches = rows.input(source, Problem, copies=n), batch.options(out.output)
+    concurrency = IN_BATCHES if batches else models.concurrency
+    job = Job("sample", inputs, settings, out, run, concurrency, ledger=budget.ledger([model]), grows="n")
+    if run.dry_run:
+        name = model + "#batch" * batch.batch
+        return job.dry_run(lambda raw: [Call(name, len(question(raw, ask.prompt_template)), max_tokens / 2, max_tokens)])
+    writer = models.open(model, batches)
+    job.used = [writer]
+    finish(job.run(Sampler(writer, Sampling(temperature, top_p, max_tokens, seed), ask.prompt_template, ask.system)))

@@ -1,7 +1,7 @@
 """What is reported: pass@1, pass@k and their intervals (RLKD, section 4.1), step-level diversity D (section 4.3)."""
 
 from collections.abc import Sequence
-from math import comb
+from math import comb, gcd, lcm
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +33,48 @@ def bootstrap_interval(values: Sequence[float], seed: int = 0, draws: int = 2000
     picks = np.random.default_rng(seed).integers(0, len(data), size=(draws, len(data)))
     low, high = np.quantile(data[picks].mean(axis=1), [0.025, 0.975])
     return float(low), float(high)
+
+
+def standard_error(values: Sequence[float]) -> float:
+    """The standard error of the mean of `values` (one a question); 0 for fewer than two."""
+    return float(np.std(values, ddof=1) / len(values) ** 0.5) if len(values) > 1 else 0.0
+
+
+def majority_vote(answers: Sequence[tuple[str | None, bool]]) -> bool:
+    """Whether the most frequent answer (the first among equals) is right; `answers` are (text, right), None for none."""
+    given = [text for text, _ in answers if text is not None]
+    if not given:
+        return False
+    winner = max(dict.fromkeys(given), key=given.count)
+    return any(right for text, right in answers if text == winner)
+
+
+def never_solved_bound(k: int) -> float:
+    """The success rate that k failures of k leave open at 95%: 1 - 0.05^(1/k) (2505.14216)."""
+    return 1.0 - float(0.05 ** (1 / k))
+
+
+def sign_flip_p_value(counts: Sequence[tuple[tuple[int, int], ...]]) -> float:
+    """Exact two-sided p value of no difference between two systems on the same questions.
+
+    `counts` holds a question's ((right, runs) of A, (right, runs) of B). Under no difference each question's
+    difference is as likely with either sign; the p value is the share of all 2^n sign patterns whose sum is at
+    least as far from 0 as the one seen. Sums are of whole numbers, so the distribution is a product of polynomials.
+    """
+    scale = lcm(*{runs for pair in counts for _, runs in pair})
+    steps = [abs(b * (scale // m) - a * (scale // n)) for (a, n), (b, m) in counts]
+    seen = abs(sum(b * (scale // m) - a * (scale // n) for (a, n), (b, m) in counts))
+    unit = gcd(*steps)
+    if not unit:
+        return 1.0
+    chances = np.ones(1)  # of each sum, from -reach to reach in steps of `unit`
+    for step in (step // unit for step in steps if step):
+        grown = np.zeros(len(chances) + 2 * step)
+        grown[: len(chances)] += chances / 2
+        grown[2 * step :] += chances / 2
+        chances = grown
+    sums = np.abs(np.arange(len(chances)) - len(chances) // 2)
+    return float(min(1.0, chances[sums >= seen // unit].sum()))
 
 
 def diversity(embeddings: NDArray[np.float64]) -> float:

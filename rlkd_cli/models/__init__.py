@@ -6,19 +6,25 @@ from pathlib import Path
 
 from rlkd_cli.errors import UsageError
 from rlkd_cli.models.base import Message, Reply, Sampling, TextModel, user
-from rlkd_cli.models.endpoint import EndpointModel, HttpOptions, only_model, provider_key
+from rlkd_cli.models.batch import BatchModel, BatchOptions
+from rlkd_cli.models.endpoint import CONTEXTS, EndpointModel, HttpOptions, provider_key, served_model
 from rlkd_cli.models.replay import RecordingModel, ReplayModel
 
-__all__ = ["HttpOptions", "Message", "Reply", "Sampling", "TextModel", "open_model", "user"]
+__all__ = ["BatchOptions", "HttpOptions", "Message", "Reply", "Sampling", "TextModel", "open_model", "user"]
 
 
-def open_model(spec: str, http: HttpOptions | None = None, record: Path | None = None) -> TextModel:
+def open_model(
+    spec: str, http: HttpOptions | None = None, record: Path | None = None, batch: BatchOptions | None = None
+) -> TextModel:
     """The model that `spec` names (`ENGINE/NAME` or an endpoint), recording its replies where `record` is given.
 
+    With `batch` it is asked through the Batch API where it has one: OpenAI, and any server named by its address.
     UsageError where the spec cannot be used as it stands (a missing key, an engine that is not installed);
     ModelError where the model cannot be loaded.
     """
     model = _open(spec, http or HttpOptions())
+    if batch and isinstance(model, EndpointModel) and not spec.startswith("deepseek/"):
+        model = BatchModel(model, batch)
     return RecordingModel(model, record) if record else model
 
 
@@ -29,13 +35,14 @@ def _open(spec: str, http: HttpOptions) -> TextModel:
     if spec.startswith(("http://", "https://")):
         url, _, served = spec.partition("#")
         key = os.environ.get("RLKD_API_KEY") or "none"
-        return EndpointModel(url, served or only_model(url, key), key, http, spec)
+        named, context = served_model(url, served, key)
+        return EndpointModel(url, named, key, http, spec, context)
     if engine == "openai":
         base = os.environ.get("OPENAI_BASE_URL") or None
-        return EndpointModel(base, name, provider_key("OPENAI_API_KEY", spec), http, spec)
+        return EndpointModel(base, name, provider_key("OPENAI_API_KEY", spec), http, spec, CONTEXTS.get(spec))
     if engine == "deepseek":
         key = provider_key("DEEPSEEK_API_KEY", spec)
-        return EndpointModel("https://api.deepseek.com", name, key, http, spec)
+        return EndpointModel("https://api.deepseek.com", name, key, http, spec, CONTEXTS.get(spec))
     if engine == "replay":
         return ReplayModel(Path(name))
     if engine == "vllm" or (engine != "hf" and find_spec("vllm") and _has_accelerator()):

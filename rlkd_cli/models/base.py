@@ -4,20 +4,27 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from math import exp
 from typing import Any, Protocol
+
+from rlkd_cli.errors import ModelError
 
 Message = Mapping[str, str]  # {"role": "user", "content": …}
 
 
 @dataclass(frozen=True)
 class Sampling:
-    """How a reply is drawn. `choices` restricts it to one of a few texts (a judge's yes or no)."""
+    """How a reply is drawn. `choices` restricts it to one of a few texts (a judge's yes or no).
+
+    With `probabilities` the reply says how probable each choice was, which not every server can.
+    """
 
     temperature: float = 0.0
     top_p: float = 1.0
     max_tokens: int = 4096
     seed: int | None = None
     choices: tuple[str, ...] = ()
+    probabilities: bool = False
 
 
 @dataclass(frozen=True)
@@ -28,6 +35,8 @@ class Reply:
     finish_reason: str = "stop"
     prompt_tokens: int = 0
     completion_tokens: int = 0
+    thinking: str = ""  # what a server gave apart from the text, as reasoning
+    probabilities: tuple[float, ...] = ()  # one a choice, summing to 1, where they were asked for
 
 
 class TextModel(Protocol):
@@ -46,7 +55,9 @@ class TextModel(Protocol):
 
 def request_key(messages: Sequence[Message], sampling: Sampling) -> str:
     """The same for the same request, whatever engine answers it: what recorded replies are found by."""
-    request: dict[str, Any] = {"messages": [dict(m) for m in messages], "sampling": asdict(sampling)}
+    usual = asdict(Sampling())
+    unusual = {name: value for name, value in asdict(sampling).items() if value != usual[name]}
+    request: dict[str, Any] = {"messages": [dict(m) for m in messages], "sampling": unusual}
     return hashlib.sha256(json.dumps(request, sort_keys=True).encode()).hexdigest()[:32]
 
 
@@ -54,3 +65,16 @@ def user(text: str, system: str | None = None) -> list[Message]:
     """The messages of one question, with a system prompt before it where there is one."""
     first: list[Message] = [{"role": "system", "content": system}] if system else []
     return [*first, {"role": "user", "content": text}]
+
+
+def choice_probabilities(choices: Sequence[str], logprobs: Mapping[str, float], model: str) -> tuple[float, ...]:
+    """How probable each choice is among the choices, from the first token's log-probabilities by its text.
+
+    A token counts for a choice where it is that word in any case and spacing. ModelError where none is.
+    """
+    masses = [
+        sum(exp(value) for token, value in logprobs.items() if token.strip().lower() == choice.lower()) for choice in choices
+    ]
+    if not sum(masses):
+        raise ModelError(f"{model} gives no probabilities of {' or '.join(choices)}; leave out --threshold and --probabilities")
+    return tuple(mass / sum(masses) for mass in masses)

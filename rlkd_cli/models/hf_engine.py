@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from rlkd_cli.errors import ModelError, RecordError
+from rlkd_cli.metering import spend
 from rlkd_cli.models.base import Message, Reply, Sampling
 from rlkd_cli.models.batching import Batcher
 
@@ -50,11 +51,12 @@ class HfModel:
         return self
 
     def _wrap(self, model: Any, tokenizer: Any, batch_size: int) -> None:
-        self._model, self._tokenizer = model, tokenizer
+        self._model, self._tokenizer, self._fused = model, tokenizer, False
         if tokenizer.pad_token_id is None:
             tokenizer.pad_token = tokenizer.eos_token
         self.context = int(getattr(model.config, "max_position_embeddings", 0) or 0)
         self._batcher: Batcher[_Request, Reply] = Batcher(self._generate, batch_size, lambda r: len(r.ids))
+        self._likelihood: Batcher[_Request, float] = Batcher(self._log_likelihoods, batch_size, lambda r: len(r.ids))
         self._scorer: Batcher[_Request, Any] = Batcher(self._score, batch_size, lambda r: len(r.ids))
 
     async def reply(self, messages: Sequence[Message], sampling: Sampling) -> Reply:
@@ -62,18 +64,28 @@ class HfModel:
         room = self.context - len(request.ids) if self.context else sampling.max_tokens
         if room < min(sampling.max_tokens, 1):
             raise RecordError("too_long", f"{len(request.ids)} tokens exceed {self.name}'s context of {self.context}")
-        if not sampling.choices:
-            return await self._batcher(request)
-        return Reply(await self._choose(request), "stop", len(request.ids), 1)
+        reply = await (self._choose(request) if sampling.choices else self._batcher(request))
+        spend(self.name, requests=1, tokens_in=reply.prompt_tokens, tokens_out=reply.completion_tokens)
+        return reply
+
+    async def log_likelihood(self, messages: Sequence[Message], text: str) -> float:
+        """The mean log-probability of a token of `text` as the reply to `messages`; what exceeds the context is cut."""
+        start = encode_chat(self._tokenizer, messages)
+        ids = [*start, *self._tokenizer(text, add_special_tokens=False)["input_ids"]][: self.context or None]
+        if len(ids) <= len(start):
+            raise RecordError("too_long", f"nothing of the text fits into {self.name}'s context of {self.context}")
+        return float(await self._likelihood(_Request(ids, Sampling(max_tokens=len(ids) - len(start)))))
 
     async def close(self) -> None:
         self._model = None
 
-    async def _choose(self, request: _Request) -> str:
+    async def _choose(self, request: _Request) -> Reply:
         """The most probable of the choices, by the probabilities of their first tokens."""
-        scores = await self._scorer(request)
-        firsts = [self._tokenizer(choice, add_special_tokens=False)["input_ids"][0] for choice in request.sampling.choices]
-        return request.sampling.choices[max(range(len(firsts)), key=lambda i: scores[firsts[i]])]
+        scores, choices = await self._scorer(request), request.sampling.choices
+        firsts = [self._tokenizer(choice, add_special_tokens=False)["input_ids"][0] for choice in choices]
+        probabilities = tuple(scores[firsts].softmax(0).tolist())
+        text = choices[max(range(len(choices)), key=probabilities.__getitem__)]
+        return Reply(text, "stop", len(request.ids), 1, "", probabilities if request.sampling.probabilities else ())
 
     def _pad(self, requests: Sequence[_Request]) -> Any:
         rows = {"input_ids": [request.ids for request in requests]}
@@ -85,6 +97,22 @@ class HfModel:
 
         with torch.inference_mode():
             return list(self._model(**self._pad(requests), logits_to_keep=1).logits[:, -1].float().cpu())
+
+    def _log_likelihoods(self, requests: Sequence[_Request]) -> list[float | Exception]:
+        """The mean log-probability of each request's last `max_tokens` tokens; never holds all logits at once."""
+        import torch
+        from trl.trainer.utils import add_fused_lm_head
+
+        if not self._fused:
+            add_fused_lm_head(self._model)
+            self._fused = True
+        padded = self._pad(requests)
+        labels = torch.full_like(padded["input_ids"], -100)
+        for row, request in enumerate(requests):
+            labels[row, -request.sampling.max_tokens :] = padded["input_ids"][row, -request.sampling.max_tokens :]
+        with torch.inference_mode():
+            found = self._model(**padded, labels=labels, fused_lm_head=True).log_probs.float()
+        return [float(row[-r.sampling.max_tokens :].mean()) for row, r in zip(found, requests, strict=True)]
 
     def _generate(self, requests: Sequence[_Request]) -> list[Reply | Exception]:
         import torch

@@ -7,6 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from rlkd_cli.errors import InputError, RecordError, UsageError
+from rlkd_cli.metering import spend
 from rlkd_cli.models.base import Message, Reply, Sampling, TextModel, request_key
 
 
@@ -30,7 +31,9 @@ class ReplayModel:
         replies = self._replies.get(request_key(messages, sampling))
         if not replies:
             raise RecordError("not_recorded", f"{self.name} holds no reply to this request")
-        return replies.popleft() if len(replies) > 1 else replies[0]
+        reply = replies.popleft() if len(replies) > 1 else replies[0]
+        spend(self.name, requests=1, tokens_in=reply.prompt_tokens, tokens_out=reply.completion_tokens)
+        return reply
 
     async def close(self) -> None:
         pass

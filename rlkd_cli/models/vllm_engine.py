@@ -8,8 +8,10 @@ from importlib.util import find_spec
 from typing import Any
 
 from rlkd_cli.errors import ModelError, RecordError, UsageError
-from rlkd_cli.models.base import Message, Reply, Sampling
+from rlkd_cli.metering import spend
+from rlkd_cli.models.base import Message, Reply, Sampling, choice_probabilities
 from rlkd_cli.models.batching import Batcher
+from rlkd_cli.models.endpoint import TOP_LOGPROBS
 from rlkd_cli.models.hf_engine import encode_chat
 
 
@@ -41,7 +43,9 @@ class VllmModel:
         request = _Request(encode_chat(self._tokenizer, messages), sampling)
         if len(request.ids) >= self.context:
             raise RecordError("too_long", f"{len(request.ids)} tokens exceed {self.name}'s context of {self.context}")
-        return await self._batcher(request)
+        reply = await self._batcher(request)
+        spend(self.name, requests=1, tokens_in=reply.prompt_tokens, tokens_out=reply.completion_tokens)
+        return reply
 
     async def close(self) -> None:
         self._llm = None
@@ -55,21 +59,25 @@ class VllmModel:
             choice = StructuredOutputsParams(choice=list(s.choices)) if s.choices else None
             room = min(s.max_tokens, self.context - len(request.ids))
             return SamplingParams(
-                temperature=s.temperature, top_p=s.top_p, max_tokens=room, seed=s.seed, structured_outputs=choice
+                temperature=s.temperature,
+                top_p=s.top_p,
+                max_tokens=room,
+                seed=s.seed,
+                structured_outputs=choice,
+                logprobs=TOP_LOGPROBS if s.probabilities else None,
             )
 
         prompts: Any = [{"prompt_token_ids": request.ids} for request in requests]
         with _stdout_to_stderr():
             outputs = self._llm.generate(prompts, [params(r) for r in requests], use_tqdm=False)
-        return [
-            Reply(
-                out.outputs[0].text,
-                out.outputs[0].finish_reason or "stop",
-                len(request.ids),
-                len(out.outputs[0].token_ids),
-            )
-            for request, out in zip(requests, outputs, strict=True)
-        ]
+        return [self._read(request, out.outputs[0]) for request, out in zip(requests, outputs, strict=True)]
+
+    def _read(self, request: _Request, out: Any) -> Reply:
+        probabilities: tuple[float, ...] = ()
+        if request.sampling.probabilities:
+            seen = {entry.decoded_token: entry.logprob for entry in out.logprobs[0].values()}
+            probabilities = choice_probabilities(request.sampling.choices, seen, self.name)
+        return Reply(out.text, out.finish_reason or "stop", len(request.ids), len(out.token_ids), "", probabilities)
 
 
 @contextlib.contextmanager

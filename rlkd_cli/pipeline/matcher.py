@@ -2,28 +2,37 @@
 
 Verdicts are asked for as late as Algorithm 1 allows: a step's M when the M before it matched, its Q and A when
 its own M matched. Q and A of a step go out together with the next step's M, and all pairs walk at once, so the
-round trips are as many as the longest match is deep, plus one.
+round trips are as many as the longest match is deep, plus one. The eager strategy asks for everything at once:
+one round trip, more questions, the same rewards.
 """
 
 import asyncio
 import hashlib
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from rlkd_cli.core.reward import Normalize, Verdict, structured_reward
 from rlkd_cli.core.steps import PARTS, Part, StepLike
 from rlkd_cli.errors import RecordError
 from rlkd_cli.pipeline.judges import Judge
 
+Strategy = Literal["lazy", "eager"]
+Likeness = float | None  # from 0 to 1; None: not asked, or the judge failed
+
 
 @dataclass(frozen=True)
 class Score:
-    """A student's reward against a teacher, and the verdicts that it was folded from. reward None: not computable."""
+    """A student's reward against a teacher, and what it was folded from. reward None: not computable.
+
+    `likeness` holds each step's (M, Q, A) as the judge gave them, `verdicts` the same cut at the threshold.
+    """
 
     reward: float | None
     verdicts: list[Verdict]
+    likeness: list[tuple[Likeness, ...]]
 
     @property
     def matched_steps(self) -> int:
@@ -31,71 +40,105 @@ class Score:
 
 
 class VerdictCache:
-    """Verdicts on disk, shared by several processes; without a file, in memory."""
+    """What judges said, on disk and shared by several processes; without a file, in memory."""
 
     def __init__(self, file: Path | None = None) -> None:
-        self._memory: dict[str, bool] = {}
+        self._memory: dict[bytes, float] = {}
         self._db: sqlite3.Connection | None = None
         if file:
             file.parent.mkdir(parents=True, exist_ok=True)
             self._db = sqlite3.connect(file, timeout=60, isolation_level=None, check_same_thread=False)
             self._db.execute("PRAGMA journal_mode=WAL")
-            self._db.execute("CREATE TABLE IF NOT EXISTS verdicts (key TEXT PRIMARY KEY, verdict INTEGER)")
+            self._db.execute("PRAGMA synchronous=NORMAL")
+            self._db.execute("CREATE TABLE IF NOT EXISTS likeness (key BLOB PRIMARY KEY, value REAL) WITHOUT ROWID")
 
-    def get(self, key: str) -> bool | None:
+    def get(self, key: bytes) -> float | None:
         if key in self._memory or self._db is None:
             return self._memory.get(key)
-        row = self._db.execute("SELECT verdict FROM verdicts WHERE key = ?", (key,)).fetchone()
-        return bool(row[0]) if row else None
+        row = self._db.execute("SELECT value FROM likeness WHERE key = ?", (key,)).fetchone()
+        if row is None:
+            return None
+        self._memory[key] = row[0]
+        return float(row[0])
 
-    def put(self, key: str, verdict: bool) -> None:
-        self._memory[key] = verdict
+    def put(self, key: bytes, value: float) -> None:
+        self._memory[key] = value
         if self._db:
-            self._db.execute("INSERT OR REPLACE INTO verdicts VALUES (?, ?)", (key, int(verdict)))
+            self._db.execute("INSERT OR REPLACE INTO likeness VALUES (?, ?)", (key, value))
 
 
 class Matcher:
     """Obtains verdicts from a judge, each question once, and folds them into rewards."""
 
-    def __init__(self, judge: Judge, normalize: Normalize = "none", cache: VerdictCache | None = None) -> None:
-        self.judge, self.normalize = judge, normalize
+    def __init__(
+        self,
+        judge: Judge,
+        normalize: Normalize = "none",
+        cache: VerdictCache | None = None,
+        threshold: float = 0.5,
+        strategy: Strategy = "lazy",
+    ) -> None:
+        self.judge, self.normalize, self.threshold, self.strategy = judge, normalize, threshold, strategy
         self._cache = cache or VerdictCache()
-        self._asked: dict[str, asyncio.Task[bool | None]] = {}
+        self._asked: dict[bytes, asyncio.Task[Likeness]] = {}
 
     async def score(self, teacher: Sequence[StepLike], student: Sequence[StepLike]) -> Score:
         """The structured reward of a student's steps. A judge that fails leaves a None among the verdicts."""
-        solving: list[asyncio.Task[tuple[bool | None, bool | None]]] = []
-        metas: list[bool | None] = []
-        for of_teacher, of_student in zip(teacher, student, strict=False):
-            metas.append(await self._ask("meta_reasoning", of_teacher, of_student))
-            if not metas[-1]:
+        pairs = list(zip(teacher, student, strict=False))
+        walk = self._all_at_once if self.strategy == "eager" else self._step_by_step
+        likeness = await walk(pairs)
+        verdicts = [Verdict(*(None if value is None else value >= self.threshold for value in step)) for step in likeness]
+        return Score(structured_reward(verdicts, len(teacher), len(student), self.normalize), verdicts, likeness)
+
+    async def _step_by_step(self, pairs: Sequence[tuple[StepLike, StepLike]]) -> list[tuple[Likeness, ...]]:
+        metas: list[Likeness] = []
+        solving: list[tuple[Likeness | asyncio.Task[Likeness], ...]] = []
+        for pair in pairs:
+            metas.append(await _value(self._ask("meta_reasoning", *pair)))
+            if not self._matches(metas[-1]):
                 break
-            solving.append(asyncio.create_task(self._solving(of_teacher, of_student)))
-        answers = [await task for task in solving] + [(None, None)] * (len(metas) - len(solving))
-        verdicts = [Verdict(meta, *rest) for meta, rest in zip(metas, answers, strict=True)]
-        return Score(structured_reward(verdicts, len(teacher), len(student), self.normalize), verdicts)
+            solving.append(tuple(self._ask(part, *pair) for part in PARTS[1:]))
+        rest = [tuple([await _value(answer) for answer in answers]) for answers in solving]
+        rest += [(None, None)] * (len(metas) - len(rest))
+        return [(meta, *others) for meta, others in zip(metas, rest, strict=True)]
 
-    async def _solving(self, teacher: StepLike, student: StepLike) -> tuple[bool | None, bool | None]:
-        both = await asyncio.gather(*(self._ask(part, teacher, student) for part in PARTS[1:]))
-        return both[0], both[1]
+    async def _all_at_once(self, pairs: Sequence[tuple[StepLike, StepLike]]) -> list[tuple[Likeness, ...]]:
+        asked = [[self._ask(part, *pair) for part in PARTS] for pair in pairs]
+        steps = [tuple([await _value(answer) for answer in answers]) for answers in asked]
+        for number, (meta, *_) in enumerate(steps):
+            if not self._matches(meta):  # what Algorithm 1 does not visit is not kept
+                return [*steps[:number], (meta, None, None)]
+        return steps
 
-    async def _ask(self, part: Part, teacher: StepLike, student: StepLike) -> bool | None:
-        """One verdict, from the cache, from a question under way, or from the judge."""
+    def _matches(self, likeness: Likeness) -> bool:
+        return likeness is not None and likeness >= self.threshold
+
+    def _ask(self, part: Part, teacher: StepLike, student: StepLike) -> "Likeness | asyncio.Task[Likeness]":
+        """One answer: settled without a model, from the cache, or the question under way."""
         texts = (getattr(teacher, part), getattr(student, part))
-        key = hashlib.sha256("\0".join((self.judge.name, part, *texts)).encode("utf-8", "surrogatepass")).hexdigest()
+        settled = self.judge.settle(part, *texts)
+        if settled is not None:
+            return settled
+        key = hashlib.sha256("\0".join((self.judge.name, part, *texts)).encode("utf-8", "surrogatepass")).digest()
         known = self._cache.get(key)
         if known is not None:
             return known
         if key not in self._asked:
             self._asked[key] = asyncio.create_task(self._judge(key, part, *texts))
-        return await asyncio.shield(self._asked[key])
+            self._asked[key].add_done_callback(lambda task: task.cancelled() or task.exception())
+        return self._asked[key]
 
-    async def _judge(self, key: str, part: Part, teacher: str, student: str) -> bool | None:
+    async def _judge(self, key: bytes, part: Part, teacher: str, student: str) -> Likeness:
         try:
-            verdict = await self.judge.match(part, teacher, student)
+            likeness = await self.judge.ask(part, teacher, student)
         except RecordError:
             return None  # asked again next time: a failure is not cached
         finally:
             self._asked.pop(key, None)
-        self._cache.put(key, verdict)
-        return verdict
+        self._cache.put(key, likeness)
+        return likeness
+
+
+async def _value(answer: "Likeness | Awaitable[Likeness]") -> Likeness:
+    """An answer that is here, or that has to be waited for; a caller that gives up does not take it from others."""
+    return answer if answer is None or isinstance(answer, float | int) else await asyncio.shield(answer)

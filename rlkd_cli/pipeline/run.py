@@ -8,7 +8,9 @@ from typing import Protocol
 
 from rlkd_cli.errors import RecordError, UsageError
 from rlkd_cli.jsonl import Input, Item, rows
+from rlkd_cli.metering import open_bill
 from rlkd_cli.output import FileOutput, OnRecord, Output, StreamOutput, combined
+from rlkd_cli.pipeline.ledger import BudgetReached, Ledger
 from rlkd_cli.records import Raw
 
 Work = Callable[[Raw], Awaitable[list[Raw]]]
@@ -16,10 +18,9 @@ WINDOW = 64  # times the concurrency: how far finished records may run ahead of 
 
 
 class Progress(Protocol):
-    """What a run tells as it goes: records that an earlier run finished, and each one that is done now."""
+    """What a run tells as it goes."""
 
-    def resumed(self) -> None: ...
-    def done(self, error: RecordError | None) -> None: ...
+    def show(self, ledger: Ledger) -> None: ...
 
 
 @dataclass
@@ -37,22 +38,27 @@ async def run(
     *,
     concurrency: int,
     progress: Progress,
+    ledger: Ledger,
     on_record: OnRecord = lambda record: None,
 ) -> Outcome:
     """`work` on every record, up to `concurrency` at a time. One slow record holds up nobody else.
 
     A RecordError makes a reject of its record; any other error ends the run, with all that is finished kept.
+    A spent budget (BudgetReached) lets the records in flight end first.
     `on_record` sees each output record in order.
     """
     if isinstance(output, FileOutput) and output.complete:
         return await _already_done(source, output, on_record)
     if isinstance(output, StreamOutput):
         output.on_record = on_record
+    if isinstance(output, FileOutput):
+        ledger.carry_over(output.bill, output.rejects)
     places = asyncio.Semaphore(concurrency)
     tasks: set[asyncio.Task[None]] = set()
     failed: list[BaseException] = []
 
     async def one(index: int, item: Item) -> None:
+        bill = open_bill()
         try:
             if item.fault:
                 raise RecordError("invalid_input", str(item.fault))
@@ -61,8 +67,9 @@ async def run(
             result = error
         finally:
             places.release()
-        output.add(index, item, result)
-        progress.done(result if isinstance(result, RecordError) else None)
+        output.add(index, item, result, bill)
+        ledger.settle(bill, result if isinstance(result, RecordError) else None)
+        progress.show(ledger)
 
     def settle(task: asyncio.Task[None]) -> None:
         tasks.discard(task)
@@ -71,13 +78,19 @@ async def run(
 
     index = -1
     items = iter(source)
+    budget: BudgetReached | None = None
     try:
         while not failed and (item := await _next(items, source.is_stream)):
             index += 1
             if output.has(index, item):
-                progress.resumed()
+                ledger.before += 1
                 continue
             await places.acquire()
+            try:
+                ledger.check_budget(len(tasks))
+            except BudgetReached as error:
+                budget = error
+                break
             while output.backlog(index) > WINDOW * concurrency and not failed:
                 await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             task = asyncio.create_task(one(index, item))
@@ -92,7 +105,9 @@ async def run(
         await asyncio.gather(*tasks, return_exceptions=True)
     if failed:
         raise failed[0]
-    output.finish(on_record)
+    if budget:
+        raise budget
+    output.finish(on_record, ledger.facts())
     return Outcome(index + 1, output.rejected)
 
 

@@ -26,8 +26,15 @@ class Sampler:
         seed = draw_seed(self.sampling.seed or 0, raw["id"], raw.get("sample", 0))
         messages = user(question(raw, self.template), self.system)
         reply = await self.model.reply(messages, replace(self.sampling, seed=seed))
-        own = {"path": reply.text, "finish_reason": reply.finish_reason, "model": self.model.name}
-        return [{**raw, **own, "tokens": reply.completion_tokens}]
+        path = reply.text
+        if reply.thinking:  # a server that parses the thinking out gives it apart
+            path = f"<think>\n{reply.thinking}" + (f"\n</think>\n\n{reply.text}" if reply.text else "")
+        own = {"path": path, "finish_reason": reply.finish_reason, "model": self.model.name}
+        tokens = {"tokens": reply.completion_tokens}
+        thought, closed, _ = path.partition("</think>")
+        if closed:  # engines count the whole; the share of the thinking is that of its characters
+            tokens["thinking_tokens"] = round(reply.completion_tokens * len(thought) / len(path))
+        return [{**raw, **own, **tokens}]
 
 
 def question(raw: Raw, template: str | None = None) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+from rlkd_cli.core.steps import PARTS
 from rlkd_cli.errors import InputError, RecordError
 from rlkd_cli.jsonl import Item
 from rlkd_cli.pipeline.matcher import Matcher, Score
@@ -23,6 +24,7 @@ class Scorer:
     matcher: Matcher
     gsrm: Segmenter | None = None
     teacher_samples: TeacherSamples = "first"
+    probabilities: bool = False
     seen: set[str | int] = field(default_factory=set)
 
     async def __call__(self, raw: Raw) -> list[Raw]:
@@ -31,18 +33,21 @@ class Scorer:
         if not references:
             raise RecordError("no_teacher", f"the teacher's file has no steps for id {raw['id']!r}")
         self.seen.add(raw["id"])
-        student = await self._student_steps(raw)
+        student = await self.student_steps(raw)
         used = references[:1] if self.teacher_samples == "first" else references
-        scores = [await self.matcher.score(reference, student) for reference in used]
-        failed = [score for score in scores if score.reward is None]
-        if failed:
+        scores = await asyncio.gather(*(self.matcher.score(reference, student) for reference in used))
+        if any(score.reward is None for score in scores):
             raise RecordError("judge_failed", "a verdict that the reward needs could not be had")
         best = max(range(len(scores)), key=lambda i: scores[i].reward or 0.0)
         rewards = [score.reward or 0.0 for score in scores]
         reward = sum(rewards) / len(rewards) if self.teacher_samples == "mean" else rewards[best]
-        return [score_record(raw, reward, scores[best], len(used[best]), len(student))]
+        record = score_record(raw, reward, scores[best], len(used[best]), len(student))
+        if self.probabilities:
+            record["probabilities"] = [dict(zip(PARTS, step, strict=True)) for step in scores[best].likeness]
+        return [record]
 
-    async def _student_steps(self, raw: Raw) -> list[Step]:
+    async def student_steps(self, raw: Raw) -> list[Step]:
+        """The record's steps; a path without steps goes through the GSRM. RecordError where that fails."""
         if raw.get("steps"):
             return [Step(**step) for step in raw["steps"]]
         if self.gsrm is None:
@@ -125,7 +130,11 @@ class Summary:
             ("mean matched steps", f"{sum(self.depths) / len(self.depths):.2f}"),
             ("walks to the end", str(len(self.rewards) - sum(self.stops.values()))),
         ]
-        rows += [(f"first mismatch at step {step}", str(count)) for step, count in sorted(self.stops.items())]
+        most = max(self.stops.values(), default=1)
+        rows += [
+            (f"first mismatch at step {step}", f"{'▇' * -(-20 * count // most)} {count}")
+            for step, count in sorted(self.stops.items())
+        ]
         if self.matched:
             rows += [("Q penalties", f"{self.wrong['sub_problem'] / self.matched:.1%} of matched steps")]
             rows += [("A penalties", f"{self.wrong['answer'] / self.matched:.1%} of matched steps")]

@@ -32,7 +32,7 @@ class Segmenter:
     async def __call__(self, raw: Raw) -> list[Raw]:
         """The record with `steps`, `segmenter`, `attempts` and `verified`. RecordError where no attempt passed."""
         path, problem = raw["path"], raw.get("problem", "")
-        messages = user(self._question(path, problem, raw.get("domain", "math")))
+        messages = user(segment_prompt(raw, self.prompt))
         sampling, feedback, code = self.sampling, "", ""
         for attempt in range(1, self.max_attempts + 1):
             reply = await self.model.reply(messages, sampling)
@@ -57,12 +57,6 @@ class Segmenter:
             messages = self._again(messages, reply.text, feedback)
         raise RecordError(code, feedback)
 
-    def _question(self, path: str, problem: str, domain: str) -> str:
-        if self.prompt:
-            return prompts.fill(self.prompt, path=path, problem=problem)
-        examples = prompts.load(f"segment_{domain}")
-        return prompts.fill(prompts.load("segment"), examples=examples, problem=problem, path=path)
-
     def _again(self, messages: list[Message], reply: str, feedback: str) -> list[Message]:
         if self.prompt:
             return messages
@@ -72,7 +66,7 @@ class Segmenter:
     async def _verify(self, problem: str, path: str, steps: str) -> str:
         """The verifier's feedback, empty where it accepts. RecordError where its reply cannot be read, twice."""
         assert self.verifier is not None
-        question = prompts.fill(prompts.load("verify"), problem=problem, path=path, steps=steps)
+        question = verify_prompt(problem, path, steps)
         for seed in (self.sampling.seed, (self.sampling.seed or 0) + 1):
             sampling = Sampling(max_tokens=VERIFIER_TOKENS, seed=seed)
             text = (await self.verifier.reply(user(question), sampling)).text
@@ -81,3 +75,17 @@ class Segmenter:
                 passed = match.group(1).lower() == "pass"
                 return "" if passed else match.group(2).strip() or "the verifier gave no reason"
         raise RecordError("unreadable_verdict", f"the verifier wrote {text[:80]!r}")
+
+
+def segment_prompt(raw: Raw, prompt: str | None = None) -> str:
+    """What a model is asked for a path record: a GSRM's own prompt, else the instruction with examples of its domain."""
+    problem = raw.get("problem", "")
+    if prompt:
+        return prompts.fill(prompt, path=raw["path"], problem=problem)
+    examples = prompts.load(f"segment_{raw.get('domain', 'math')}")
+    return prompts.fill(prompts.load("segment"), examples=examples, problem=problem, path=raw["path"])
+
+
+def verify_prompt(problem: str, path: str, steps: str) -> str:
+    """What the verifier is asked."""
+    return prompts.fill(prompts.load("verify"), problem=problem, path=path, steps=steps)

@@ -2,10 +2,13 @@
 
 | method | trainer       | reward              | what differs                                          |
 | ------ | ------------- | ------------------- | ----------------------------------------------------- |
-| rlkd   | GRPOTrainer   | structure + outcome |                                                       |
-| grpo   | GRPOTrainer   | outcome             | no structured reward                                  |
+| rlkd   | TimedTrainer  | structure + outcome |                                                       |
+| grpo   | TimedTrainer  | outcome             | no structured reward                                  |
+| ppo    | PpoTrainer    | outcome             | a critic and GAE give each token its advantage        |
 | rlad   | TrrdTrainer   | outcome             | the ratio is anchored between old student and teacher |
 | sft    | SFTTrainer    | none                | the teacher's paths, loss on the completion alone     |
+
+TimedTrainer is TRL's GRPOTrainer with a clock.
 """
 
 import asyncio
@@ -15,7 +18,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from datasets import Dataset
-from transformers import AutoModelForCausalLM, AutoTokenizer, PrinterCallback, ProgressCallback
+from transformers import AutoTokenizer
 
 from rlkd_cli.errors import ModelError, RecordError, UsageError
 from rlkd_cli.jsonl import dumps, rows
@@ -24,7 +27,8 @@ from rlkd_cli.pipeline.sample import question
 from rlkd_cli.pipeline.score import thinking
 from rlkd_cli.pipeline.segment import Segmenter
 from rlkd_cli.records import Raw
-from rlkd_cli.training.common import MetricsCallback, latest_checkpoint, quiet_libraries, write_card
+from rlkd_cli.training import common
+from rlkd_cli.training.common import Show
 from rlkd_cli.training.rewards import RewardFunction
 
 Method = Literal["rlkd", "grpo", "ppo", "sft", "rlad"]
@@ -58,42 +62,19 @@ class DistillConfig:
     teacher: str | None = None  # rlad: the model whose log-probabilities anchor the ratio
     trrd_alpha: float = 0.5
     vllm: Literal["colocate", "server"] | None = None
+    report_to: tuple[str, ...] = ()
 
 
-def train(
-    config: DistillConfig, records: Sequence[Raw], reward: RewardFunction | None, on_log: Callable[[dict[str, Any]], None]
-) -> dict[str, Any]:
+def train(config: DistillConfig, records: Sequence[Raw], reward: RewardFunction | None, on_log: Show) -> dict[str, Any]:
     """Trains the student and saves it in `config.output`; continues from the last checkpoint there."""
-    quiet_libraries()
+    common.quiet_libraries()
     trainer, tokenizer = _sft(config, records) if config.method == "sft" else _rl(config, records, reward)
-    metrics = MetricsCallback(config.output / "metrics.jsonl", on_log)
-    trainer.add_callback(metrics)
-    for printer in (PrinterCallback, ProgressCallback):
-        trainer.remove_callback(printer)
-    trainer.train(resume_from_checkpoint=latest_checkpoint(config.output))
-    if trainer.is_world_process_zero():
-        model = trainer.accelerator.unwrap_model(trainer.model)
-        model = model.merge_and_unload() if config.lora else model
-        model.save_pretrained(config.output)
-        tokenizer.save_pretrained(config.output)
+    metrics = common.fit(trainer, config.output, on_log)
+    if common.save_model(trainer, tokenizer, config.output, bool(config.lora)):
         facts = {"student": config.student, "method": config.method, "steps": config.steps, "problems": len(records)}
-        facts |= {k: v for k, v in metrics.last.items() if k.endswith("_reward")}
-        write_card(config.output, f"Student ({config.method})", "Distilled from a teacher's reasoning.", facts)
-    return metrics.last
-
-
-def _load(config: DistillConfig) -> tuple[Any, Any]:
-    import torch
-
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(config.student, padding_side="left")
-        dtype = torch.bfloat16 if config.bf16 else torch.float32
-        model = AutoModelForCausalLM.from_pretrained(config.student, dtype=dtype)
-    except (OSError, ValueError) as error:
-        raise ModelError(f"{config.student}: cannot be loaded: {str(error).strip().splitlines()[0]}") from error
-    if tokenizer.pad_token_id is None:
-        tokenizer.pad_token = tokenizer.eos_token
-    return model, tokenizer
+        facts |= {k: v for k, v in metrics.items() if k.endswith("_reward")}
+        common.write_card(config.output, f"Student ({config.method})", "Distilled from a teacher's reasoning.", facts)
+    return metrics
 
 
 def _shared(config: DistillConfig) -> dict[str, Any]:
@@ -114,16 +95,8 @@ def _shared(config: DistillConfig) -> dict[str, Any]:
         "logging_steps": 1,
         "seed": config.seed,
         "disable_tqdm": True,
-        "report_to": [],
+        "report_to": list(config.report_to),
     }
-
-
-def _peft(config: DistillConfig) -> Any:
-    if not config.lora:
-        return None
-    from peft import LoraConfig
-
-    return LoraConfig(r=config.lora, lora_alpha=2 * config.lora, target_modules="all-linear", task_type="CAUSAL_LM")
 
 
 def prompt_of(raw: Raw, config: DistillConfig, chat: bool) -> Any:
@@ -133,10 +106,11 @@ def prompt_of(raw: Raw, config: DistillConfig, chat: bool) -> Any:
 
 
 def _rl(config: DistillConfig, records: Sequence[Raw], reward: RewardFunction | None) -> tuple[Any, Any]:
-    from trl import GRPOConfig, GRPOTrainer
+    from trl import GRPOConfig
 
-    _check_batches(config)
-    model, tokenizer = _load(config)
+    from rlkd_cli.training.timing import TimedTrainer
+
+    model, tokenizer = common.load(config.student, config.bf16)
     chat = tokenizer.chat_template is not None
     data = Dataset.from_list([{"prompt": prompt_of(raw, config, chat), "row": i} for i, raw in enumerate(records)])
     arguments = GRPOConfig(
@@ -154,31 +128,35 @@ def _rl(config: DistillConfig, records: Sequence[Raw], reward: RewardFunction | 
         use_vllm=config.vllm is not None,
         vllm_mode=config.vllm or "colocate",
     )
-    trainer_class: type[GRPOTrainer] = GRPOTrainer
+    trainer_class: type[TimedTrainer] = TimedTrainer
     extra: dict[str, Any] = {}
     if config.method == "rlad":
         from rlkd_cli.training.trrd import TrrdTrainer, load_teacher
 
-        trainer_class = TrrdTrainer
-        extra = {"teacher": load_teacher(config.teacher, tokenizer), "alpha": config.trrd_alpha}
+        trainer_class, extra = TrrdTrainer, {"teacher": load_teacher(config.teacher, tokenizer), "alpha": config.trrd_alpha}
+    if config.method == "ppo":
+        from rlkd_cli.training.ppo import PpoTrainer, load_critic
+
+        trainer_class, extra = PpoTrainer, {"critic": load_critic(config.student, model.dtype)}
     trainer = trainer_class(
         model=model,
         reward_funcs=[reward],  # type: ignore[list-item]  # TRL takes asynchronous functions too
         args=arguments,
         train_dataset=data,
         processing_class=tokenizer,
-        peft_config=_peft(config),
+        peft_config=common.lora(config.lora),
         **extra,
     )
     return trainer, tokenizer
 
 
-def _check_batches(config: DistillConfig) -> None:
+def check_batches(config: DistillConfig, processes: int) -> None:
     """UsageError for settings that TRL would refuse late, or resume inexactly."""
-    completions = config.batch_size * config.accumulation
-    if completions % config.group:
+    completions = config.batch_size * config.accumulation * processes
+    if config.method != "sft" and completions % config.group:
         raise UsageError(
-            f"--batch-size x --accumulation = {completions} completions a step do not divide into groups of {config.group}"
+            f"--batch-size x --accumulation x processes = {completions} completions a step "
+            f"do not divide into groups of {config.group}"
         )
     if config.save_steps % config.iterations:
         raise UsageError(f"--save-steps {config.save_steps} must be a multiple of --iterations {config.iterations}")
@@ -187,7 +165,7 @@ def _check_batches(config: DistillConfig) -> None:
 def _sft(config: DistillConfig, records: Sequence[Raw]) -> tuple[Any, Any]:
     from trl import SFTConfig, SFTTrainer
 
-    model, tokenizer = _load(config)
+    model, tokenizer = common.load(config.student, config.bf16)
     chat = tokenizer.chat_template is not None
     end = tokenizer.eos_token or ""
 
@@ -205,7 +183,7 @@ def _sft(config: DistillConfig, records: Sequence[Raw]) -> tuple[Any, Any]:
         args=arguments,
         train_dataset=Dataset.from_list([example(raw) for raw in records]),
         processing_class=tokenizer,
-        peft_config=_peft(config),
+        peft_config=common.lora(config.lora),
     )
     return trainer, tokenizer
 

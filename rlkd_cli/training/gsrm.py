@@ -6,29 +6,25 @@ neither padding nor the way a batch is split changes it.
 """
 
 import json
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import (
-    AutoModelForCausalLM,
-    AutoTokenizer,
-    PrinterCallback,
-    ProgressCallback,
-    Trainer,
-    TrainerCallback,
-    TrainingArguments,
-)
+from transformers import AutoConfig, Trainer, TrainerCallback, TrainingArguments
 from transformers.trainer_callback import ExportableState
 from trl.trainer.utils import add_fused_lm_head
 
 from rlkd_cli.core.loss_weights import END, META, SOLVING, LossBalance, Phase, phase_weights
 from rlkd_cli.errors import ModelError, RecordError
 from rlkd_cli.records import Raw
-from rlkd_cli.training.common import MetricsCallback, latest_checkpoint, quiet_libraries, write_card
-from rlkd_cli.training.gsrm_data import collate, encode_all
+from rlkd_cli.training import common
+from rlkd_cli.training.common import Show
+from rlkd_cli.training.gsrm_data import collate, encode_all, pack, split
+from rlkd_cli.training.held_out import HeldOut
 
 
 @dataclass(frozen=True)
@@ -52,6 +48,10 @@ class GsrmConfig:
     gradient_checkpointing: bool = True
     lora: int | None = None
     rope_theta: float | None = None
+    truncate: bool = False
+    packing: bool = False
+    eval_fraction: float = 0.0
+    report_to: tuple[str, ...] = ()
 
 
 class BalanceCallback(TrainerCallback, ExportableState):  # type: ignore[misc]
@@ -88,6 +88,7 @@ class StructuredTrainer(Trainer):
         """The step's batches; counts each set's tokens over all of them and all processes."""
         batches, _ = super().get_batch_samples(epoch_iterator, num_batches, device)
         counts = torch.zeros(2, device=device)
+        self.started, self.tokens = time.perf_counter(), sum(batch["roles"].numel() for batch in batches)
         for batch in batches:
             roles = batch["roles"][:, 1:]
             counts += torch.stack([(roles == META).sum(), (roles == SOLVING).sum() + (roles == END).sum()]).to(device)
@@ -105,7 +106,8 @@ class StructuredTrainer(Trainer):
         weight = self._weights(phase).to(roles.device)
         # The set that is not trained is scored too: both losses are logged in every phase
         labels = inputs["input_ids"].masked_fill(roles < 0, -100)
-        outputs = model(input_ids=inputs["input_ids"], attention_mask=inputs["attention_mask"], labels=labels, fused_lm_head=True)
+        sequence = {name: value for name, value in inputs.items() if name != "roles"}
+        outputs = model(**sequence, labels=labels, fused_lm_head=True, use_cache=False)
         losses = -outputs.log_probs
         losses = losses[:, -(roles.shape[1] - 1) :]
         roles = roles[:, 1:]
@@ -133,7 +135,8 @@ class StructuredTrainer(Trainer):
             phase = self.phase
             if self.counts.min() > 0:
                 self.balance.update(phase, meta, solving)
-            self.step_metrics = {"phase": phase, "loss_meta": meta, "loss_solving": solving}
+            speed = self.tokens * self.accelerator.num_processes / (time.perf_counter() - self.started)
+            self.step_metrics = {"phase": phase, "loss_meta": meta, "loss_solving": solving, "tokens_per_second": speed}
         return loss
 
     def log(self, logs: dict[str, float], *args: Any, **kwargs: Any) -> None:
@@ -143,32 +146,34 @@ class StructuredTrainer(Trainer):
 
 
 def load(config: GsrmConfig) -> tuple[Any, Any]:
-    """The base model and its tokenizer. ModelError where they cannot be had."""
-    changes = {"rope_theta": config.rope_theta} if config.rope_theta else {}
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(config.model)
-        dtype = torch.bfloat16 if config.bf16 else torch.float32
-        model: Any = AutoModelForCausalLM.from_pretrained(config.model, dtype=dtype, **changes)
-    except (OSError, ValueError) as error:
-        raise ModelError(f"{config.model}: cannot be loaded: {str(error).strip().splitlines()[0]}") from error
+    """The base model, with a head that never holds all logits, and its tokenizer. ModelError where they cannot be had."""
+    model, tokenizer = common.load(config.model, config.bf16, rope_changes(config))
     add_fused_lm_head(model)
     if config.lora:
-        from peft import LoraConfig, get_peft_model
+        from peft import get_peft_model
 
-        model = get_peft_model(model, LoraConfig(r=config.lora, lora_alpha=2 * config.lora, target_modules="all-linear"))
+        model = get_peft_model(model, common.lora(config.lora))
     return model, tokenizer
 
 
-def train(
-    config: GsrmConfig, records: Sequence[Raw], on_log: Callable[[dict[str, Any]], None]
-) -> tuple[dict[str, Any], list[tuple[Raw, RecordError]]]:
+def rope_changes(config: GsrmConfig) -> dict[str, Any]:
+    """What the released recipe changes in the base model for long paths: the rope base, and the positions it covers."""
+    if config.rope_theta is None:
+        return {}
+    base = AutoConfig.from_pretrained(config.model)
+    positions = max(base.max_position_embeddings, config.max_length)
+    return {"rope_parameters": {**base.rope_parameters, "rope_theta": config.rope_theta}, "max_position_embeddings": positions}
+
+
+def train(config: GsrmConfig, records: Sequence[Raw], on_log: Show) -> tuple[dict[str, Any], list[tuple[Raw, RecordError]]]:
     """Trains and saves a GSRM in `config.output`; continues from the last checkpoint there.
 
     Returns the last logged metrics and the records that could not be used, with the reason.
     """
-    quiet_libraries()
+    common.quiet_libraries()
+    held_out, records = split(records, config.eval_fraction, config.seed)
     model, tokenizer = load(config)
-    examples, rejected = encode_all(records, tokenizer, config.prompt, config.max_length)
+    examples, rejected = encode_all(records, tokenizer, config.prompt, config.max_length, config.truncate)
     if not examples:
         raise ModelError(f"no record can be trained on ({len(rejected)} rejected; the first: {rejected[0][1]})")
     arguments = TrainingArguments(
@@ -189,34 +194,32 @@ def train(
         remove_unused_columns=False,
         restore_callback_states_from_checkpoint=True,
         disable_tqdm=True,
-        report_to=[],
+        report_to=list(config.report_to),
     )
-    metrics = MetricsCallback(config.output / "metrics.jsonl", on_log)
     trainer = StructuredTrainer(
         config.phases,
         BalanceCallback({"alpha": config.alpha}),
         model=model,
         args=arguments,
         train_dataset=[{"ids": e.ids, "roles": e.roles} for e in examples],
-        data_collator=lambda batch: collate(batch, tokenizer.pad_token_id or tokenizer.eos_token_id),
+        data_collator=pack if config.packing else partial(collate, pad=tokenizer.pad_token_id),
     )
-    trainer.add_callback(metrics)
-    for printer in (PrinterCallback, ProgressCallback):
-        trainer.remove_callback(printer)
-    trainer.train(resume_from_checkpoint=latest_checkpoint(config.output))
-    if trainer.is_world_process_zero():
-        save(trainer.model, tokenizer, config, metrics.last, len(examples), len(rejected))
-    return metrics.last, rejected
+    check = HeldOut(held_out, config) if held_out and trainer.is_world_process_zero() else None
+    if check:
+        check.measure("before", model, tokenizer)
+    metrics = common.fit(trainer, config.output, on_log)
+    if common.save_model(trainer, tokenizer, config.output, bool(config.lora)):
+        if check:
+            check.measure("after", trainer.accelerator.unwrap_model(trainer.model), tokenizer)
+        write_folder(config, metrics | (check.facts if check else {}), len(examples), len(rejected))
+    return metrics | (check.facts if check else {}), rejected
 
 
-def save(model: Any, tokenizer: Any, config: GsrmConfig, metrics: dict[str, Any], used: int, rejected: int) -> None:
-    """A model folder that every engine loads, with the GSRM's prompt and a card inside."""
-    model = model.merge_and_unload() if config.lora else model
-    model.save_pretrained(config.output)
-    tokenizer.save_pretrained(config.output)
+def write_folder(config: GsrmConfig, metrics: dict[str, Any], used: int, rejected: int) -> None:
+    """What makes a model folder a GSRM: its prompt, the form of its replies, and a card."""
     about = {"prompt": config.prompt, "format": "Meta-reasoning, Sub-problem, Answer"}
     (config.output / "gsrm.json").write_text(json.dumps(about, indent=2) + "\n", "utf-8")
     facts = {"base model": config.model, "pairs": used, "pairs left out": rejected, "phases": ", ".join(config.phases)}
     facts |= {"learning rate": config.learning_rate, "batch": config.batch_size * config.accumulation}
-    facts |= {name: metrics[name] for name in ("loss_meta", "loss_solving", "a", "b") if name in metrics}
-    write_card(config.output, "GSRM", "Turns a reasoning path into steps (RLKD, section 3.1).", facts)
+    facts |= {name: metrics[name] for name in metrics if name in ("loss_meta", "loss_solving", "a", "b") or " held out " in name}
+    common.write_card(config.output, "GSRM", "Turns a reasoning path into steps (RLKD, section 3.1).", facts)

@@ -1,6 +1,8 @@
 """From segmentations to token ids with roles: what Structured Fine-grained Training counts (RLKD, section 3.1)."""
 
-from collections.abc import Iterable, Sequence
+import bisect
+import random
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,29 +25,51 @@ class Example:
     roles: list[int]
 
 
-def encode(raw: Raw, tokenizer: Any, prompt: str, max_length: int) -> Example:
+def encode(raw: Raw, tokenizer: Any, prompt: str, max_length: int, truncate: bool = False) -> Example:
     """A segmentation record as an Example.
 
     RecordError where the steps' text would not be read back as the same steps, or where there are more than
-    `max_length` tokens.
+    `max_length` tokens; with `truncate`, the path in the prompt then loses its end instead, never the steps.
     """
-    steps = [Step(**step) for step in raw["steps"]]
+    text = _faithful_text([Step(**step) for step in raw["steps"]])
+    path, problem = raw["path"], raw.get("problem", "")
+    target = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
+    roles = [*token_roles([tuple(pair) for pair in target["offset_mapping"]], spans(text)), END]
+
+    def asked(characters: int) -> list[int]:
+        return encode_chat(tokenizer, user(prompts.fill(prompt, path=path[:characters], problem=problem)))
+
+    start = asked(len(path))
+    if len(start) + len(roles) > max_length:
+        keep = _longest(lambda length: len(asked(length)) + len(roles) <= max_length, len(path)) if truncate else 0
+        if not keep:
+            raise RecordError("too_long", f"{len(start) + len(roles)} tokens, more than --max-length {max_length}")
+        start = asked(keep)
+    ids = [*start, *target["input_ids"], tokenizer.eos_token_id]
+    return Example(ids, [IGNORED] * len(start) + roles)
+
+
+def _faithful_text(steps: list[Step]) -> str:
+    """The steps as text; RecordError where the parser would read something else in it."""
     text = render(steps)
+    own = [(s.meta_reasoning.strip(), s.sub_problem.strip(), s.answer.strip()) for s in steps]
     try:
-        faithful = [tuple(step) for step in parse(text)] == [
-            (s.meta_reasoning.strip(), s.sub_problem.strip(), s.answer.strip()) for s in steps
-        ]
+        if [tuple(step) for step in parse(text)] == own:
+            return text
     except ParseError as error:
         raise RecordError("unparsable_steps", str(error)) from None
-    if not faithful:
-        raise RecordError("unparsable_steps", "the text form of the steps does not read back as the same steps")
-    start = encode_chat(tokenizer, user(prompts.fill(prompt, path=raw["path"], problem=raw.get("problem", ""))))
-    target = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
-    roles = token_roles([tuple(pair) for pair in target["offset_mapping"]], spans(text))
-    ids = [*start, *target["input_ids"], tokenizer.eos_token_id]
-    if len(ids) > max_length:
-        raise RecordError("too_long", f"{len(ids)} tokens, more than --max-length {max_length}")
-    return Example(ids, [IGNORED] * len(start) + roles + [END])
+    raise RecordError("unparsable_steps", "the text form of the steps does not read back as the same steps")
+
+
+def _longest(fits: Callable[[int], bool], most: int) -> int:
+    """The largest length up to `most` that fits, by bisection; 0 where none does."""
+    return bisect.bisect_right(range(1, most + 1), 0, key=lambda length: 0 if fits(length) else 1)
+
+
+def split(records: Sequence[Raw], fraction: float, seed: int) -> tuple[list[Raw], list[Raw]]:
+    """(held out, to train on): a random share of the records is kept from training, the same one for the same seed."""
+    held = set(random.Random(seed).sample(range(len(records)), round(fraction * len(records))))
+    return [r for i, r in enumerate(records) if i in held], [r for i, r in enumerate(records) if i not in held]
 
 
 def collate(examples: Sequence[dict[str, list[int]]], pad: int) -> dict[str, Any]:
@@ -62,15 +86,29 @@ def collate(examples: Sequence[dict[str, list[int]]], pad: int) -> dict[str, Any
     return {"input_ids": padded("ids", pad), "attention_mask": mask, "roles": padded("roles", IGNORED)}
 
 
+def pack(examples: Sequence[dict[str, list[int]]]) -> dict[str, Any]:
+    """Examples behind one another in a single row, (1, total) each, without padding.
+
+    `position_ids` begin anew with each example: without an attention mask, that is what keeps them from seeing
+    one another. The first token of each has no label, because what stands before it is another example.
+    """
+    import torch
+
+    row = torch.tensor([[token for e in examples for token in e["ids"]]])
+    roles = torch.tensor([[role for e in examples for role in [IGNORED, *e["roles"][1:]]]])
+    positions = torch.cat([torch.arange(len(e["ids"])) for e in examples])[None]
+    return {"input_ids": row, "position_ids": positions, "roles": roles}
+
+
 def encode_all(
-    records: Iterable[Raw], tokenizer: Any, prompt: str, max_length: int
+    records: Iterable[Raw], tokenizer: Any, prompt: str, max_length: int, truncate: bool = False
 ) -> tuple[list[Example], list[tuple[Raw, RecordError]]]:
     """All records as examples, and those that cannot be, with the reason."""
     examples: list[Example] = []
     rejected: list[tuple[Raw, RecordError]] = []
     for raw in records:
         try:
-            examples.append(encode(raw, tokenizer, prompt, max_length))
+            examples.append(encode(raw, tokenizer, prompt, max_length, truncate))
         except RecordError as error:
             rejected.append((raw, error))
     return examples, rejected

@@ -9,7 +9,8 @@ import asyncio
 import json
 import re
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,9 @@ from rlkd_cli.pipeline.matcher import Matcher
 from rlkd_cli.pipeline.score import thinking
 from rlkd_cli.pipeline.segment import Segmenter
 from rlkd_cli.records import Raw, Step
+
+# What a server's absence looks like; anything else is the completion's own fault and is not asked again
+SERVER_CODES = {"no_connection", "timeout", "bad_response", "empty_reply", "http_429"}
 
 
 @dataclass(frozen=True)
@@ -40,13 +44,19 @@ class Parts:
     format: float = 0.0
 
 
-def total_rewards(parts: Sequence[Parts], groups: Sequence[int], weights: Weights) -> list[float | None]:
+def total_rewards(
+    parts: Sequence[Parts],
+    groups: Sequence[int],
+    weights: Weights,
+    everywhere: Callable[[set[int]], set[int]] = lambda lacking: lacking,
+) -> list[float | None]:
     """The weighted sum of each completion's parts; `groups` says which completions are compared with one another.
 
     A part that any completion of a group lacks is left out for the whole group. None where nothing is left.
+    `everywhere` adds the groups that lack a part in other processes.
     """
     lacking: dict[str, set[int]] = {
-        name: {group for part, group in zip(parts, groups, strict=True) if getattr(part, name) is None}
+        name: everywhere({group for part, group in zip(parts, groups, strict=True) if getattr(part, name) is None})
         for name in ("structure", "outcome")
     }
     totals: list[float | None] = []
@@ -68,8 +78,39 @@ def format_reward(path: str) -> float:
 
 
 @dataclass
+class Attempt:
+    """What came of one completion: its parts, its steps, and whether a server's absence is why a part is missing."""
+
+    parts: Parts = field(default_factory=Parts)
+    steps: list[Raw] = field(default_factory=list)
+    verdicts: list[Raw] = field(default_factory=list)
+    server_failed: bool = False
+
+
+class Clock:
+    """When each part of the reward was first and last at work; parts run at the same time, so spans overlap."""
+
+    def __init__(self) -> None:
+        self.spans: dict[str, tuple[float, float]] = {}
+
+    @contextmanager
+    def __call__(self, part: str) -> Iterator[None]:
+        started = time.perf_counter()
+        try:
+            yield
+        finally:
+            ended = time.perf_counter()
+            first, last = self.spans.get(part, (started, ended))
+            self.spans[part] = (min(first, started), max(last, ended))
+
+
+@dataclass
 class Reward:
-    """The composite reward; TRL calls it with lists of equal length and keeps it on one event loop."""
+    """The composite reward; TRL calls it with lists of equal length and keeps it on one event loop.
+
+    Where a GSRM's or a judge's server is away, training waits up to `timeout` seconds for it; a structured reward
+    that is missing then, or because a completion could not be segmented, is left out (see `total_rewards`).
+    """
 
     records: list[Raw]  # by row number: what the teacher says about each prompt
     decode: Callable[[list[int]], str]
@@ -78,72 +119,108 @@ class Reward:
     gsrm: Segmenter | None = None
     matcher: Matcher | None = None
     max_failures: float = 0.5
+    timeout: float = 600.0
     samples: Path | None = None  # where completions are kept for people to look at
     sample_every: int = 10
+    tell: Callable[[str], None] = lambda text: None
     __name__: str = field(default="rlkd_reward", init=False)
 
     async def __call__(self, completion_ids: list[list[int]], row: list[int], **kwargs: Any) -> list[float | None]:
         paths = [self.decode(ids) for ids in completion_ids]
-        jobs = [self._parts(path, self.records[number]) for path, number in zip(paths, row, strict=True)]
-        started = time.perf_counter()
-        results = await asyncio.gather(*jobs)
-        parts = [part for part, _ in results]
-        totals = total_rewards(parts, row, self.weights)
-        self._log(parts, totals, time.perf_counter() - started, kwargs.get("log_metric"))
+        clock, started = Clock(), time.perf_counter()
+        attempts = await self._patiently(paths, [self.records[number] for number in row], clock)
+        parts = [attempt.parts for attempt in attempts]
+        totals = total_rewards(parts, row, self.weights, _everywhere)
+        clock.spans["reward"] = (started, time.perf_counter())
+        self._log(parts, totals, clock, kwargs.get("log_metric"))
         state = kwargs.get("trainer_state")
         if self.samples and state and state.is_world_process_zero and state.global_step % self.sample_every == 0:
-            self._keep_sample(state.global_step, paths[0], results[0], totals[0], self.records[row[0]])
+            self._keep_sample(state.global_step, paths[0], attempts[0], totals[0], self.records[row[0]])
         return totals
 
-    async def _parts(self, path: str, record: Raw) -> tuple[Parts, list[Raw]]:
-        outcome, (structure, steps) = await asyncio.gather(self._outcome(path, record), self._structure(path, record))
-        return Parts(outcome, structure, format_reward(path) if self.weights.format else 0.0), steps
+    async def _patiently(self, paths: list[str], records: list[Raw], clock: Clock) -> list[Attempt]:
+        """All attempts; those that a server's absence spoilt are made again while there is time."""
+        deadline, pause = time.monotonic() + self.timeout, 1.0
+        attempts = list(await asyncio.gather(*(self._attempt(p, r, clock) for p, r in zip(paths, records, strict=True))))
+        while failed := [i for i, attempt in enumerate(attempts) if attempt.server_failed]:
+            if time.monotonic() + pause > deadline:
+                break
+            self.tell(
+                f"{len(failed)} rewards wait for a server that does not answer; {deadline - time.monotonic():.0f} s are left"
+            )
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, 30.0)
+            again = await asyncio.gather(*(self._attempt(paths[i], records[i], clock) for i in failed))
+            for i, attempt in zip(failed, again, strict=True):
+                attempts[i] = attempt
+        return attempts
 
-    async def _outcome(self, path: str, record: Raw) -> float | None:
+    async def _attempt(self, path: str, record: Raw, clock: Clock) -> Attempt:
+        outcome, attempt = await asyncio.gather(self._outcome(path, record, clock), self._structure(path, record, clock))
+        attempt.parts.outcome = outcome
+        attempt.parts.format = format_reward(path) if self.weights.format else 0.0
+        return attempt
+
+    async def _outcome(self, path: str, record: Raw, clock: Clock) -> float | None:
         if not self.weights.outcome or record.get("answer") is None:
             return None
-        grade = await self.grader.grade(path, str(record["answer"]))
+        with clock("outcome"):
+            grade = await self.grader.grade(path, str(record["answer"]))
         return None if grade.verdict == "timeout" else float(grade.verdict == "correct")
 
-    async def _structure(self, path: str, record: Raw) -> tuple[float | None, list[Raw]]:
+    async def _structure(self, path: str, record: Raw, clock: Clock) -> Attempt:
         if self.gsrm is None or self.matcher is None:
-            return None, []
+            return Attempt()
         try:
-            segmented = (await self.gsrm({**record, "path": thinking(path)}))[0]["steps"]
-        except RecordError:
-            return None, []
+            with clock("segmenting"):
+                segmented = (await self.gsrm({**record, "path": thinking(path)}))[0]["steps"]
+        except RecordError as error:
+            return Attempt(server_failed=error.code in SERVER_CODES or error.code.startswith("http_5"))
         teacher = [Step(**step) for step in record["steps"]]
-        score = await self.matcher.score(teacher, [Step(**step) for step in segmented])
-        return score.reward, segmented
+        with clock("judging"):
+            score = await self.matcher.score(teacher, [Step(**step) for step in segmented])
+        verdicts = [verdict._asdict() for verdict in score.verdicts]
+        return Attempt(Parts(structure=score.reward), segmented, verdicts, server_failed=score.reward is None)
 
     def _log(
-        self, parts: list[Parts], totals: list[float | None], seconds: float, log: Callable[[str, float], None] | None
+        self, parts: list[Parts], totals: list[float | None], clock: Clock, log: Callable[[str, float], None] | None
     ) -> None:
         structures = [part.structure for part in parts if part.structure is not None]
         failed = 1 - len(structures) / len(parts)
         if self.gsrm and failed > self.max_failures:
             raise ModelError(
                 f"{failed:.0%} of a step's structured rewards could not be computed, more than "
-                f"--max-reward-failures {self.max_failures:g}"
+                f"--max-reward-failures {self.max_failures:g}; a checkpoint is kept: run the same command again to go on"
             )
         if log is None:
             return
         outcomes = [part.outcome for part in parts if part.outcome is not None]
         known = [total for total in totals if total is not None]
-        log("seconds_reward", seconds)
+        for part, (first, last) in clock.spans.items():
+            log(f"seconds_{part}", last - first)
         for name, values in (("structured_reward", structures), ("outcome_reward", outcomes), ("total_reward", known)):
             if values:
                 log(name, sum(values) / len(values))
         if self.gsrm:
             log("reward_failures", failed)
 
-    def _keep_sample(self, step: int, path: str, result: tuple[Parts, list[Raw]], total: float | None, raw: Raw) -> None:
+    def _keep_sample(self, step: int, path: str, attempt: Attempt, total: float | None, raw: Raw) -> None:
         assert self.samples is not None
-        part, steps = result
-        entry = {"step": step, "id": raw["id"], "path": path, "steps": steps, "total_reward": total}
-        entry |= {"structured_reward": part.structure, "outcome_reward": part.outcome}
+        entry = {"step": step, "id": raw["id"], "path": path, "steps": attempt.steps, "verdicts": attempt.verdicts}
+        entry |= {"total_reward": total, "structured_reward": attempt.parts.structure, "outcome_reward": attempt.parts.outcome}
         with self.samples.open("a", encoding="utf-8") as out:
             out.write(json.dumps(entry, ensure_ascii=False) + "\n")
+
+
+def _everywhere(lacking: set[int]) -> set[int]:
+    """The groups that lack a part in any process: a group can be split over several."""
+    import torch.distributed as group
+
+    if not (group.is_available() and group.is_initialized()):
+        return lacking
+    all_of_them: list[set[int]] = [set() for _ in range(group.get_world_size())]
+    group.all_gather_object(all_of_them, lacking)
+    return set().union(*all_of_them)
 
 
 RewardFunction = Callable[..., Awaitable[list[float | None]]]

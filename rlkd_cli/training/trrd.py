@@ -9,10 +9,10 @@ from typing import Any
 
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
-from trl import GRPOTrainer
 from trl.trainer.utils import add_fused_lm_head
 
 from rlkd_cli.errors import ModelError, UsageError
+from rlkd_cli.training.timing import TimedTrainer
 
 CLAMP = 1.0  # the log-ratio of student and teacher is kept in [-1, 1]
 
@@ -38,7 +38,7 @@ def load_teacher(name: str | None, tokenizer: Any) -> Any:
     return teacher.eval().requires_grad_(False)
 
 
-class TrrdTrainer(GRPOTrainer):  # type: ignore[misc]
+class TrrdTrainer(TimedTrainer):
     """GRPOTrainer with the anchored ratio."""
 
     def __init__(self, *args: Any, teacher: Any, alpha: float, **kwargs: Any) -> None:

@@ -1,0 +1,68 @@
+"""`rlkd diversity`."""
+
+from typing import Annotated
+
+from rlkd_cli import console
+from rlkd_cli import options as opt
+from rlkd_cli.commands.common import write_rejects, write_table
+from rlkd_cli.errors import UsageError
+from rlkd_cli.pipeline.diversity import diversity_per_step
+from rlkd_cli.records import Raw, Steps
+
+
+@opt.grouped
+def diversity(
+    source: opt.In,
+    *,
+    embedder: Annotated[
+        str, opt.option("--embedder", help="A sentence-transformers model (4.3), or `lexical` (no model).", panel=opt.MODEL)
+    ] = opt.EMBEDDER,
+    plot: opt.Plot = None,
+    others: Annotated[
+        list[str] | None, opt.option("--with", metavar="FILE", help="More segmentations for the same plot.", panel=opt.IO)
+    ] = None,
+    rows: opt.Rows,
+    out: opt.Out,
+    run: opt.Run,
+) -> None:
+    """Measure how far a model's paths differ at each step (RLKD, 4.3, Figure 5).
+
+    Reads segmentations with several samples of each id, writes one diversity record a step.
+    """
+    from rlkd_cli.models.embedders import open_embedder
+
+    inputs = [rows.input(source, Steps), *(rows.input(name, Steps) for name in others or [])]
+    if run.dry_run:
+        counts = [(one.source, f"{sum(1 for _ in one):,} paths") for one in inputs]
+        return console.table("diversity (dry run)", [*counts, ("embeddings", f"one a distinct step text, by {embedder}")])
+    chosen = open_embedder(embedder)
+    curves: dict[str, list[Raw]] = {}
+    faulty = []
+    for one in inputs:
+        items = list(one)
+        faulty += [item for item in items if item.fault]
+        curves[one.source] = list(diversity_per_step((item.raw for item in items if not item.fault), chosen))
+    if out.output in curves and out.output != "-":
+        raise UsageError(f"{out.output} is an input")
+    write_table(curves[source], out.output)
+    if plot:
+        from rlkd_cli.plots import plot_diversity
+
+        plot_diversity(curves, plot)
+    if not run.quiet:
+        for name, records in curves.items():
+            lines = [
+                (
+                    str(r["step"]),
+                    f"{r['diversity']:.4f}",
+                    f"{r['ci_low']:.4f} to {r['ci_high']:.4f}",
+                    str(r["questions"]),
+                    str(r["left_out"]),
+                )
+                for r in records
+            ]
+            console.table(f"diversity per step, {name}", lines, ("step", "D", "95% interval", "questions", "left out"))
+            if not plot:
+                console.bars("D - 1", [(f"step {r['step']}", r["diversity"] - 1) for r in records])
+    if faulty:
+        write_rejects(faulty, out.rejects_of("diversity"))

@@ -1,0 +1,116 @@
+"""What `train-gsrm` and `distill` share: their options, how they start several processes, and how they end."""
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+from rlkd_cli import console
+from rlkd_cli import options as opt
+from rlkd_cli.errors import InputError
+from rlkd_cli.records import Raw
+
+Folder = Annotated[Path, opt.option("--output", "-o", metavar="DIR", help="The model's folder.", panel=opt.IO)]
+
+
+@dataclass(frozen=True)
+class Training:
+    """How a model is trained, whatever it learns."""
+
+    learning_rate: Annotated[float, opt.option("--learning-rate", min=0, help="Release: 5e-5.", panel=opt.TRAIN)] = 5e-5
+    warmup: Annotated[
+        float, opt.option("--warmup", min=0, help="Share of the steps, or (1 and more) steps. Release: 0.1.", panel=opt.TRAIN)
+    ] = 0.1
+    bf16: Annotated[
+        bool, opt.option("--bf16/--fp32", help="Release: bf16; a machine without an accelerator uses fp32.", panel=opt.TRAIN)
+    ] = True
+    gradient_checkpointing: Annotated[
+        bool,
+        opt.option(
+            "--gradient-checkpointing/--no-gradient-checkpointing", help="Trade time for memory (release: on).", panel=opt.TRAIN
+        ),
+    ] = True
+    lora: Annotated[
+        int | None,
+        opt.option("--lora", metavar="RANK", min=1, help="Train LoRA adapters of this rank, merged at the end.", panel=opt.TRAIN),
+    ] = None
+    seed: Annotated[int, opt.option("--seed", help="Seed of all random numbers.")] = 42
+    launch: Annotated[
+        str | None,
+        opt.option(
+            "--launch",
+            metavar="CONFIG",
+            help="Several devices: ddp, zero2, zero3, fsdp2, or an accelerate file.",
+            panel=opt.TRAIN,
+        ),
+    ] = None
+    num_processes: Annotated[
+        int | None, opt.option("--num-processes", min=1, help="Processes to launch; on CPU too.", panel=opt.TRAIN)
+    ] = None
+    report_to: Annotated[
+        list[str] | None,
+        opt.option("--report-to", metavar="TRACKER", help="wandb, tensorboard, mlflow, …; repeat for several.", panel=opt.TRAIN),
+    ] = None
+    push_to_hub: Annotated[
+        str | None, opt.option("--push-to-hub", metavar="OWNER/NAME", help="Upload the finished folder there.", panel=opt.IO)
+    ] = None
+    rejects: Annotated[
+        str | None,
+        opt.option(
+            "--rejects", metavar="FILE", help="Where records that cannot be used go (default: in the folder).", panel=opt.IO
+        ),
+    ] = None
+    overwrite: Annotated[bool, opt.option("--overwrite", help="Start afresh, whatever an earlier run left.", panel=opt.IO)] = (
+        False
+    )
+    plot: Annotated[
+        Path | None, opt.option("--plot", metavar="FILE", help="Draw the training (.png, .svg, .pdf).", panel=opt.IO)
+    ] = None
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What the trained weights depend on."""
+        return {"learning_rate": self.learning_rate, "warmup": self.warmup, "seed": self.seed, "lora": self.lora}
+
+    @property
+    def machine(self) -> dict[str, Any]:
+        """What a machine may do differently."""
+        return {
+            "bf16": self.bf16 and has_accelerator(),
+            "gradient_checkpointing": self.gradient_checkpointing,
+            "report_to": tuple(self.report_to or ()),
+        }
+
+    def launch_if_asked(self) -> None:
+        """Becomes the launcher of several processes, where several are asked for."""
+        from rlkd_cli.training.launch import become, launcher
+
+        command = launcher(self.launch, self.num_processes, sys.argv[1:], has_accelerator())
+        if command:
+            become(command)
+
+    def finish(self, folder: Path, names: tuple[str, ...], smooth: int) -> None:
+        """Marks the folder as finished, draws its metrics, and uploads it."""
+        from rlkd_cli.training import common
+
+        common.mark_finished(folder)
+        if self.plot:
+            from rlkd_cli.jsonl import rows
+            from rlkd_cli.plots import plot_training
+
+            entries = [row for _, row in rows(str(folder / "metrics.jsonl")) if isinstance(row, dict)]
+            plot_training({folder.name: entries}, names, self.plot, smooth)
+        if self.push_to_hub:
+            console.message(f"uploaded: {common.push(folder, self.push_to_hub)}")
+
+
+def need(records: list[Raw], source: str) -> None:
+    """InputError where there is nothing to train on."""
+    if not records:
+        raise InputError(source, "", "holds no record to train on")
+
+
+def has_accelerator() -> bool:
+    import torch
+
+    return torch.cuda.is_available()

@@ -1,0 +1,157 @@
+"""The OpenAI Batch API: the same replies for half the price, some hours later.
+
+Requests are collected until no more come, sent as one file, and polled for. What was submitted is kept in a file
+beside the output, by request, so that a run that was broken off picks its batches up again and pays for nothing
+twice. A loop with a verifier becomes a few rounds of batches.
+"""
+
+import asyncio
+import io
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from rlkd_cli.errors import ModelError, RecordError
+from rlkd_cli.metering import spend
+from rlkd_cli.models.base import Message, Reply, Sampling, request_key
+from rlkd_cli.models.endpoint import EndpointModel, errors_named, read, reason
+
+ENDED = ("completed", "failed", "expired", "cancelled")
+MOST_REQUESTS, MOST_BYTES = 50_000, 190_000_000  # of one batch: 50,000 and 200 MB in OpenAI's documentation
+
+
+@dataclass(frozen=True)
+class BatchOptions:
+    """`file` keeps what was submitted; `poll` is in seconds, `gather` how long no request must come before a batch leaves."""
+
+    file: Path
+    poll: float = 30.0
+    gather: float = 1.0
+
+
+class BatchModel:
+    """A server's model asked in batches; bills go to its name with `#batch` behind, for the price."""
+
+    def __init__(self, endpoint: EndpointModel, options: BatchOptions) -> None:
+        self.name, self._bill = endpoint.name, f"{endpoint.name}#batch"
+        self._endpoint, self._options = endpoint, options
+        self._waiting: dict[str, dict[str, Any]] = {}  # by request key: bodies that no batch holds yet
+        self._results: dict[str, asyncio.Future[Any]] = {}
+        self._batch_of = self._submitted()
+        self._tasks: dict[str, asyncio.Task[None]] = {}  # by batch
+        self._sender: asyncio.Task[None] | None = None
+
+    async def reply(self, messages: Sequence[Message], sampling: Sampling) -> Reply:
+        key = request_key([{"role": "model", "content": self._endpoint.model}, *messages], sampling)
+        if key not in self._results:
+            body = self._endpoint.request(messages, sampling)
+            body |= body.pop("extra_body", {})
+            self._results[key] = asyncio.get_running_loop().create_future()
+            if key in self._batch_of:
+                self._watch(self._batch_of[key])
+            else:
+                self._waiting[key] = body
+                if self._sender is None or self._sender.done():
+                    self._sender = asyncio.create_task(self._send())
+        response = await asyncio.shield(self._results[key])
+        spend(self._bill, requests=1)
+        if isinstance(response, str):
+            raise RecordError("batch_failed", f"{self.name}: {response}")
+        with errors_named(self.name, self._options.poll):
+            return read(response, sampling, self._bill)
+
+    async def close(self) -> None:
+        for task in [*self._tasks.values(), *([self._sender] if self._sender else [])]:
+            task.cancel()
+        await self._endpoint.close()
+
+    def _submitted(self) -> dict[str, str]:
+        """The batch of each request that an earlier sitting submitted."""
+        found: dict[str, str] = {}
+        if self._options.file.exists():
+            for line in self._options.file.read_text("utf-8").split("\n")[:-1]:
+                entry = json.loads(line)
+                found |= dict.fromkeys(entry["requests"], entry["batch"])
+        return {key: batch for key, batch in found.items() if batch}
+
+    async def _send(self) -> None:
+        """Waits until no more requests come, then submits them in as few batches as the limits allow."""
+        while self._waiting:
+            count = -1
+            while len(self._waiting) != count:
+                count = len(self._waiting)
+                await asyncio.sleep(self._options.gather)
+            lot, size = dict[str, bytes](), 0
+            for key in list(self._waiting):
+                line = {"custom_id": key, "method": "POST", "url": "/v1/chat/completions", "body": self._waiting[key]}
+                data = json.dumps(line).encode() + b"\n"
+                if len(lot) == MOST_REQUESTS or (lot and size + len(data) > MOST_BYTES):
+                    break
+                lot[key], size = data, size + len(data)
+                del self._waiting[key]
+            try:
+                await self._submit(lot)
+            except Exception as error:
+                self._fail(lot, ModelError(f"{self.name}: the batch cannot be submitted: {reason(error)}"))
+
+    async def _submit(self, lot: dict[str, bytes]) -> None:
+        client = self._endpoint.client
+        file = await client.files.create(file=("requests.jsonl", io.BytesIO(b"".join(lot.values()))), purpose="batch")
+        batch = await client.batches.create(input_file_id=file.id, endpoint="/v1/chat/completions", completion_window="24h")
+        self._remember(batch.id, list(lot))
+        self._batch_of |= dict.fromkeys(lot, batch.id)
+        self._watch(batch.id)
+
+    def _remember(self, batch: str | None, requests: list[str]) -> None:
+        with self._options.file.open("a", encoding="utf-8") as out:
+            out.write(json.dumps({"batch": batch, "requests": requests}) + "\n")
+
+    def _watch(self, batch: str) -> None:
+        if batch not in self._tasks:
+            self._tasks[batch] = asyncio.create_task(self._collect(batch))
+
+    async def _collect(self, name: str) -> None:
+        """Polls a batch until it has ended and hands its results out; what it does not hold has failed."""
+        client = self._endpoint.client
+        mine = [key for key, batch in self._batch_of.items() if batch == name]
+        try:
+            while (batch := await client.batches.retrieve(name)).status not in ENDED:
+                await asyncio.sleep(self._options.poll)
+            for file in (batch.output_file_id, batch.error_file_id):
+                if file:
+                    content = await client.files.content(file)
+                    for line in content.text.split("\n"):
+                        if line.strip():
+                            self._hand_out(json.loads(line))
+        except Exception as error:
+            self._fail(mine, ModelError(f"{self.name}: batch {name} cannot be collected: {reason(error)}"))
+            return
+        lost = [key for key in mine if not (key in self._results and self._results[key].done())]
+        if lost:
+            self._remember(None, lost)  # so that a later run submits them anew
+        for key in lost:
+            self._settle(key, f"batch {name} is {batch.status} and holds no reply")
+
+    def _hand_out(self, entry: dict[str, Any]) -> None:
+        body = (entry.get("response") or {}).get("body") or {}
+        said = entry.get("error") or body.get("error")
+        response = said.get("message", str(said)) if isinstance(said, dict) else said
+        self._settle(entry["custom_id"], response or _as_object(body))
+
+    def _settle(self, key: str, response: Any) -> None:
+        future = self._results.setdefault(key, asyncio.get_running_loop().create_future())
+        if not future.done():
+            future.set_result(response)
+
+    def _fail(self, keys: Any, error: Exception) -> None:
+        for key in keys:
+            if key in self._results and not self._results[key].done():
+                self._results[key].set_exception(error)
+
+
+def _as_object(value: Any) -> Any:
+    """JSON as attributes, as the client's own responses have them."""
+    return json.loads(json.dumps(value), object_hook=lambda fields: SimpleNamespace(**fields))

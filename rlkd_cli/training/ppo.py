@@ -1,0 +1,122 @@
+"""PPO, the paper's third baseline (4.1), on GRPO's rollouts and rewards: a critic and GAE give each token its advantage.
+
+TRL has no PPO trainer any more. GRPOTrainer generates, rewards, and computes the clipped loss, which takes
+advantages of shape (B, T); what is added here is where they come from. The critic is the student's own
+architecture and weights with one number a token for an output. Choices of ours: discount 1, GAE's lambda 0.95,
+advantages whitened over the batch, the student's learning rate for the critic.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import AutoConfig, AutoModelForTokenClassification, TrainerCallback
+
+from rlkd_cli.training.timing import TimedTrainer
+
+LAMBDA = 0.95
+
+
+def advantages_of(
+    rewards: torch.Tensor, values: torch.Tensor, mask: torch.Tensor, lam: float = LAMBDA
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Generalised advantage estimates and the critic's targets, each (B, T).
+
+    `rewards` (B,) come with a completion's last token; `values` (B, T) are those before each token; `mask` (B, T)
+    is 1 on a completion's tokens, which start at column 0.
+    """
+    ends = mask.sum(1) - 1
+    gained = torch.zeros_like(values)
+    gained[torch.arange(len(rewards)), ends.clamp(min=0)] = rewards
+    advantages, running = torch.zeros_like(values), torch.zeros_like(rewards)
+    for t in reversed(range(values.shape[1])):
+        following = values[:, t + 1] * mask[:, t + 1] if t + 1 < values.shape[1] else torch.zeros_like(rewards)
+        running = (gained[:, t] + following - values[:, t] + lam * running) * mask[:, t]
+        advantages[:, t] = running
+    return advantages, (advantages + values) * mask
+
+
+def load_critic(student: str, dtype: torch.dtype) -> Any:
+    """The student's backbone with a value head that says 0 at first."""
+    config = AutoConfig.from_pretrained(student, num_labels=1, classifier_dropout=0.0)
+    critic = AutoModelForTokenClassification.from_pretrained(student, config=config, dtype=dtype)
+    torch.nn.init.zeros_(critic.score.weight)
+    torch.nn.init.zeros_(critic.score.bias)
+    return critic
+
+
+class PpoTrainer(TimedTrainer):
+    """GRPOTrainer with a critic; one process, or several with a whole model each."""
+
+    def __init__(self, *args: Any, critic: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.critic = critic.to(self.accelerator.device)
+        self.critic_optimizer = torch.optim.AdamW(critic.parameters(), lr=self.args.learning_rate, weight_decay=0.0)
+        self.add_callback(_StepCritic(self))
+
+    def _calculate_rewards(self, *args: Any, **kwargs: Any) -> torch.Tensor:
+        rewards: torch.Tensor = super()._calculate_rewards(*args, **kwargs)
+        mine = self.accelerator.process_index * len(args[0])
+        self._rewards = rewards[mine : mine + len(args[0])].sum(1)  # one composite function: NaN where there is none
+        return rewards
+
+    def _generate_and_score_completions(self, inputs: Any) -> dict[str, Any]:
+        output: dict[str, Any] = super()._generate_and_score_completions(inputs)
+        mask = output["completion_mask"].float() * ~self._rewards.isnan()[:, None]
+        with torch.no_grad():
+            values = self._values(output)
+            advantages, output["returns"] = advantages_of(self._rewards.nan_to_num(), values, mask)
+        count = self.accelerator.reduce(mask.sum(), "sum").clamp(min=1)
+        mean = self.accelerator.reduce((advantages * mask).sum(), "sum") / count
+        spread = (self.accelerator.reduce(((advantages - mean).square() * mask).sum(), "sum") / count).sqrt()
+        output["advantages"] = (advantages - mean) / (spread + 1e-8) * mask
+        output["value_mask"] = mask
+        return output
+
+    def _values(self, batch: dict[str, Any]) -> torch.Tensor:
+        """What the critic expects before each token of the completion, (B, T)."""
+        ids = torch.cat([batch["prompt_ids"], batch["completion_ids"]], dim=1)
+        mask = torch.cat([batch["prompt_mask"], batch["completion_mask"]], dim=1)
+        with self.accelerator.autocast():
+            values = self.critic(input_ids=ids, attention_mask=mask).logits[..., 0]
+        return values[:, -batch["completion_ids"].shape[1] - 1 : -1].float()  # type: ignore[no-any-return]
+
+    def _compute_loss(self, model: Any, inputs: dict[str, Any]) -> Any:
+        if model.training:
+            mask = inputs["value_mask"]
+            errors = (self._values(inputs) - inputs["returns"]).square() * mask
+            loss = errors.sum() / mask.sum().clamp(min=1) / 2
+            (loss / self.current_gradient_accumulation_steps).backward()
+            self._metrics["train"]["value_loss"].append(self.accelerator.gather(loss.detach()).mean().item())
+        return super()._compute_loss(model, inputs)
+
+    def step_critic(self) -> None:
+        for parameter in self.critic.parameters():
+            if parameter.grad is not None:
+                parameter.grad = self.accelerator.reduce(parameter.grad, "mean")
+        torch.nn.utils.clip_grad_norm_(self.critic.parameters(), self.args.max_grad_norm or float("inf"))
+        self.critic_optimizer.step()
+        self.critic_optimizer.zero_grad()
+
+    def _save_checkpoint(self, model: Any, trial: Any) -> None:
+        super()._save_checkpoint(model, trial)
+        if self.args.should_save:
+            state = {"critic": self.critic.state_dict(), "optimizer": self.critic_optimizer.state_dict()}
+            torch.save(state, Path(str(self.args.output_dir), f"checkpoint-{self.state.global_step}", "critic.pt"))
+
+    def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
+        super()._load_optimizer_and_scheduler(checkpoint)
+        if checkpoint:
+            state = torch.load(Path(checkpoint, "critic.pt"), map_location=self.accelerator.device, weights_only=True)
+            self.critic.load_state_dict(state["critic"])
+            self.critic_optimizer.load_state_dict(state["optimizer"])
+
+
+class _StepCritic(TrainerCallback):  # type: ignore[misc]
+    """The critic is stepped with the student: Trainer knows one optimiser, and zeroes one model's gradients."""
+
+    def __init__(self, trainer: PpoTrainer) -> None:
+        self._trainer = trainer
+
+    def on_optimizer_step(self, *args: Any, **kwargs: Any) -> None:
+        self._trainer.step_critic()
