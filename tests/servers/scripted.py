@@ -32,11 +32,54 @@ class Response:
         return json.dumps(reply).encode()
 
 
+class Batches:
+    """The Batch API: files in, a batch that is done at the `looks`-th look at it, a file out."""
+
+    def __init__(self) -> None:
+        self.files: dict[str, bytes] = {}
+        self.batches: list[dict[str, Any]] = []
+        self.looks = 2
+        self.status = "completed"
+
+    def post(self, path: str, body: bytes) -> dict[str, Any]:
+        if path.endswith("/files"):
+            name = f"file-{len(self.files)}"
+            lines = [line for line in body.split(b"\n") if line.startswith(b'{"custom_id"')]  # out of the multipart form
+            self.files[name] = b"\n".join(lines)
+            return {"id": name, "object": "file", "bytes": 1, "created_at": 0, "filename": "x", "purpose": "batch"}
+        request = json.loads(body)
+        batch = {"id": f"batch-{len(self.batches)}", "object": "batch", "endpoint": "/v1/chat/completions", "created_at": 0}
+        batch |= {"input_file_id": request["input_file_id"], "completion_window": "24h", "status": "in_progress", "looks": 0}
+        self.batches.append(batch)
+        return batch
+
+    def get(self, path: str, script: Callable[[dict[str, Any], int], Response]) -> bytes:
+        name = path.split("/")[3]
+        if path.endswith("/content"):
+            return self.files[name]
+        batch = next(batch for batch in self.batches if batch["id"] == name)
+        batch["looks"] += 1
+        if batch["looks"] == self.looks:
+            batch["status"] = self.status
+            results = []
+            for number, line in enumerate(self.files[batch["input_file_id"]].split(b"\n")):
+                request = json.loads(line)
+                response = script(request["body"], number)
+                answer = {"status_code": response.status, "body": json.loads(response.payload())}
+                results.append(json.dumps({"id": "x", "custom_id": request["custom_id"], "response": answer, "error": None}))
+            if self.status == "completed":
+                batch["output_file_id"] = f"out-{name}"
+                self.files[f"out-{name}"] = "\n".join(reversed(results)).encode()
+        return json.dumps(batch).encode()
+
+
 class ScriptedServer:
     """Records every request; `script` gets the request's JSON and its number (from 0) and returns a Response."""
 
     def __init__(self) -> None:
         self.requests: list[dict[str, Any]] = []
+        self.about: dict[str, Any] = {}  # what the server says of its model
+        self.batches = Batches()
         self.script: Callable[[dict[str, Any], int], Response] = lambda request, number: Response()
         lock, outer = threading.Lock(), self
 
@@ -44,7 +87,11 @@ class ScriptedServer:
             protocol_version = "HTTP/1.1"
 
             def do_POST(self) -> None:
-                request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                if not self.path.endswith("/chat/completions"):
+                    with lock:
+                        return self._send(Response(body=json.dumps(outer.batches.post(self.path, body)).encode()))
+                request = json.loads(body)
                 with lock:
                     number = len(outer.requests)
                     outer.requests.append(request)
@@ -53,8 +100,11 @@ class ScriptedServer:
                 self._send(response)
 
             def do_GET(self) -> None:
-                models = {"object": "list", "data": [{"id": "m", "object": "model", "created": 0, "owned_by": "x"}]}
-                self._send(Response(body=json.dumps(models).encode()))
+                if not self.path.endswith("/models"):
+                    with lock:
+                        return self._send(Response(body=outer.batches.get(self.path, outer.script)))
+                model = {"id": "m", "object": "model", "created": 0, "owned_by": "x", **outer.about}
+                self._send(Response(body=json.dumps({"object": "list", "data": [model]}).encode()))
 
             def _send(self, response: Response) -> None:
                 payload = response.payload()
