@@ -38,17 +38,18 @@ class EndpointModel:
     def __init__(
         self, base_url: str | None, model: str, key: str, options: HttpOptions, label: str, context: int | None = None
     ) -> None:
-        import httpx2
         import openai
 
+        from rlkd_cli.models.connections import transport
+
         self.name, self.model, self.options, self.context = label, model, options, context
-        limits = httpx2.Limits(max_connections=options.concurrency, max_keepalive_connections=options.concurrency)
+        hooks = {"request": [self._note_request]}
         self.client = openai.AsyncOpenAI(
             api_key=key,
             base_url=base_url,
             max_retries=options.max_retries,
             timeout=options.timeout,
-            http_client=openai.DefaultAsyncHttpxClient(limits=limits, event_hooks={"request": [self._note_request]}),
+            http_client=openai.DefaultAsyncHttpxClient(transport=transport(options.concurrency), event_hooks=hooks),
         )
         self._places = asyncio.Semaphore(options.concurrency)  # waiting here is not part of a request's timeout
         self._limiters = _limiters(options)
