@@ -37,12 +37,18 @@ def ideal(folder: Path, records: int) -> None:
     few = write(folder / "few.jsonl", 16)
     with serve(latency, places) as url:
         start = command("segment", few, "--model", url, "--verifier", url, "--limit", 0, "-o", folder / "none.jsonl")[0]
-        wall = command("segment", source, "--model", url, "--verifier", url, "-o", folder / "out.jsonl", "--concurrency", 2 * places)[0]
+        wall = command(
+            "segment", source, "--model", url, "--verifier", url, "-o", folder / "out.jsonl", "--concurrency", 2 * places
+        )[0]
         one = command("segment", few, "--model", url, "--verifier", url, "-o", folder / "few.out", "--concurrency", 1)[0]
     requests = 2 * records
     best, serial = requests * latency / places, (one - start) * records / 16
-    print(f"1. {records} records with verifier, {requests} requests of {latency * 1000:.0f} ms, {places} at a time; 128 in flight")
-    print(f"   ideal {best:.2f} s | rlkd {wall - start:.2f} s after a start of {start:.2f} s: {(wall - start) / best:.3f} of the ideal")
+    print(
+        f"1. {records} records with verifier, {requests} requests of {latency * 1000:.0f} ms, {places} at a time; 128 in flight"
+    )
+    print(
+        f"   ideal {best:.2f} s | rlkd {wall - start:.2f} s after a start of {start:.2f} s: {(wall - start) / best:.3f} of the ideal"
+    )
     print(f"   one after the other (from 16 records) {serial:.0f} s: rlkd is {serial / (wall - start):.1f} times as fast")
 
 
@@ -50,7 +56,9 @@ def overhead(folder: Path, records: int = 10_000) -> None:
     source = write(folder / "overhead.jsonl", records)
     with serve(0.02, 100_000) as url:
         start = command("segment", source, "--model", url, "--no-verify", "--limit", 0, "-o", folder / "none2.jsonl")
-        wall, cpu, memory = command("segment", source, "--model", url, "--no-verify", "-o", folder / "o.jsonl", "--concurrency", 2000)
+        wall, cpu, memory = command(
+            "segment", source, "--model", url, "--no-verify", "-o", folder / "o.jsonl", "--concurrency", 2000
+        )
     print(f"2. {records} requests of 20 ms, 2,000 in flight: {1000 * (cpu - start[1]) / records:.2f} ms of CPU a request")
     print(f"   {records / (wall - start[0]):.0f} requests/s, peak memory {memory} MiB")
 

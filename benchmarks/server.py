@@ -1,6 +1,6 @@
 """A chat-completions server on loopback with a set latency and a set number of places, in a process of its own.
 
-    with serve(latency=0.2, places=64) as url: …
+with serve(latency=0.2, places=64) as url: …
 """
 
 import argparse
@@ -56,7 +56,9 @@ async def main(latency: float, places: int) -> None:
                     answer["choices"] = [{"index": 0, "finish_reason": "stop", "message": message}]
                     answer["usage"] = {"prompt_tokens": length // 4, "completion_tokens": 30, "total_tokens": 30 + length // 4}
                 data = json.dumps(answer).encode()
-                writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(data) + data)
+                writer.write(
+                    b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(data) + data
+                )
                 await writer.drain()
         except (asyncio.IncompleteReadError, ConnectionError):
             writer.close()

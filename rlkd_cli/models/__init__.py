@@ -38,7 +38,7 @@ def _open(spec: str, http: HttpOptions) -> TextModel:
         named, context = served_model(url, served, key)
         return EndpointModel(url, named, key, http, spec, context)
     if engine == "openai":
-        base = os.environ.get("OPENAI_BASE_URL") or None
+        base = os.environ.get("OPENAI_BASE_URL") or "https://api.openai.com/v1"
         return EndpointModel(base, name, provider_key("OPENAI_API_KEY", spec), http, spec, CONTEXTS.get(spec))
     if engine == "deepseek":
         key = provider_key("DEEPSEEK_API_KEY", spec)

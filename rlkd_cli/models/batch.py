@@ -6,18 +6,16 @@ twice. A loop with a verifier becomes a few rounds of batches.
 """
 
 import asyncio
-import io
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 from rlkd_cli.errors import ModelError, RecordError
 from rlkd_cli.metering import spend
 from rlkd_cli.models.base import Message, Reply, Sampling, request_key
-from rlkd_cli.models.endpoint import EndpointModel, errors_named, read, reason
+from rlkd_cli.models.endpoint import EndpointModel, Retry, error_text, hide_keys, read
 
 ENDED = ("completed", "failed", "expired", "cancelled")
 MOST_REQUESTS, MOST_BYTES = 50_000, 190_000_000  # of one batch: 50,000 and 200 MB in OpenAI's documentation
@@ -48,7 +46,6 @@ class BatchModel:
         key = request_key([{"role": "model", "content": self._endpoint.model}, *messages], sampling)
         if key not in self._results:
             body = self._endpoint.request(messages, sampling)
-            body |= body.pop("extra_body", {})
             self._results[key] = asyncio.get_running_loop().create_future()
             if key in self._batch_of:
                 self._watch(self._batch_of[key])
@@ -60,8 +57,10 @@ class BatchModel:
         spend(self._bill, requests=1)
         if isinstance(response, str):
             raise RecordError("batch_failed", f"{self.name}: {response}")
-        with errors_named(self.name, self._options.poll):
+        try:
             return read(response, sampling, self._bill)
+        except Retry as failure:
+            raise RecordError(failure.code, f"{self.name}: {failure.detail}") from failure
 
     async def close(self) -> None:
         for task in [*self._tasks.values(), *([self._sender] if self._sender else [])]:
@@ -95,15 +94,40 @@ class BatchModel:
             try:
                 await self._submit(lot)
             except Exception as error:
-                self._fail(lot, ModelError(f"{self.name}: the batch cannot be submitted: {reason(error)}"))
+                self._fail(lot, error if isinstance(error, ModelError) else ModelError(f"{self.name}: {error}"))
 
     async def _submit(self, lot: dict[str, bytes]) -> None:
-        client = self._endpoint.client
-        file = await client.files.create(file=("requests.jsonl", io.BytesIO(b"".join(lot.values()))), purpose="batch")
-        batch = await client.batches.create(input_file_id=file.id, endpoint="/v1/chat/completions", completion_window="24h")
-        self._remember(batch.id, list(lot))
-        self._batch_of |= dict.fromkeys(lot, batch.id)
-        self._watch(batch.id)
+        import aiohttp
+
+        form = aiohttp.FormData({"purpose": "batch"})
+        form.add_field("file", b"".join(lot.values()), filename="requests.jsonl", content_type="application/jsonl")
+        file = json.loads(await self._call("POST", "/files", data=form))
+        terms = {"input_file_id": file["id"], "endpoint": "/v1/chat/completions", "completion_window": "24h"}
+        batch = json.loads(await self._call("POST", "/batches", json=terms))["id"]
+        self._remember(batch, list(lot))
+        self._batch_of |= dict.fromkeys(lot, batch)
+        self._watch(batch)
+
+    async def _call(self, method: str, path: str, **content: Any) -> bytes:
+        """One request's response; ModelError where it fails, after retries of those that change nothing."""
+        import aiohttp
+
+        options = self._endpoint.options
+        tries = options.max_retries + 1 if method == "GET" else 1
+        for attempt in range(tries):
+            reason = ""
+            try:
+                async with self._endpoint.session().request(method, self._endpoint.base_url + path, **content) as response:
+                    body: bytes = await response.read()
+                    if response.status == 200:
+                        return body
+                    reason = f"HTTP {response.status}: {error_text(body)}"
+                    if response.status < 500 and response.status != 429:
+                        break
+            except (TimeoutError, aiohttp.ClientError) as error:
+                reason = str(error) or type(error).__name__
+            await asyncio.sleep(min(2.0**attempt, self._options.poll) if attempt + 1 < tries else 0)
+        raise ModelError(f"{self.name}: {method} {path}: {hide_keys(reason)}")
 
     def _remember(self, batch: str | None, requests: list[str]) -> None:
         with self._options.file.open("a", encoding="utf-8") as out:
@@ -115,31 +139,29 @@ class BatchModel:
 
     async def _collect(self, name: str) -> None:
         """Polls a batch until it has ended and hands its results out; what it does not hold has failed."""
-        client = self._endpoint.client
         mine = [key for key, batch in self._batch_of.items() if batch == name]
         try:
-            while (batch := await client.batches.retrieve(name)).status not in ENDED:
+            while (batch := json.loads(await self._call("GET", f"/batches/{name}")))["status"] not in ENDED:
                 await asyncio.sleep(self._options.poll)
-            for file in (batch.output_file_id, batch.error_file_id):
-                if file:
-                    content = await client.files.content(file)
-                    for line in content.text.split("\n"):
-                        if line.strip():
-                            self._hand_out(json.loads(line))
+            for file in (batch.get("output_file_id"), batch.get("error_file_id")):
+                lines = (await self._call("GET", f"/files/{file}/content")).split(b"\n") if file else []
+                for line in lines:
+                    if line.strip():
+                        self._hand_out(json.loads(line))
         except Exception as error:
-            self._fail(mine, ModelError(f"{self.name}: batch {name} cannot be collected: {reason(error)}"))
+            self._fail(mine, error if isinstance(error, ModelError) else ModelError(f"{self.name}: batch {name}: {error}"))
             return
         lost = [key for key in mine if not (key in self._results and self._results[key].done())]
         if lost:
             self._remember(None, lost)  # so that a later run submits them anew
         for key in lost:
-            self._settle(key, f"batch {name} is {batch.status} and holds no reply")
+            self._settle(key, f"batch {name} is {batch['status']} and holds no reply")
 
     def _hand_out(self, entry: dict[str, Any]) -> None:
         body = (entry.get("response") or {}).get("body") or {}
         said = entry.get("error") or body.get("error")
         response = said.get("message", str(said)) if isinstance(said, dict) else said
-        self._settle(entry["custom_id"], response or _as_object(body))
+        self._settle(entry["custom_id"], response or body)
 
     def _settle(self, key: str, response: Any) -> None:
         future = self._results.setdefault(key, asyncio.get_running_loop().create_future())
@@ -150,8 +172,3 @@ class BatchModel:
         for key in keys:
             if key in self._results and not self._results[key].done():
                 self._results[key].set_exception(error)
-
-
-def _as_object(value: Any) -> Any:
-    """JSON as attributes, as the client's own responses have them."""
-    return json.loads(json.dumps(value), object_hook=lambda fields: SimpleNamespace(**fields))
