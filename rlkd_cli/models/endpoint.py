@@ -90,7 +90,7 @@ class EndpointModel:
                 connector=aiohttp.TCPConnector(limit=0),  # `_places` is the limit
                 timeout=aiohttp.ClientTimeout(total=self.options.timeout),
                 headers={"Authorization": f"Bearer {self._key}"},
-                trust_env=True,  # proxies
+                trust_env=bool(urllib.request.getproxies()),  # looking for proxies at each request is dear
             )
         return self._session
 

@@ -2,10 +2,11 @@
 
 import asyncio
 import multiprocessing
+import re
 from concurrent.futures import TimeoutError as FutureTimeout
 from typing import Any, Literal
 
-from rlkd_cli.core.grade import Grade, compare_simple, extract_answer, grade_simple, screen
+from rlkd_cli.core.grade import Grade, compare_simple, extract_answer, grade_simple, plain, screen
 
 AlgebraVerdict = Literal["correct", "wrong", "unparsable", "timeout"]
 
@@ -39,9 +40,9 @@ class Grader:
             return "correct" if agrees else "wrong"
         if screen(prediction) or screen(reference):
             return "unparsable"
-        key = (prediction, reference)
+        key = (plain(prediction), plain(reference))
         if key not in self._known:
-            self._known[key] = await self._algebra(prediction, reference)
+            self._known[key] = await self._algebra(*key)
         return self._known[key]
 
     async def _algebra(self, prediction: str, reference: str) -> AlgebraVerdict:
@@ -90,6 +91,9 @@ def verify(prediction: str, reference: str) -> AlgebraVerdict:
     if not answer or not gold:
         return "unparsable"
     try:
-        return "correct" if verify(gold, answer, timeout_seconds=None) else "wrong"
+        same = verify(gold, answer, timeout_seconds=None)
+        if not same and re.search(r"\\[lg]e|[<>]", prediction) and reference.strip()[:1] in ("[", "("):
+            same = verify(answer, gold, timeout_seconds=None)  # it takes an interval for an inequality, not the reverse
+        return "correct" if same else "wrong"
     except Exception:  # computer algebra raises whatever it likes on odd input
         return "unparsable"
