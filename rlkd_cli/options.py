@@ -148,6 +148,10 @@ class Models:
         """The model that `spec` names."""
         return open_model(spec, self.http, self.record, batch)
 
+    def in_flight(self, model: TextModel | None) -> int:
+        """How many records are worked on at a time: what the engine wants, else `--concurrency`."""
+        return int(getattr(model, "in_flight", self.concurrency))
+
     @property
     def http(self) -> HttpOptions:
         return HttpOptions(self.concurrency, self.max_retries, self.timeout, self.rpm, self.tpm)

@@ -43,7 +43,7 @@ class Evaluation:
         ledger = self.budget.ledger([model] if model else [])
         job = Job("eval", self.inputs, settings, out, self.options, self.models.concurrency, self.discard, ledger, grows="runs")
         engine = self.models.open(model) if model else None
-        job.used = [grader, engine]
+        job.used, job.concurrency = [grader, engine], self.models.in_flight(engine)
         sampler = Sampler(engine, self.sampling, self.ask.prompt_template, self.ask.system) if engine else None
         return summary, job.run(Evaluator(grader, sampler), summary.add)
 

@@ -79,7 +79,7 @@ def segment(
         return job.dry_run(calls)
     writer = models.open(model, batches)
     judge = models.open(checker, batches) if checker else None
-    job.used = [writer, judge]
+    job.used, job.concurrency = [writer, judge], job.concurrency if batches else models.in_flight(writer)
     finish(job.run(Segmenter(writer, Sampling(temperature, top_p, max_tokens, seed), prompt, judge, max_attempts)))
 
 
@@ -122,5 +122,5 @@ def sample(
         name = model + "#batch" * batch.batch
         return job.dry_run(lambda raw: [Call(name, len(question(raw, ask.prompt_template)), max_tokens / 2, max_tokens)])
     writer = models.open(model, batches)
-    job.used = [writer]
+    job.used, job.concurrency = [writer], job.concurrency if batches else models.in_flight(writer)
     finish(job.run(Sampler(writer, Sampling(temperature, top_p, max_tokens, seed), ask.prompt_template, ask.system)))

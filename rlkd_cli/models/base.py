@@ -40,7 +40,11 @@ class Reply:
 
 
 class TextModel(Protocol):
-    """A model that replies to messages. `name` goes into records and cache keys."""
+    """A model that replies to messages. `name` goes into records and cache keys.
+
+    An engine in this process says in `in_flight` how many requests it wants at a time; a server is asked for as
+    many as the user says.
+    """
 
     name: str
 

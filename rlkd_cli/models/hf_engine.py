@@ -52,6 +52,7 @@ class HfModel:
 
     def _wrap(self, model: Any, tokenizer: Any, batch_size: int) -> None:
         self._model, self._tokenizer, self._fused = model, tokenizer, False
+        self.in_flight = 4 * batch_size  # more than a batch, so that a batch can hold requests of like length
         if tokenizer.pad_token_id is None:
             tokenizer.pad_token = tokenizer.eos_token
         self.context = int(getattr(model.config, "max_position_embeddings", 0) or 0)

@@ -1,83 +1,132 @@
-"""vLLM in this process."""
+"""vLLM in this process, batching continuously: a request joins the others as soon as it is asked."""
 
+import asyncio
 import contextlib
+import itertools
+import os
+import queue
 import sys
+import threading
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Any
 
 from rlkd_cli.errors import ModelError, RecordError, UsageError
 from rlkd_cli.metering import spend
 from rlkd_cli.models.base import Message, Reply, Sampling, choice_probabilities
-from rlkd_cli.models.batching import Batcher
 from rlkd_cli.models.endpoint import TOP_LOGPROBS
 from rlkd_cli.models.hf_engine import encode_chat
 
 
-@dataclass(frozen=True)
-class _Request:
-    ids: list[int]
-    sampling: Sampling
-
-
 class VllmModel:
-    """A model in vLLM's own engine, which batches continuously; requests are handed to it in large lots."""
+    """A model in vLLM's own engine, which one thread steps as long as requests are under way."""
 
-    def __init__(self, name: str, batch_size: int = 1024) -> None:
+    in_flight = 1024  # requests; the engine takes as many at once as its memory holds
+
+    def __init__(self, name: str) -> None:
         if find_spec("vllm") is None:
             raise UsageError(f"vllm/{name}: vLLM is not installed (pip install 'rlkd[vllm]'), or use hf/{name}")
         self.name = f"vllm/{name}"
         try:
-            with _stdout_to_stderr():
+            with _stdout_to_stderr(), _own_cores():
+                import torch
                 from vllm import LLM
 
-                self._llm: Any = LLM(model=name, enable_prefix_caching=True)
+                # Without an accelerator, a prompt read in pieces breaks a seeded request ("CPU Generator does not use offset")
+                whole = {} if torch.cuda.is_available() else {"enable_chunked_prefill": False}
+                llm: Any = LLM(model=name, enable_prefix_caching=True, **whole)
         except (OSError, ValueError, RuntimeError) as error:
             raise ModelError(f"vllm/{name}: cannot be loaded: {str(error).strip().splitlines()[0]}") from error
-        self._tokenizer = self._llm.get_tokenizer()
-        self.context = int(self._llm.llm_engine.model_config.max_model_len)
-        self._batcher: Batcher[_Request, Reply] = Batcher(self._generate, batch_size, lambda r: len(r.ids))
+        self._engine, self._tokenizer = llm.llm_engine, llm.get_tokenizer()
+        self.context = int(self._engine.model_config.max_model_len)
+        self._new: queue.SimpleQueue[tuple[str, list[int], Any, asyncio.Future[Any]] | None] = queue.SimpleQueue()
+        self._ids = itertools.count()
+        self._thread: threading.Thread | None = None
+        self._loop: asyncio.AbstractEventLoop
 
     async def reply(self, messages: Sequence[Message], sampling: Sampling) -> Reply:
-        request = _Request(encode_chat(self._tokenizer, messages), sampling)
-        if len(request.ids) >= self.context:
-            raise RecordError("too_long", f"{len(request.ids)} tokens exceed {self.name}'s context of {self.context}")
-        reply = await self._batcher(request)
-        spend(self.name, requests=1, tokens_in=reply.prompt_tokens, tokens_out=reply.completion_tokens)
-        return reply
+        ids = encode_chat(self._tokenizer, messages)
+        if len(ids) >= self.context:
+            raise RecordError("too_long", f"{len(ids)} tokens exceed {self.name}'s context of {self.context}")
+        self._loop = asyncio.get_running_loop()
+        future: asyncio.Future[Any] = self._loop.create_future()
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._work, daemon=True)
+            self._thread.start()
+        self._new.put((str(next(self._ids)), ids, self._params(sampling, self.context - len(ids)), future))
+        out = (await future).outputs[0]
+        spend(self.name, requests=1, tokens_in=len(ids), tokens_out=len(out.token_ids))
+        probabilities: tuple[float, ...] = ()
+        if sampling.probabilities:
+            seen = {entry.decoded_token: entry.logprob for entry in out.logprobs[0].values()}
+            probabilities = choice_probabilities(sampling.choices, seen, self.name)
+        return Reply(out.text, out.finish_reason or "stop", len(ids), len(out.token_ids), "", probabilities)
 
     async def close(self) -> None:
-        self._llm = None
+        if self._thread is not None:
+            self._new.put(None)
+            await asyncio.to_thread(self._thread.join)
+        self._engine = self._thread = None
 
-    def _generate(self, requests: Sequence[_Request]) -> list[Reply | Exception]:
+    def _params(self, sampling: Sampling, room: int) -> Any:
         from vllm import SamplingParams
-        from vllm.sampling_params import StructuredOutputsParams
+        from vllm.sampling_params import RequestOutputKind, StructuredOutputsParams
 
-        def params(request: _Request) -> SamplingParams:
-            s = request.sampling
-            choice = StructuredOutputsParams(choice=list(s.choices)) if s.choices else None
-            room = min(s.max_tokens, self.context - len(request.ids))
-            return SamplingParams(
-                temperature=s.temperature,
-                top_p=s.top_p,
-                max_tokens=room,
-                seed=s.seed,
-                structured_outputs=choice,
-                logprobs=TOP_LOGPROBS if s.probabilities else None,
-            )
+        return SamplingParams(
+            temperature=sampling.temperature,
+            top_p=sampling.top_p,
+            max_tokens=min(sampling.max_tokens, room),
+            seed=sampling.seed,
+            structured_outputs=StructuredOutputsParams(choice=list(sampling.choices)) if sampling.choices else None,
+            logprobs=TOP_LOGPROBS if sampling.probabilities else None,
+            output_kind=RequestOutputKind.FINAL_ONLY,
+        )
 
-        prompts: Any = [{"prompt_token_ids": request.ids} for request in requests]
+    def _work(self) -> None:
+        """Takes in what is asked and steps the engine, until `close`; an engine that fails fails every request."""
+        waiting: dict[str, asyncio.Future[Any]] = {}
+        is_open = True
         with _stdout_to_stderr():
-            outputs = self._llm.generate(prompts, [params(r) for r in requests], use_tqdm=False)
-        return [self._read(request, out.outputs[0]) for request, out in zip(requests, outputs, strict=True)]
+            while is_open or waiting:
+                try:
+                    while (not waiting and is_open) or not self._new.empty():
+                        request = self._new.get()
+                        if request is None:
+                            is_open = False
+                            break
+                        number, ids, params, waiting[number] = request
+                        self._engine.add_request(number, {"prompt_token_ids": ids}, params)
+                    done = [output for output in self._engine.step() if output.finished] if waiting else []
+                    self._tell([(waiting.pop(output.request_id), output) for output in done])
+                except Exception as error:
+                    failure = ModelError(f"{self.name}: {str(error).strip().splitlines()[0]}")
+                    self._tell([(future, failure) for future in waiting.values()])
+                    waiting.clear()
 
-    def _read(self, request: _Request, out: Any) -> Reply:
-        probabilities: tuple[float, ...] = ()
-        if request.sampling.probabilities:
-            seen = {entry.decoded_token: entry.logprob for entry in out.logprobs[0].values()}
-            probabilities = choice_probabilities(request.sampling.choices, seen, self.name)
-        return Reply(out.text, out.finish_reason or "stop", len(request.ids), len(out.token_ids), "", probabilities)
+    def _tell(self, results: list[tuple["asyncio.Future[Any]", Any]]) -> None:
+        """Hands results to the event loop, all of a step in one call: waking it is dear."""
+
+        def settle() -> None:
+            for future, result in results:
+                if future.done():  # its caller was cancelled
+                    continue
+                if isinstance(result, Exception):
+                    future.set_exception(result)
+                else:
+                    future.set_result(result)
+
+        if results:
+            with contextlib.suppress(RuntimeError):  # the loop has ended
+                self._loop.call_soon_threadsafe(settle)
+
+
+@contextlib.contextmanager
+def _own_cores() -> Iterator[None]:
+    """On CPU, vLLM ties the thread that loads it to a core, where all that we do besides would slow it down."""
+    cores = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else None
+    yield
+    if cores:
+        os.sched_setaffinity(0, cores)
 
 
 @contextlib.contextmanager

@@ -1,0 +1,88 @@
+"""Grading real answers: `rlkd`'s grader against plain math-verify in one thread, and with hostile answers mixed in.
+
+python benchmarks/grading.py SAMPLES.jsonl [--answers 8000]
+"""
+
+import argparse
+import asyncio
+import json
+import logging
+import os
+import time
+
+import math_verify
+
+from rlkd_cli.core.grade import extract_answer
+from rlkd_cli.pipeline.grading import Grader
+
+HOSTILE = [
+    r"9^{9^{9^9}}",
+    "1" * 100_000,
+    r"\int_0^1 x^{99} \sin(x^{77}) e^{x^3} dx",
+    r"\sum_{k=1}^{9999} \frac{\sin(k)}{k!}",
+    "{" * 2000 + "x" + "}" * 2000,
+]
+
+
+def load(file: str, count: int) -> list[tuple[str, str]]:
+    """(path, reference) pairs, repeated up to `count`; a record may hold several paths."""
+    pairs = []
+    for line in open(file, encoding="utf-8"):
+        record = json.loads(line)
+        pairs += [(path, str(record["answer"])) for path in record.get("paths") or [record["path"]]]
+    return [pairs[i % len(pairs)] for i in range(count)]
+
+
+def plain(pairs: list[tuple[str, str]]) -> tuple[float, list[bool]]:
+    """math-verify as its page shows it, on the same extracted answers."""
+    started = time.perf_counter()
+    verdicts = []
+    for path, reference in pairs:
+        prediction = extract_answer(path, reference)
+        if prediction is None:
+            verdicts.append(False)
+            continue
+        gold, answer = math_verify.parse(f"${reference}$"), math_verify.parse(f"${prediction}$")
+        verdicts.append(bool(math_verify.verify(gold, answer)))
+    return time.perf_counter() - started, verdicts
+
+
+def ours(pairs: list[tuple[str, str]], timeout: float, workers: int) -> tuple[float, list[str]]:
+    grader = Grader(timeout, workers)
+
+    async def go() -> list[str]:
+        return [grade.verdict for grade in await asyncio.gather(*(grader.grade(*pair) for pair in pairs))]
+
+    started = time.perf_counter()
+    verdicts = asyncio.run(go())
+    seconds = time.perf_counter() - started
+    grader.close()
+    return seconds, verdicts
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("samples")
+    parser.add_argument("--answers", type=int, default=8000)
+    options = parser.parse_args()
+    logging.disable(logging.CRITICAL)
+    workers = os.cpu_count() or 2
+    pairs = load(options.samples, options.answers)
+    alone, theirs = plain(pairs)
+    together, mine = ours(pairs, 10.0, workers)
+    differ = [i for i, (a, b) in enumerate(zip(theirs, mine, strict=True)) if a != (b == "correct")]
+    print(
+        f"{len(pairs)} answers: plain math-verify {len(pairs) / alone:.0f}/s, rlkd {len(pairs) / together:.0f}/s with {workers} workers"
+    )
+    print(f"ratio {alone / together:.2f}; verdicts that differ: {len(differ)}")
+    for i in sorted({(extract_answer(*pairs[i]), pairs[i][1], theirs[i], mine[i]) for i in differ}, key=str)[:10]:
+        print("  ", i)
+    count, timeout = len(pairs) // 100, 2.0
+    mixed = pairs + [(f"\\boxed{{{HOSTILE[i % len(HOSTILE)]} + {i}}}", r"\frac{1}{7}") for i in range(count)]
+    seconds, verdicts = ours(mixed, timeout, workers)
+    bound = together + count * timeout / workers
+    kinds = {verdict: verdicts[len(pairs) :].count(verdict) for verdict in sorted(set(verdicts[len(pairs) :]))}
+    same = verdicts[: len(pairs)] == mine
+    print(
+        f"with {count} hostile answers: {seconds:.1f} s, bound {bound:.1f} s (count x time-out / workers more); {kinds}; others the same: {same}"
+    )
