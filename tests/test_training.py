@@ -83,7 +83,7 @@ def test_pairs_that_are_too_long_are_rejected_with_their_length(rlkd, base, worl
     )
 
 
-@pytest.mark.parametrize("method", ["rlkd", "grpo", "sft", "rlad"])
+@pytest.mark.parametrize("method", ["rlkd", "grpo", "ppo", "sft", "rlad"])
 def test_every_method_trains_a_student(rlkd, base, world, method: str) -> None:
     flags = ["--method", method, "--student", base, "--judge", "exact", *STUDENT]
     flags += ["--gsrm", f"hf/{base}", "--gsrm-max-tokens", "64", "--max-reward-failures", "1", "--teacher", base]
@@ -99,10 +99,11 @@ def test_every_method_trains_a_student(rlkd, base, world, method: str) -> None:
     assert other.status == 2 and "seed" in other.err
 
 
-def test_a_killed_distillation_ends_like_an_undisturbed_one(rlkd, base, world) -> None:
+@pytest.mark.parametrize("method", ["grpo", "ppo"])
+def test_a_killed_distillation_ends_like_an_undisturbed_one(rlkd, base, world, method: str) -> None:
     import torch
 
-    flags = ["--method", "grpo", "--student", base, *STUDENT, "--learning-rate", "1e-3"]
+    flags = ["--method", method, "--student", base, *STUDENT, "--learning-rate", "1e-3"]
     assert rlkd("distill", world / "teacher.jsonl", "-o", "whole", *flags).status == 0
     shutil.copytree("whole", "killed")
     shutil.rmtree("killed/checkpoint-2")
@@ -144,3 +145,128 @@ def test_settings_that_cannot_work_are_refused_at_once(rlkd, base, world) -> Non
     ):
         result = rlkd("distill", data, "-o", "s", "--student", base, *flags)
         assert result.status == 2 and word in result.err
+
+
+def test_gae_has_the_values_of_its_definition() -> None:
+    import torch
+
+    from rlkd_cli.training.ppo import advantages_of
+
+    generator = torch.Generator().manual_seed(0)
+    values, mask = torch.randn(3, 5, generator=generator), torch.ones(3, 5)
+    mask[1, 3:] = 0
+    mask[2, 1:] = 0
+    rewards, lam = torch.tensor([1.0, -0.5, 2.0]), 0.95
+    advantages, returns = advantages_of(rewards, values, mask, lam)
+    for row, length in enumerate((5, 3, 1)):
+        v = [*values[row, :length].tolist(), 0.0]
+        deltas = [(rewards[row].item() if t == length - 1 else 0.0) + v[t + 1] - v[t] for t in range(length)]
+        for t in range(length):
+            expected = sum(lam ** (s - t) * deltas[s] for s in range(t, length))
+            assert advantages[row, t].item() == pytest.approx(expected, abs=1e-5)
+            assert returns[row, t].item() == pytest.approx(expected + v[t], abs=1e-5)
+        assert not advantages[row, length:].any()
+
+
+def test_rows_without_padding_give_the_same_losses(rlkd, base, world) -> None:
+    for name, extra in (("padded", []), ("packed", ["--packing"])):
+        flags = ["--model", base, *GSRM, *extra]
+        assert rlkd("train-gsrm", world / "gsrm.jsonl", "-o", name, *flags).status == 0
+    for a, b in zip(read(Path("padded/metrics.jsonl")), read(Path("packed/metrics.jsonl")), strict=True):
+        for part in {"loss_meta", "loss_solving"} & a.keys():
+            assert a[part] == pytest.approx(b[part], rel=1e-3)
+
+
+def test_a_long_pair_loses_its_paths_end_and_never_its_steps(base, world) -> None:
+    from transformers import AutoTokenizer
+
+    from rlkd_cli.core.loss_weights import END
+    from rlkd_cli.errors import RecordError
+    from rlkd_cli.training.gsrm_data import encode
+
+    tokenizer = AutoTokenizer.from_pretrained(base)
+    raw = {**read(world / "gsrm.jsonl")[0], "path": "First cups: 3 + 4 = 7. " * 50}
+    whole = encode(raw, tokenizer, "Convert: {path}", 10_000)
+    cut = encode(raw, tokenizer, "Convert: {path}", 200, truncate=True)
+    labelled = [token for token, role in zip(whole.ids, whole.roles, strict=True) if role >= 0]
+    assert len(whole.ids) > 500 and 190 <= len(cut.ids) <= 200
+    assert [token for token, role in zip(cut.ids, cut.roles, strict=True) if role >= 0] == labelled and cut.roles[-1] == END
+    with pytest.raises(RecordError, match="too_long"):
+        encode(raw, tokenizer, "Convert: {path}", 200)
+    with pytest.raises(RecordError, match="too_long"):
+        encode(raw, tokenizer, "Convert: {path}", len(labelled), truncate=True)
+
+
+def test_a_held_out_check_before_and_after(rlkd, base, world) -> None:
+    flags = ["--model", base, *GSRM, "--eval-fraction", "0.25"]
+    result = rlkd("train-gsrm", world / "gsrm.jsonl", "-o", "g", *flags)
+    facts = json.loads(Path("g/held_out.json").read_text())
+    assert result.status == 0 and len(facts) == 6 and all(0 <= value <= 1 for value in facts.values())
+    assert "exact steps held out after" in result.err and "exact steps held out after" in Path("g/README.md").read_text()
+    entries = [entry for entry in read(Path("g/metrics.jsonl")) if "phase" in entry]
+    assert len(entries) == 6 and all(entry["tokens_per_second"] > 0 for entry in entries)  # 24 pairs: 2 steps an epoch
+
+
+def test_the_rope_base_is_overridden_and_saved(rlkd, base, world) -> None:
+    flags = ["--model", base, *GSRM, "--rope-theta", "300000", "--max-length", "4000", "--phases", "meta"]
+    assert rlkd("train-gsrm", world / "gsrm.jsonl", "-o", "g", *flags).status == 0
+    config = json.loads(Path("g/config.json").read_text())
+    assert config["rope_parameters"]["rope_theta"] == 300000 and config["max_position_embeddings"] >= 4000
+
+
+def test_lora_adapters_are_merged(rlkd, base, world) -> None:
+    assert (
+        rlkd("train-gsrm", world / "gsrm.jsonl", "-o", "g", "--model", base, *GSRM, "--lora", "4", "--phases", "mixed").status
+        == 0
+    )
+    assert weights(Path("g")).keys() == weights(BASE).keys()
+    flags = ["--method", "grpo", "--student", base, *STUDENT, "--lora", "4"]
+    assert rlkd("distill", world / "teacher.jsonl", "-o", "s", *flags).status == 0
+    assert weights(Path("s")).keys() == weights(BASE).keys()
+
+
+def test_training_waits_for_a_judge_that_is_away_and_trains_on_no_zero(rlkd, base, world, server) -> None:
+    from tests.servers.scripted import Response
+
+    down = iter([True] * 8)
+    server.script = lambda request, number: Response(status=503) if next(down, False) else Response("yes")
+    flags = ["--method", "rlkd", "--student", base, "--gsrm", f"hf/{base}", "--gsrm-max-tokens", "64", *STUDENT]
+    flags += ["--judge", server.url, "--max-retries", "0", "--max-reward-failures", "1"]
+    result = rlkd("distill", world / "teacher.jsonl", "-o", "s", *flags)
+    assert result.status == 0 and "wait for a server" in result.err
+
+
+def test_training_stops_with_a_checkpoint_where_rewards_stay_away(rlkd, base, world, server) -> None:
+    from tests.servers.scripted import Response
+
+    up = iter([True] * 40)
+    server.script = lambda request, number: Response("yes") if next(up, False) else Response(status=503)
+    flags = ["--method", "rlkd", "--student", base, "--gsrm", f"hf/{base}", "--gsrm-max-tokens", "64", *STUDENT]
+    flags += [
+        "--judge",
+        server.url,
+        "--max-retries",
+        "0",
+        "--reward-timeout",
+        "0",
+        "--max-reward-failures",
+        "0.2",
+        "--save-steps",
+        "9",
+    ]
+    flags[flags.index("--steps") + 1] = "30"
+    result = rlkd("distill", world / "teacher.jsonl", "-o", "s", *flags)
+    assert result.status == 1 and "--max-reward-failures 0.2" in result.err
+    logged = len([entry for entry in read(Path("s/metrics.jsonl")) if "loss" in entry])
+    assert logged == 0 or Path(f"s/checkpoint-{logged}").is_dir()
+
+
+def test_where_a_steps_time_goes_is_logged(rlkd, base, world) -> None:
+    flags = ["--method", "rlkd", "--student", base, "--gsrm", f"hf/{base}", "--gsrm-max-tokens", "64", *STUDENT]
+    flags += ["--judge", "exact", "--max-reward-failures", "1"]
+    assert rlkd("distill", world / "teacher.jsonl", "-o", "s", *flags).status == 0
+    entry = next(entry for entry in read(Path("s/metrics.jsonl")) if "loss" in entry)
+    for part in ("generation", "reward", "segmenting", "judging", "outcome", "loss", "optimizer"):
+        assert entry[f"seconds_{part}"] >= 0, part
+    sample = read(Path("s/completions.jsonl"))[0]
+    assert {"path", "steps", "verdicts", "structured_reward", "outcome_reward", "total_reward"} <= sample.keys()

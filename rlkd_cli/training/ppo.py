@@ -25,9 +25,9 @@ def advantages_of(
     `rewards` (B,) come with a completion's last token; `values` (B, T) are those before each token; `mask` (B, T)
     is 1 on a completion's tokens, which start at column 0.
     """
-    ends = mask.sum(1) - 1
+    ends = mask.sum(1).long() - 1
     gained = torch.zeros_like(values)
-    gained[torch.arange(len(rewards)), ends.clamp(min=0)] = rewards
+    gained[torch.arange(len(rewards)), ends.clamp(min=0)] = rewards * mask.any(1)
     advantages, running = torch.zeros_like(values), torch.zeros_like(rewards)
     for t in reversed(range(values.shape[1])):
         following = values[:, t + 1] * mask[:, t + 1] if t + 1 < values.shape[1] else torch.zeros_like(rewards)
