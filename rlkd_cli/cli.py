@@ -17,6 +17,7 @@ from rlkd_cli.commands.diversity import diversity
 from rlkd_cli.commands.evaluate import evaluate
 from rlkd_cli.commands.score import score
 from rlkd_cli.commands.segment import sample, segment
+from rlkd_cli.commands.select import select
 from rlkd_cli.commands.train_gsrm import train_gsrm
 from rlkd_cli.errors import RlkdError, UsageError
 
@@ -56,6 +57,7 @@ app.command(no_args_is_help=True)(distill)
 app.command("eval", no_args_is_help=True)(evaluate)
 app.command(no_args_is_help=True)(diversity)
 app.command(no_args_is_help=True)(capability)
+app.command(no_args_is_help=True)(select)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

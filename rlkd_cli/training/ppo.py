@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from transformers import AutoConfig, AutoModelForTokenClassification, TrainerCallback
 
+from rlkd_cli.errors import UsageError
 from rlkd_cli.training.timing import TimedTrainer
 
 LAMBDA = 0.95
@@ -50,6 +51,8 @@ class PpoTrainer(TimedTrainer):
 
     def __init__(self, *args: Any, critic: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        if self.is_deepspeed_enabled or self.is_fsdp_enabled:
+            raise UsageError("--method ppo holds student and critic whole on each device: --launch ddp, or one device")
         self.critic = critic.to(self.accelerator.device)
         self.critic_optimizer = torch.optim.AdamW(critic.parameters(), lr=self.args.learning_rate, weight_decay=0.0)
         self.add_callback(_StepCritic(self))

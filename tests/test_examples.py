@@ -1,0 +1,41 @@
+"""The examples that cannot run here: every command in them is typed with --dry-run."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.conftest import ROOT, read, segmentation, step, write
+
+
+def test_every_command_of_the_papers_run_is_accepted(tmp_path, monkeypatch) -> None:
+    problems = [{"id": i, "problem": f"What is {i} + {i}?", "answer": str(2 * i)} for i in range(8)]
+    paths = write(tmp_path / "paths.jsonl", [{**p, "path": "so"} for p in problems])
+    pairs = write(tmp_path / "pairs.jsonl", [segmentation(i, step("a")) for i in range(8)])
+    bench = str(write(tmp_path / "bench.jsonl", problems))
+    rlkd = tmp_path / "rlkd"
+    rlkd.write_text(f'#!/bin/sh\nexec {sys.executable} -m rlkd_cli "$@"\n')
+    rlkd.chmod(0o755)
+    names = {"DRY": "--dry-run", "THOUGHTS": paths, "OPENR1": paths, "PAIRS": pairs, "MATH_FILE": bench}
+    names |= {"BENCH": bench, "GPQA": bench, "MATH": bench, "PATH": f"{tmp_path}:{os.environ['PATH']}", "PYTHONPATH": ROOT}
+    environment = {**os.environ, **{name: str(value) for name, value in names.items()}}
+    command = ["bash", str(ROOT / "examples/paper.sh"), str(tmp_path / "run")]
+    result = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr[-2000:]
+    assert result.stderr.count("(dry run)") == 1 + 1 + 1 + 4 + 12 + 2 and not (tmp_path / "run").exists()
+
+
+def test_select_takes_what_is_least_like_the_test_set(rlkd) -> None:
+    write(Path("bench.jsonl"), [{"id": "t", "problem": "How many red marbles are in the bag?", "answer": "4"}])
+    texts = [
+        "How many red marbles are in the bag today?",
+        "Solve x^2 = 9.",
+        "Find the area of the circle.",
+        "How many blue marbles?",
+    ]
+    write(Path("pool.jsonl"), [{"id": i, "problem": text, "note": i} for i, text in enumerate(texts)])
+    result = rlkd("select", "pool.jsonl", "--away-from", "bench.jsonl", "-n", "2", "--embedder", "lexical", "-o", "out.jsonl")
+    chosen = read(Path("out.jsonl"))
+    assert result.status == 0 and [(r["id"], r["note"]) for r in chosen] == [(1, 1), (2, 2)]
+    assert chosen[0]["similarity"] < 0.1 and "2 records chosen" in result.err
+    assert rlkd("select", "pool.jsonl", "--away-from", "nonsense").status == 2
