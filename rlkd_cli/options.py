@@ -123,7 +123,7 @@ class Run:
     dry_run: Annotated[
         bool, option("--dry-run", help="Check the input and say what would be done: records, calls, tokens, cost.")
     ] = False
-    quiet: Annotated[bool, option("--quiet", "-q", help="No progress and no summary.")] = False
+    quiet: Annotated[bool, option("--quiet", "-q", help="No progress and no closing remarks.")] = False
 
 
 @dataclass(frozen=True)

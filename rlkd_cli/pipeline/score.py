@@ -132,7 +132,7 @@ class Summary:
         ]
         most = max(self.stops.values(), default=1)
         rows += [
-            (f"first mismatch at step {step}", f"{'▇' * -(-20 * count // most)} {count}")
+            (f"first mismatch at step {step}", f"{'▇' * -(-20 * count // most):<20} {count:>6}")
             for step, count in sorted(self.stops.items())
         ]
         if self.matched:
