@@ -8,7 +8,7 @@ set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 run=${1:-runs/results}
 base=$here/base
-steps=${STEPS:-100}
+steps=${STEPS:-50}
 seeds=${SEEDS:-1 2 3}
 methods=${METHODS:-sft grpo ppo rlkd rlad}
 export HF_HUB_OFFLINE=1 TOKENIZERS_PARALLELISM=false
@@ -16,7 +16,7 @@ mkdir -p "$run"
 
 # what all methods share: student, problems, steps, samples a step
 budget=(--student "$base" --steps "$steps" --batch-size 128 --accumulation 1 --group 8 --temperature 1
-  --max-tokens 64 --warmup 10 --max-grad-norm 1 --save-steps 50 --no-gradient-checkpointing
+  --max-tokens 64 --warmup 10 --max-grad-norm 1 --save-steps 25 --no-gradient-checkpointing
   --prompt-template '{problem}' --quiet)
 rl=(--learning-rate 4e-4 --outcome-weight 1)
 gsrm=(--model "hf/$run/gsrm" --max-tokens 96 --concurrency 128 --quiet)
