@@ -40,7 +40,11 @@ def bars(title: str, rows: Sequence[tuple[str, float]], width: int = 40) -> None
     """A bar for each number between 0 and the largest: a figure for a terminal, nothing elsewhere."""
     most = max((value for _, value in rows), default=0) or 1
     if err.is_terminal and rows:
-        table(title, [(name, ("▇" * round(width * value / most)).ljust(width), f"{value:.3f}") for name, value in rows], ("", "", ""))
+        table(
+            title,
+            [(name, ("▇" * round(width * value / most)).ljust(width), f"{value:.3f}") for name, value in rows],
+            ("", "", ""),
+        )
 
 
 class View:

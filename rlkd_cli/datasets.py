@@ -155,6 +155,8 @@ def load_hub(source: str) -> Iterable[Any]:
         return rows
     except Exception as error:  # the library raises a dozen kinds, and a hub adds its own
         reason = str(error).strip().split("\n")[0]
+        if "gated" in str(error).lower():
+            reason += f"; ask for access at https://huggingface.co/datasets/{name}, then `hf auth login`"
         raise UsageError(f"{source}: cannot be loaded ({type(error).__name__}: {reason})") from error
 
 

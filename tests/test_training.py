@@ -2,8 +2,10 @@
 
 import json
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -270,3 +272,24 @@ def test_where_a_steps_time_goes_is_logged(rlkd, base, world) -> None:
         assert entry[f"seconds_{part}"] >= 0, part
     sample = read(Path("s/completions.jsonl"))[0]
     assert {"path", "steps", "verdicts", "structured_reward", "outcome_reward", "total_reward"} <= sample.keys()
+
+
+def test_an_interrupted_distillation_leaves_its_last_step_and_ends_like_an_undisturbed_one(rlkd, base, world) -> None:
+    import torch
+
+    flags = [*STUDENT, "--method", "grpo", "--student", base, "--learning-rate", "1e-3", "--save-steps", "50"]
+    flags[flags.index("--steps") + 1] = "8"
+    command = ["distill", str(world / "teacher.jsonl"), *flags]
+    process = subprocess.Popen([sys.executable, "-m", "rlkd_cli", *command, "-o", "stopped"], stderr=subprocess.PIPE, text=True)
+    log = Path("stopped/metrics.jsonl")
+    while process.poll() is None and not (log.exists() and log.read_text().count("\n") >= 2):
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    said = process.communicate(timeout=60)[1]
+    assert process.returncode == 130 and "same command again" in said
+    assert any(1 <= int(folder.name.split("-")[1]) < 8 for folder in Path("stopped").glob("checkpoint-*"))
+    assert rlkd(*command, "-o", "stopped").status == 0
+    assert rlkd(*command, "-o", "whole").status == 0
+    ours, theirs = weights(Path("whole")), weights(Path("stopped"))
+    assert all(torch.equal(ours[name], theirs[name]) for name in ours)
+    assert [e["step"] for e in read(log) if "loss" in e] == list(range(1, 9))

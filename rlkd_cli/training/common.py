@@ -85,13 +85,13 @@ class MetricsCallback(TrainerCallback):  # type: ignore[misc]
 
 
 class BoundaryCallback(TrainerCallback):  # type: ignore[misc]
-    """Remembers the random numbers' state at each step's beginning, so that a step cut short can be begun again."""
+    """Remembers the random numbers' state at each step's end, so that a step cut short can be begun again."""
 
     def __init__(self) -> None:
         self.states: dict[str, Any] = {}
-        self.updating = False  # between the optimiser's step and the end of ours nothing may be saved
+        self.updating = False  # from the optimiser's step to the end of ours nothing may be saved
 
-    def on_step_begin(self, *args: Any, **kwargs: Any) -> None:
+    def on_step_end(self, *args: Any, **kwargs: Any) -> None:
         self.updating = False
         self.states = {"python": random.getstate(), "numpy": np.random.get_state(), "torch": torch.get_rng_state()}
         if torch.cuda.is_available():

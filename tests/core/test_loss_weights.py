@@ -41,3 +41,48 @@ def test_phases_weigh_the_sets() -> None:
     assert phase_weights("meta", 5, 1) == (1, 0)
     assert phase_weights("solving", 5, 1) == (0, 1)
     assert phase_weights("mixed", 3, 1) == (1.5, 0.5)
+
+
+STEPS = [StepText("Look at a.", "What is a?", "It is 1."), StepText("Then at é∑.", "What is b?", "2")]
+
+
+def byte_level():
+    from tokenizers import Tokenizer, models, pre_tokenizers, trainers
+
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    tokenizer.train_from_iterator([render(STEPS)], trainers.BpeTrainer(vocab_size=300, initial_alphabet=alphabet))
+    return tokenizer
+
+
+def word_level():
+    from tokenizers import Tokenizer, models, pre_tokenizers, trainers
+
+    tokenizer = Tokenizer(models.WordLevel(unk_token="[UNK]"))
+    tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    tokenizer.train_from_iterator([render(STEPS)], trainers.WordLevelTrainer(special_tokens=["[UNK]"]))
+    return tokenizer
+
+
+def unigram():
+    from tokenizers import Tokenizer, models, pre_tokenizers, trainers
+
+    tokenizer = Tokenizer(models.Unigram())
+    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
+    trainer = trainers.UnigramTrainer(vocab_size=90, unk_token="<unk>", special_tokens=["<unk>"], show_progress=False)
+    tokenizer.train_from_iterator([render(STEPS)] * 3, trainer)
+    return tokenizer
+
+
+@pytest.mark.parametrize("make", [byte_level, word_level, unigram])
+def test_roles_are_right_for_every_kind_of_tokenizer(make) -> None:
+    text = render(STEPS)
+    offsets = make().encode(text).offsets
+    roles = token_roles(offsets, spans(text))
+    seconds = [text.index("[Sub-problem 1]"), text.index("[Meta-reasoning 2]"), text.index("[Sub-problem 2]")]
+    for (start, end), role in zip(offsets, roles, strict=True):
+        last = max(start, end - 1)  # a token that straddles two parts belongs to the later one
+        expected = META if last < seconds[0] or seconds[1] <= last < seconds[2] else SOLVING
+        assert role == expected, text[start:end]
+    assert {META, SOLVING} == set(roles)
