@@ -18,7 +18,7 @@ from typing import Any
 import jsonlines
 
 from rlkd_cli import datasets
-from rlkd_cli.errors import InputError, UsageError
+from rlkd_cli.errors import InputError, RecordError, UsageError
 from rlkd_cli.records import Key, Raw, Record, check, key_of
 
 Row = tuple[str, Raw | InputError]  # (file:line, what stands there)
@@ -185,3 +185,8 @@ def dumps(record: Raw) -> str:
     except UnicodeEncodeError:
         line = json.dumps(record, ensure_ascii=True)
     return line
+
+
+def reject(item: Item, error: RecordError) -> Raw:
+    """The input record plus why it could not be done."""
+    return {**item.raw, "error": error.code, "detail": error.detail}

@@ -18,11 +18,7 @@ from rlkd_cli.errors import UsageError
 from rlkd_cli.jsonl import Input
 from rlkd_cli.metering import PRICES_OF, price_of
 from rlkd_cli.models import BatchOptions, HttpOptions, TextModel, open_model
-from rlkd_cli.models.embedders import open_embedder
-from rlkd_cli.pipeline.grading import Grader
-from rlkd_cli.pipeline.judges import EMBEDDING_THRESHOLD, EmbeddingJudge, ExactJudge, Judge, MathJudge, ModelJudge
 from rlkd_cli.pipeline.ledger import Ledger
-from rlkd_cli.pipeline.matcher import Matcher, VerdictCache
 from rlkd_cli.records import Record
 
 IO, MODEL, HTTP, RUN, TRAIN = "Input and output", "Model", "Server", "Run", "Training"
@@ -219,76 +215,8 @@ class Ask:
     system: Annotated[str | None, option("--system", help="A system prompt.", panel=MODEL)] = None
 
 
-# Defaults that the paper names (3.1, 4.1)
-JUDGE = "Qwen/Qwen2.5-7B-Instruct"
+# The paper's embedder (4.3)
 EMBEDDER = "Alibaba-NLP/gte-Qwen2-7B-instruct"
-
-
-@dataclass(frozen=True)
-class Matching:
-    """How the structured reward is computed: the same options on files and in training."""
-
-    judge: Annotated[
-        str,
-        option(
-            "--judge",
-            help="Match judge (3.1): a model, `exact` (text), `math` (answers as mathematics; the rest as text), or `embedding`.",
-            panel=MODEL,
-        ),
-    ] = JUDGE
-    embedder: Annotated[
-        str, option("--embedder", help="Of `--judge embedding`: a sentence-transformers model (4.3), or `lexical`.", panel=MODEL)
-    ] = EMBEDDER
-    threshold: Annotated[
-        float | None,
-        option(
-            "--threshold",
-            min=0,
-            max=1,
-            help="What counts as a match: a model's P(yes) / (P(yes) + P(no)) (default: its word), or a cosine (default: 0.9, ours).",
-            panel=MODEL,
-        ),
-    ] = None
-    strategy: Annotated[
-        str, option("--strategy", help="lazy asks what Algorithm 1 needs; eager everything at once, in the fewest round trips.")
-    ] = "lazy"
-    gsrm_max_tokens: Annotated[int, option("--gsrm-max-tokens", min=1, help="Tokens of a GSRM's reply.", panel=MODEL)] = 4096
-    normalize: Annotated[
-        str,
-        option("--normalize", help="Divide the reward by: none (the paper), teacher (its steps), shorter (the shorter's steps)."),
-    ] = "none"
-    verdict_cache: Annotated[
-        Path | None,
-        option("--verdict-cache", metavar="FILE", help="Keep verdicts on disk (SQLite), for later runs.", panel=MODEL),
-    ] = None
-
-    @property
-    def settings(self) -> dict[str, Any]:
-        """What a reward depends on."""
-        used = self.embedder if self.judge == "embedding" else None
-        return {"judge": self.judge, "embedder": used, "threshold": self.threshold, "normalize": self.normalize}
-
-    def matcher(self, models: Models, grader: Grader, probabilities: bool = False) -> tuple[Matcher, TextModel | None]:
-        """What obtains verdicts, and the judge's model, to be closed. UsageError for options that do not go together."""
-        one_of("--normalize", self.normalize, ("none", "teacher", "shorter"))
-        one_of("--strategy", self.strategy, ("lazy", "eager"))
-        judge, model = self._judge(models, grader, probabilities)
-        usual = EMBEDDING_THRESHOLD if self.judge == "embedding" else 0.5
-        threshold = usual if self.threshold is None else self.threshold
-        cache = VerdictCache(self.verdict_cache)
-        return Matcher(judge, self.normalize, cache, threshold, self.strategy), model  # type: ignore[arg-type]
-
-    def _judge(self, models: Models, grader: Grader, probabilities: bool) -> tuple[Judge, TextModel | None]:
-        if self.judge == "embedding":
-            return EmbeddingJudge(open_embedder(self.embedder)), None
-        if self.judge in ("exact", "math"):
-            if self.threshold is not None or probabilities:
-                raise UsageError(f"--judge {self.judge} says yes or no: no --threshold, no --probabilities")
-            return ExactJudge() if self.judge == "exact" else MathJudge(grader), None
-        model = models.open(self.judge)
-        return ModelJudge(model, grader, probabilities or self.threshold is not None), model
-
-
 Seed = Annotated[int, option("--seed", help="Seed of all random numbers.")]
 Plot = Annotated[Path | None, option("--plot", metavar="FILE", help="Draw a figure (.png, .svg, .pdf).", panel=IO)]
 

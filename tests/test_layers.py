@@ -16,11 +16,24 @@ BELOW: dict[str, set[str]] = {
     "records": {"errors"},
     "datasets": {"errors", "records"},
     "jsonl": {"errors", "records", "datasets"},
-    "output": {"errors", "records", "jsonl", "metering", "__init__"},
+    "journal": {"errors", "records", "jsonl", "metering", "__init__"},
+    "output": {"errors", "records", "jsonl", "metering", "journal"},
     "prompts": set(),
     "core": {"core"},
     "models": {"models", "metering", "errors"},
-    "pipeline": {"pipeline", "core", "models", "prompts", "jsonl", "output", "metering", "datasets", "records", "errors"},
+    "pipeline": {
+        "pipeline",
+        "core",
+        "models",
+        "prompts",
+        "jsonl",
+        "journal",
+        "output",
+        "metering",
+        "datasets",
+        "records",
+        "errors",
+    },
     "training": {"training", "pipeline", "core", "models", "prompts", "jsonl", "records", "errors"},
     "plots": {"errors", "records"},
     "console": {"pipeline"},
@@ -66,4 +79,4 @@ def test_the_command_line_loads_no_heavy_package() -> None:
 
 def test_files_stay_readable() -> None:
     for file in PACKAGE.rglob("*.py"):
-        assert len(file.read_text("utf-8").splitlines()) <= 340, file
+        assert len(file.read_text("utf-8").splitlines()) <= 300, file

@@ -12,9 +12,10 @@ import typer
 from rlkd_cli import console
 from rlkd_cli import options as opt
 from rlkd_cli.errors import RecordError
-from rlkd_cli.jsonl import Input, Item, dumps
+from rlkd_cli.journal import OnRecord, reopen
+from rlkd_cli.jsonl import Input, Item, dumps, reject
 from rlkd_cli.models import Sampling, TextModel, model_folder
-from rlkd_cli.output import OnRecord, StreamOutput, open_output, reject, reopen
+from rlkd_cli.output import StreamOutput, open_output
 from rlkd_cli.pipeline.estimate import Call, estimate
 from rlkd_cli.pipeline.grading import Grader
 from rlkd_cli.pipeline.ledger import Ledger

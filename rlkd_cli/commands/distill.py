@@ -5,6 +5,7 @@ from typing import Annotated, Any
 from rlkd_cli import console
 from rlkd_cli import options as opt
 from rlkd_cli.commands.common import open_gsrm, write_rejects
+from rlkd_cli.commands.matching import Matching
 from rlkd_cli.commands.training import Folder, Training, need
 from rlkd_cli.errors import UsageError
 from rlkd_cli.pipeline.grading import Grader
@@ -28,7 +29,7 @@ def distill(
         str | None,
         opt.option("--gsrm", help="Segments the student's paths, and the teacher's where they have no steps.", panel=opt.MODEL),
     ] = None,
-    matching: opt.Matching,
+    matching: Matching,
     structure_weight: Annotated[float, opt.option("--structure-weight", min=0, help="Release: 15.", panel=opt.TRAIN)] = 15.0,
     outcome_weight: Annotated[float, opt.option("--outcome-weight", min=0, help="Release: 15.", panel=opt.TRAIN)] = 15.0,
     format_weight: Annotated[

@@ -7,6 +7,7 @@ from typing import Annotated
 from rlkd_cli import console
 from rlkd_cli import options as opt
 from rlkd_cli.commands.common import Job, finish, open_gsrm
+from rlkd_cli.commands.matching import Matching
 from rlkd_cli.commands.show import show_pair
 from rlkd_cli.core.steps import PARTS
 from rlkd_cli.errors import InputError, UsageError
@@ -26,7 +27,7 @@ def score(
     teacher: Annotated[str, opt.argument("TEACHER", "The teacher's segmentations.")],
     student: Annotated[str, opt.argument("STUDENT", "The student's segmentations (or paths, with --gsrm).")],
     *,
-    matching: opt.Matching,
+    matching: Matching,
     gsrm: Annotated[str | None, opt.option("--gsrm", help="Segments paths that have no steps.", panel=opt.MODEL)] = None,
     teacher_samples: Annotated[
         str, opt.option("--teacher-samples", help="Several teacher paths for an id: best, mean, or first.")

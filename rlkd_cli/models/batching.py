@@ -1,7 +1,7 @@
 """Many single calls made into few large ones, for engines that run in this process."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Generic, TypeVar
 
 Request = TypeVar("Request")
@@ -50,10 +50,15 @@ class Batcher(Generic[Request, Result]):
             results = await asyncio.to_thread(self._run, [request for request, _ in batch])
         except Exception as error:
             results = [error] * len(batch)
-        for (_, future), result in zip(batch, results, strict=True):
-            if future.done():  # its caller was cancelled
-                continue
-            if isinstance(result, Exception):
-                future.set_exception(result)
-            else:
-                future.set_result(result)
+        settle(zip([future for _, future in batch], results, strict=True))
+
+
+def settle(results: "Iterable[tuple[asyncio.Future[Result], Result | Exception]]") -> None:
+    """Hands results, or what went wrong, to those who wait for them."""
+    for future, result in results:
+        if future.done():  # its caller was cancelled
+            continue
+        if isinstance(result, Exception):
+            future.set_exception(result)
+        else:
+            future.set_result(result)

@@ -14,6 +14,7 @@ from typing import Any
 from rlkd_cli.errors import ModelError, RecordError, UsageError
 from rlkd_cli.metering import spend
 from rlkd_cli.models.base import Message, Reply, Sampling, choice_probabilities
+from rlkd_cli.models.batching import settle
 from rlkd_cli.models.endpoint import TOP_LOGPROBS
 from rlkd_cli.models.hf_engine import encode_chat
 
@@ -105,19 +106,9 @@ class VllmModel:
 
     def _tell(self, results: list[tuple["asyncio.Future[Any]", Any]]) -> None:
         """Hands results to the event loop, all of a step in one call: waking it is dear."""
-
-        def settle() -> None:
-            for future, result in results:
-                if future.done():  # its caller was cancelled
-                    continue
-                if isinstance(result, Exception):
-                    future.set_exception(result)
-                else:
-                    future.set_result(result)
-
         if results:
             with contextlib.suppress(RuntimeError):  # the loop has ended
-                self._loop.call_soon_threadsafe(settle)
+                self._loop.call_soon_threadsafe(settle, results)
 
 
 @contextlib.contextmanager

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from rlkd_cli.errors import RecordError, UsageError
+from rlkd_cli.journal import FileOutput, OnRecord, combined
 from rlkd_cli.jsonl import Input, Item, rows
 from rlkd_cli.metering import open_bill
-from rlkd_cli.output import FileOutput, OnRecord, Output, StreamOutput, combined
+from rlkd_cli.output import Output, StreamOutput
 from rlkd_cli.pipeline.ledger import BudgetReached, Ledger
 from rlkd_cli.records import Raw
 
