@@ -237,3 +237,15 @@ def test_the_matcher_agrees_with_algorithm_1_on_random_verdicts() -> None:
         assert asyncio.run(Matcher(judge).score(teacher, student)).reward == expected
         assert sorted(judge.asked) == sorted(needed)  # not one question more, not one twice
         assert asyncio.run(Matcher(Table(table), strategy="eager").score(teacher, student)).reward == expected
+
+
+def test_a_served_gsrm_is_asked_with_its_short_prompt(rlkd, server) -> None:
+    server.script = lambda request, number: Response()
+    write(Path("t.jsonl"), [segmentation(1, step("a"))])
+    write(Path("s.jsonl"), [{"id": 1, "path": "<think>so a is 1</think> 1"}])
+    result = rlkd("score", "t.jsonl", "s.jsonl", "--judge", "exact", "--gsrm", server.url, "-q")
+    assert result.status == 0 and result.records[0]["reward"] == 1.0
+    asked = server.requests[0]["messages"][0]["content"]
+    assert asked.startswith("Convert this reasoning path into steps.") and "so a is 1</think>" in asked and len(asked) < 200
+    rlkd("score", "t.jsonl", "s.jsonl", "--judge", "exact", "--gsrm", server.url, "--gsrm-instruct", "-q")
+    assert len(server.requests[1]["messages"][0]["content"]) > 2000

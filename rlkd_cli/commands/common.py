@@ -14,13 +14,12 @@ from rlkd_cli import options as opt
 from rlkd_cli.errors import RecordError
 from rlkd_cli.journal import OnRecord, reopen
 from rlkd_cli.jsonl import Input, Item, dumps, reject
-from rlkd_cli.models import Sampling, TextModel, model_folder
+from rlkd_cli.models import TextModel, model_folder
 from rlkd_cli.output import StreamOutput, open_output
 from rlkd_cli.pipeline.estimate import Call, estimate
 from rlkd_cli.pipeline.grading import Grader
 from rlkd_cli.pipeline.ledger import Ledger
 from rlkd_cli.pipeline.run import Outcome, Work, run
-from rlkd_cli.pipeline.segment import Segmenter
 from rlkd_cli.records import Raw
 
 REJECTED = 3  # exit status: done, but some records were rejected
@@ -104,11 +103,6 @@ def finish(outcome: Outcome) -> None:
     """Ends the command with the status that the outcome stands for."""
     if outcome.rejected:
         raise typer.Exit(REJECTED)
-
-
-def open_gsrm(spec: str, models: opt.Models, max_tokens: int) -> Segmenter:
-    """A segmenting model for rewards: greedy, asked once, with its own prompt where it has one."""
-    return Segmenter(models.open(spec), Sampling(max_tokens=max_tokens), gsrm_prompt(spec), verifier=None, max_attempts=1)
 
 
 def gsrm_prompt(spec: str) -> str | None:

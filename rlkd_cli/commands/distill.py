@@ -4,8 +4,8 @@ from typing import Annotated, Any
 
 from rlkd_cli import console
 from rlkd_cli import options as opt
-from rlkd_cli.commands.common import open_gsrm, write_rejects
-from rlkd_cli.commands.matching import Matching
+from rlkd_cli.commands.common import write_rejects
+from rlkd_cli.commands.matching import Matching, open_gsrm
 from rlkd_cli.commands.training import Folder, Training, need
 from rlkd_cli.errors import UsageError
 from rlkd_cli.pipeline.grading import Grader
@@ -149,17 +149,19 @@ def distill(
     if common.check_settings(output, {"command": "distill", **settings}, training.overwrite):
         return console.message(f"{output}: finished by an earlier run")
     grader = Grader()
-    segmenter = open_gsrm(gsrm, models, matching.gsrm_max_tokens) if structured and gsrm else None
+    segmenter = open_gsrm(gsrm, models, matching) if structured and gsrm else None
     if segmenter:  # before there are several processes: they read what the first one kept
         records = trainer.with_steps(records, segmenter, output / "teacher.jsonl")
     training.launch_if_asked()
+    matcher, judge = matching.matcher(models, grader) if structured else (None, None)
     reward = Reward(
         records=records,
         decode=trainer.decoder(student),
         weights=Weights(*weights),
         grader=grader,
         gsrm=segmenter,
-        matcher=matching.matcher(models, grader)[0] if structured else None,
+        matcher=matcher,
+        judge=judge,
         max_failures=max_reward_failures,
         timeout=reward_timeout,
         samples=output / "completions.jsonl",

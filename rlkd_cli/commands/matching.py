@@ -5,12 +5,15 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from rlkd_cli import options as opt
+from rlkd_cli import prompts
+from rlkd_cli.commands.common import gsrm_prompt
 from rlkd_cli.errors import UsageError
-from rlkd_cli.models import TextModel
+from rlkd_cli.models import Sampling, TextModel
 from rlkd_cli.models.embedders import open_embedder
 from rlkd_cli.pipeline.grading import Grader
 from rlkd_cli.pipeline.judges import EMBEDDING_THRESHOLD, EmbeddingJudge, ExactJudge, Judge, MathJudge, ModelJudge
 from rlkd_cli.pipeline.matcher import Matcher, VerdictCache
+from rlkd_cli.pipeline.segment import Segmenter
 
 JUDGE = "Qwen/Qwen2.5-7B-Instruct"  # 3.1
 
@@ -50,6 +53,14 @@ class Matching:
     gsrm_max_tokens: Annotated[int, opt.option("--gsrm-max-tokens", min=1, help="Tokens of a GSRM's reply.", panel=opt.MODEL)] = (
         4096
     )
+    gsrm_instruct: Annotated[
+        bool,
+        opt.option(
+            "--gsrm-instruct",
+            help="The GSRM is a general model: ask it with the instruction and examples (as openai/ and deepseek/ always are).",
+            panel=opt.MODEL,
+        ),
+    ] = False
     normalize: Annotated[
         str,
         opt.option(
@@ -86,3 +97,14 @@ class Matching:
             return ExactJudge() if self.judge == "exact" else MathJudge(grader), None
         model = models.open(self.judge)
         return ModelJudge(model, grader, probabilities or self.threshold is not None), model
+
+
+def open_gsrm(spec: str, models: opt.Models, matching: Matching) -> Segmenter:
+    """A segmenting model for rewards: greedy, asked once, with the short prompt that it was trained on.
+
+    A folder holds its prompt; a server's model is taken for a GSRM, unless it is said to be a general one.
+    """
+    general = matching.gsrm_instruct or spec.startswith(("openai/", "deepseek/"))
+    served = spec.startswith(("http://", "https://", "replay/"))
+    prompt = None if general else prompts.load("gsrm") if served else gsrm_prompt(spec)
+    return Segmenter(models.open(spec), Sampling(max_tokens=matching.gsrm_max_tokens), prompt, verifier=None, max_attempts=1)

@@ -6,8 +6,8 @@ from typing import Annotated
 
 from rlkd_cli import console
 from rlkd_cli import options as opt
-from rlkd_cli.commands.common import Job, finish, open_gsrm
-from rlkd_cli.commands.matching import Matching
+from rlkd_cli.commands.common import Job, finish
+from rlkd_cli.commands.matching import Matching, open_gsrm
 from rlkd_cli.commands.show import show_pair
 from rlkd_cli.core.steps import PARTS
 from rlkd_cli.errors import InputError, UsageError
@@ -71,7 +71,7 @@ def score(
         )
     grader = Grader()
     matcher, judge = matching.matcher(models, grader, probabilities)
-    segmenter = open_gsrm(gsrm, models, matching.gsrm_max_tokens) if gsrm else None
+    segmenter = open_gsrm(gsrm, models, matching) if gsrm else None
     job.used = [grader, judge, segmenter.model if segmenter else None]
     teachers.count()
     scorer = pipeline.Scorer({}, matcher, segmenter, teacher_samples, probabilities)  # type: ignore[arg-type]

@@ -23,13 +23,14 @@ from transformers import AutoTokenizer
 from rlkd_cli.errors import ModelError, RecordError, UsageError
 from rlkd_cli.jsonl import dumps, rows
 from rlkd_cli.models import user
+from rlkd_cli.models.endpoint import EndpointModel
 from rlkd_cli.pipeline.sample import question
 from rlkd_cli.pipeline.score import thinking
 from rlkd_cli.pipeline.segment import Segmenter
 from rlkd_cli.records import Raw
 from rlkd_cli.training import common
 from rlkd_cli.training.common import Show
-from rlkd_cli.training.rewards import RewardFunction
+from rlkd_cli.training.rewards import Reward
 
 Method = Literal["rlkd", "grpo", "ppo", "sft", "rlad"]
 
@@ -65,11 +66,15 @@ class DistillConfig:
     report_to: tuple[str, ...] = ()
 
 
-def train(config: DistillConfig, records: Sequence[Raw], reward: RewardFunction | None, on_log: Show) -> dict[str, Any]:
+def train(config: DistillConfig, records: Sequence[Raw], reward: Reward | None, on_log: Show) -> dict[str, Any]:
     """Trains the student and saves it in `config.output`; continues from the last checkpoint there."""
     common.quiet_libraries()
     trainer, tokenizer = _sft(config, records) if config.method == "sft" else _rl(config, records, reward)
-    metrics = common.fit(trainer, config.output, on_log)
+    try:
+        metrics = common.fit(trainer, config.output, on_log)
+    finally:
+        if reward is not None:  # TRL has an event loop of its own for rewards
+            asyncio.run_coroutine_threadsafe(reward.close(), trainer.async_loop).result(10)
     if common.save_model(trainer, tokenizer, config.output, bool(config.lora)):
         facts = {"student": config.student, "method": config.method, "steps": config.steps, "problems": len(records)}
         facts |= {k: v for k, v in metrics.items() if k.endswith("_reward")}
@@ -105,7 +110,7 @@ def prompt_of(raw: Raw, config: DistillConfig, chat: bool) -> Any:
     return messages if chat else "\n\n".join(message["content"] for message in messages)
 
 
-def _rl(config: DistillConfig, records: Sequence[Raw], reward: RewardFunction | None) -> tuple[Any, Any]:
+def _rl(config: DistillConfig, records: Sequence[Raw], reward: Reward | None) -> tuple[Any, Any]:
     from trl import GRPOConfig
 
     from rlkd_cli.training.timing import TimedTrainer
@@ -212,7 +217,11 @@ def with_steps(records: Sequence[Raw], gsrm: Segmenter, file: Path) -> list[Raw]
             return None
 
     async def everything() -> list[Raw | None]:
-        return list(await asyncio.gather(*map(one, records)))
+        try:
+            return list(await asyncio.gather(*map(one, records)))
+        finally:
+            if isinstance(gsrm.model, EndpointModel):  # training asks from another event loop
+                await gsrm.model.close()
 
     done = [record for record in asyncio.run(everything()) if record]
     if not done:

@@ -9,18 +9,21 @@ import asyncio
 import json
 import re
 import time
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from rlkd_cli.errors import ModelError, RecordError
+from rlkd_cli.models import TextModel
 from rlkd_cli.pipeline.grading import Grader
 from rlkd_cli.pipeline.matcher import Matcher
 from rlkd_cli.pipeline.score import thinking
 from rlkd_cli.pipeline.segment import Segmenter
 from rlkd_cli.records import Raw, Step
+
+T = TypeVar("T")
 
 # What a server's absence looks like; anything else is the completion's own fault and is not asked again
 SERVER_CODES = {"no_connection", "timeout", "bad_response", "empty_reply", "http_429"}
@@ -120,6 +123,7 @@ class Reward:
     matcher: Matcher | None = None
     max_failures: float = 0.5
     timeout: float = 600.0
+    judge: TextModel | None = None  # the matcher's model, to be closed
     samples: Path | None = None  # where completions are kept for people to look at
     sample_every: int = 10
     tell: Callable[[str], None] = lambda text: None
@@ -132,6 +136,7 @@ class Reward:
         parts = [attempt.parts for attempt in attempts]
         totals = total_rewards(parts, row, self.weights, _everywhere)
         clock.spans["reward"] = (started, time.perf_counter())
+        self._check_failures(parts)
         self._log(parts, totals, clock, kwargs.get("log_metric"))
         state = kwargs.get("trainer_state")
         if self.samples and state and state.is_world_process_zero and state.global_step % self.sample_every == 0:
@@ -182,16 +187,28 @@ class Reward:
         verdicts = [verdict._asdict() for verdict in score.verdicts]
         return Attempt(Parts(structure=score.reward), segmented, verdicts, server_failed=score.reward is None)
 
-    def _log(
-        self, parts: list[Parts], totals: list[float | None], clock: Clock, log: Callable[[str, float], None] | None
-    ) -> None:
-        structures = [part.structure for part in parts if part.structure is not None]
-        failed = 1 - len(structures) / len(parts)
+    async def close(self) -> None:
+        """Closes the connections to servers."""
+        for model in (self.gsrm.model if self.gsrm else None, self.judge):
+            if model:
+                await model.close()
+
+    def _check_failures(self, parts: list[Parts]) -> None:
+        """ModelError, in every process alike, where too many of a step's structured rewards are missing."""
+        missing = sum(part.structure is None for part in parts)
+        counts = _all_processes((missing, len(parts)))
+        failed = sum(m for m, _ in counts) / sum(n for _, n in counts)
         if self.gsrm and failed > self.max_failures:
             raise ModelError(
                 f"{failed:.0%} of a step's structured rewards could not be computed, more than "
                 f"--max-reward-failures {self.max_failures:g}; a checkpoint is kept: run the same command again to go on"
             )
+
+    def _log(
+        self, parts: list[Parts], totals: list[float | None], clock: Clock, log: Callable[[str, float], None] | None
+    ) -> None:
+        structures = [part.structure for part in parts if part.structure is not None]
+        failed = 1 - len(structures) / len(parts)
         if log is None:
             return
         outcomes = [part.outcome for part in parts if part.outcome is not None]
@@ -214,13 +231,15 @@ class Reward:
 
 def _everywhere(lacking: set[int]) -> set[int]:
     """The groups that lack a part in any process: a group can be split over several."""
-    import torch.distributed as group
-
-    if not (group.is_available() and group.is_initialized()):
-        return lacking
-    all_of_them: list[set[int]] = [set() for _ in range(group.get_world_size())]
-    group.all_gather_object(all_of_them, lacking)
-    return set().union(*all_of_them)
+    return set().union(*_all_processes(lacking))
 
 
-RewardFunction = Callable[..., Awaitable[list[float | None]]]
+def _all_processes(value: T) -> list[T]:
+    """What every process of a distributed run has for a value; of a run of one process, its own."""
+    import torch.distributed as processes
+
+    if not (processes.is_available() and processes.is_initialized()):
+        return [value]
+    values = [value] * processes.get_world_size()
+    processes.all_gather_object(values, value)
+    return values
