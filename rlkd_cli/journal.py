@@ -56,18 +56,9 @@ class FileOutput:
         if not self.manifest.exists():
             raise UsageError(f"{self.path} exists and was not made by this command; --overwrite replaces it")
         manifest = json.loads(self.manifest.read_text("utf-8"))
-        self._compare(manifest["settings"])
+        check_same(self.path, manifest["settings"], self._settings)
         self.complete, self.rejected = True, manifest["rejected"]
         self._digests = array("Q", [manifest["input_digest"]])
-
-    def _compare(self, before: dict[str, Any]) -> None:
-        names = [n for n in {**before, **self._settings} if before.get(n) != self._settings.get(n)]
-        if names:
-            name = names[0]
-            raise UsageError(
-                f"{self.path} was begun with {name} = {before.get(name)!r}, now it is {self._settings.get(name)!r}"
-                f"{f' ({len(names)} settings differ)' if len(names) > 1 else ''}; --overwrite starts afresh"
-            )
 
     def _open_journal(self) -> None:
         self._file = self.journal.open("a+b")
@@ -78,7 +69,7 @@ class FileOutput:
         self._file.seek(0)
         first = self._file.readline()
         if first.endswith(b"\n"):
-            self._compare(json.loads(first)["settings"])
+            check_same(self.path, json.loads(first)["settings"], self._settings)
             self._load()
         else:
             self._file.truncate(0)
@@ -188,6 +179,17 @@ class FileOutput:
         if not self.complete:
             with suppress(OSError):
                 self._file.close()
+
+
+def check_same(path: Path, before: Settings, now: Settings) -> None:
+    """UsageError that names a setting which is not what the file was begun with."""
+    names = [name for name in {**before, **now} if before.get(name) != now.get(name)]
+    if names:
+        name = names[0]
+        raise UsageError(
+            f"{path} was begun with {name} = {before.get(name)!r}, now it is {now.get(name)!r}"
+            f"{f' ({len(names)} settings differ)' if len(names) > 1 else ''}; --overwrite starts afresh"
+        )
 
 
 def reopen(path: Path, rejects: Path, settings: Settings, grows: str, items: Iterable[Item]) -> None:

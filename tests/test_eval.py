@@ -182,3 +182,15 @@ def test_diversity_of_several_files_with_questions_left_out(rlkd) -> None:
     assert len(result.records) == 1 and (first["questions"], first["left_out"], first["paths"]) == (1, 1, 2)
     assert first["diversity"] == pytest.approx(2**0.5) and Path("p.pdf").stat().st_size > 2000
     assert rlkd("diversity", "same.jsonl", "--embedder", "lexical").records[0]["diversity"] == pytest.approx(1.0)
+
+
+def test_a_table_is_made_anew_by_the_same_settings_only(rlkd) -> None:
+    steps = [{"meta_reasoning": "m", "sub_problem": "q", "answer": "a"}]
+    write(Path("in.jsonl"), [{"id": 1, "sample": k, "steps": steps} for k in range(2)])
+    command = ["diversity", "in.jsonl", "--embedder", "lexical", "-o", "out.jsonl", "-q"]
+    assert rlkd(*command).status == 0 and rlkd(*command).status == 0
+    other = rlkd(*command, "--seed", "1")
+    assert other.status == 2 and "seed" in other.err
+    assert rlkd(*command, "--seed", "1", "--overwrite").status == 0
+    Path("mine.jsonl").write_text("precious\n")
+    assert rlkd(*command[:-2], "mine.jsonl").status == 2 and Path("mine.jsonl").read_text() == "precious\n"

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from rlkd_cli import console
 from rlkd_cli import options as opt
-from rlkd_cli.commands.common import write_rejects, write_table
+from rlkd_cli.commands.common import Table, write_rejects
 from rlkd_cli.errors import UsageError
 from rlkd_cli.models import model_folder, user
 from rlkd_cli.pipeline.capability import Model, reflection_keywords
@@ -47,13 +47,15 @@ def capability(
     if run.dry_run:
         return console.table("capability (dry run)", [(one.source, f"{sum(1 for _ in one):,} graded paths") for one in inputs])
     words = reflection_keywords(keywords.read_text("utf-8")) if keywords else None
+    named = {"before": before, "after": after, "k": k, "keywords": words, "base_model": base_model}
+    table = Table("capability", out, rows, named)
     items = [list(one) for one in inputs]
     models = [Model.read((item.raw for item in each if not item.fault), words) for each in items]
     records, whole = measure(models[0], models[1], k)
     if base_model:
         for name, model in zip(("before", "after"), models, strict=True):
             whole[f"likelihood_{name}"] = _likelihood(base_model, model, ask)
-    write_table([*records, whole], out.output)
+    table.write([*records, whole])
     if plot:
         from rlkd_cli.plots import plot_capability
 

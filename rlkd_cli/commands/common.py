@@ -1,6 +1,7 @@
 """What the commands over records share: open, check, run, say how it went."""
 
 import asyncio
+import json
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -9,10 +10,10 @@ from typing import Any
 
 import typer
 
-from rlkd_cli import console
+from rlkd_cli import __version__, console
 from rlkd_cli import options as opt
-from rlkd_cli.errors import RecordError
-from rlkd_cli.journal import OnRecord, reopen
+from rlkd_cli.errors import RecordError, UsageError
+from rlkd_cli.journal import OnRecord, check_same, reopen
 from rlkd_cli.jsonl import Input, Item, dumps, reject
 from rlkd_cli.models import TextModel, model_folder
 from rlkd_cli.output import StreamOutput, open_output
@@ -112,17 +113,37 @@ def gsrm_prompt(spec: str) -> str | None:
     return gsrm_prompt(model_folder(spec))
 
 
-def write_table(records: Sequence[Raw], output: str | None) -> None:
-    """A result that is made whole, in one go, to a file or standard output."""
-    text = "".join(dumps(record) + "\n" for record in records)
-    if output in (None, "-"):
-        sys.stdout.write(text)
-        return
-    assert output is not None
-    partial = Path(output + ".partial")
-    partial.parent.mkdir(parents=True, exist_ok=True)
-    partial.write_text(text, "utf-8")
-    partial.replace(output)
+class Table:
+    """A result that is made whole, in one go, for a file or standard output.
+
+    An existing file is made anew by the same settings only, or with --overwrite; UsageError else, before any work.
+    """
+
+    def __init__(self, command: str, out: opt.Out, rows: opt.Rows, settings: dict[str, Any]) -> None:
+        self._file = Path(out.output) if out.output not in (None, "-") else None  # type: ignore[arg-type]
+        own = {"command": command, **settings, "map": rows.map, "limit": rows.limit, "shard": rows.shard}
+        self._settings = json.loads(json.dumps(own))
+        if self._file and self._file.exists() and not out.overwrite:
+            manifest = self._manifest(self._file)
+            if not manifest.exists():
+                raise UsageError(f"{self._file} exists and was not made by this command; --overwrite replaces it")
+            check_same(self._file, json.loads(manifest.read_text("utf-8"))["settings"], self._settings)
+
+    def write(self, records: Sequence[Raw]) -> None:
+        text = "".join(dumps(record) + "\n" for record in records)
+        if self._file is None:
+            sys.stdout.write(text)
+            return
+        partial = self._file.with_name(self._file.name + ".partial")
+        partial.parent.mkdir(parents=True, exist_ok=True)
+        partial.write_text(text, "utf-8")
+        manifest = {"rlkd": __version__, "settings": self._settings, "records": len(records)}
+        self._manifest(self._file).write_text(json.dumps(manifest, indent=2) + "\n", "utf-8")
+        partial.replace(self._file)
+
+    @staticmethod
+    def _manifest(file: Path) -> Path:
+        return file.with_name(file.name + ".run.json")
 
 
 def write_rejects(items: list[Item], file: str) -> None:

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from rlkd_cli import console
 from rlkd_cli import options as opt
-from rlkd_cli.commands.common import write_rejects, write_table
+from rlkd_cli.commands.common import Table, write_rejects
 from rlkd_cli.errors import UsageError
 from rlkd_cli.pipeline.diversity import diversity_per_step
 from rlkd_cli.records import Raw, Steps
@@ -21,6 +21,7 @@ def diversity(
     others: Annotated[
         list[str] | None, opt.option("--with", metavar="FILE", help="More segmentations for the same plot.", panel=opt.IO)
     ] = None,
+    seed: opt.Seed = 0,
     rows: opt.Rows,
     out: opt.Out,
     run: opt.Run,
@@ -35,16 +36,17 @@ def diversity(
     if run.dry_run:
         counts = [(one.source, f"{sum(1 for _ in one):,} paths") for one in inputs]
         return console.table("diversity (dry run)", [*counts, ("embeddings", f"one a distinct step text, by {embedder}")])
+    if out.output in [one.source for one in inputs] and out.output != "-":
+        raise UsageError(f"{out.output} is an input")
+    table = Table("diversity", out, rows, {"in": source, "embedder": embedder, "seed": seed})
     chosen = open_embedder(embedder)
     curves: dict[str, list[Raw]] = {}
     faulty = []
     for one in inputs:
         items = list(one)
         faulty += [item for item in items if item.fault]
-        curves[one.source] = list(diversity_per_step((item.raw for item in items if not item.fault), chosen))
-    if out.output in curves and out.output != "-":
-        raise UsageError(f"{out.output} is an input")
-    write_table(curves[source], out.output)
+        curves[one.source] = list(diversity_per_step((item.raw for item in items if not item.fault), chosen, seed))
+    table.write(curves[source])
     if plot:
         from rlkd_cli.plots import plot_diversity
 

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from rlkd_cli import console
 from rlkd_cli import options as opt
-from rlkd_cli.commands.common import write_rejects, write_table
+from rlkd_cli.commands.common import Table, write_rejects
 from rlkd_cli.datasets import benchmark
 from rlkd_cli.errors import InputError
 from rlkd_cli.jsonl import Item
@@ -40,6 +40,7 @@ def select(
         raise InputError(tests.source, "", "holds no problem")
     from rlkd_cli.models.embedders import open_embedder
 
+    table = Table("select", out, rows, {"pool": pool, "away_from": away_from, "number": number, "embedder": embedder})
     faulty: list[Item] = []
 
     def sound():  # type: ignore[no-untyped-def]
@@ -50,7 +51,7 @@ def select(
                 yield item.raw
 
     chosen = least_similar(sound(), problems, open_embedder(embedder), number)
-    write_table(chosen, out.output)
+    table.write(chosen)
     if not run.quiet:
         most = max((record["similarity"] for record in chosen), default=0.0)
         console.message(

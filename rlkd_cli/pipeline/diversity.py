@@ -16,7 +16,7 @@ def step_text(step: Raw) -> str:
     return "\n".join(step[part] for part in PARTS)
 
 
-def diversity_per_step(records: Iterable[Raw], embedder: Embedder) -> Iterator[Raw]:
+def diversity_per_step(records: Iterable[Raw], embedder: Embedder, seed: int = 0) -> Iterator[Raw]:
     """One diversity record a step index: D averaged over the questions that have it.
 
     The paper does not say what to do where paths have different numbers of steps. Here step i of a question is
@@ -35,7 +35,7 @@ def diversity_per_step(records: Iterable[Raw], embedder: Embedder) -> Iterator[R
         values = [value for value in values if np.isfinite(value)]
         if not values:
             continue
-        low, high = bootstrap_interval(values)
+        low, high = bootstrap_interval(values, seed)
         yield {
             "step": index,
             "diversity": float(np.mean(values)),
