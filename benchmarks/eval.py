@@ -1,4 +1,4 @@
-"""`rlkd eval` on vLLM in this process against the bare engine with the same requests: wall seconds, both with start.
+"""`rlkd eval` on vLLM in this process against the bare engine with the same requests, in wall seconds.
 
 python benchmarks/eval.py [--questions 64] [--runs 64]
 """
@@ -14,7 +14,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 BASE = ROOT / "examples/tiny/base"
 BARE = """
-import json, sys
+import json, sys, time
 from vllm import LLM, SamplingParams
 from rlkd_cli.models import user
 from rlkd_cli.models.hf_engine import encode_chat
@@ -25,8 +25,9 @@ records = [json.loads(line) for line in open(bench)]
 asked = [(r, i) for r in records for i in range(runs)]
 prompts = [{"prompt_token_ids": encode_chat(llm.get_tokenizer(), user(r["problem"]))} for r, _ in asked]
 params = [SamplingParams(temperature=0.6, top_p=0.95, max_tokens=tokens, seed=draw_seed(0, r["id"], i)) for r, i in asked]
+started = time.perf_counter()
 outputs = llm.generate(prompts, params, use_tqdm=False)
-print(sum(len(out.outputs[0].token_ids) for out in outputs))
+print(sum(len(out.outputs[0].token_ids) for out in outputs), time.perf_counter() - started)
 """
 
 
@@ -62,10 +63,13 @@ if __name__ == "__main__":
         ours += ["--prompt-template", "{problem}", "-o", f"{name}/out.jsonl", "-q"]
         bare = [sys.executable, "-c", BARE, str(BASE), bench, str(options.runs), str(options.tokens)]
         seconds([*bare[:-2], "1", "1"])  # files into the cache
-        alone, tokens = seconds(bare)
+        alone, printed = seconds(bare)
+        tokens, sampling = printed.split()[-2:]
         with_rlkd, _ = seconds(ours)
+        run = json.loads(Path(f"{name}/out.jsonl.run.json").read_text())["seconds"]
         mine = sum(json.loads(line)["tokens"] for line in open(f"{name}/out.jsonl"))
+    print(f"{options.questions * options.runs} requests of up to {options.tokens} tokens: {tokens} tokens bare, {mine} with rlkd")
     print(
-        f"{options.questions * options.runs} requests of up to {options.tokens} tokens: {tokens.split()[-1]} tokens bare, {mine} with rlkd"
+        f"sampling alone: generate() {float(sampling):.1f} s, rlkd's run, grading and writing too, {run:.1f} s: ratio {run / float(sampling):.3f}"
     )
-    print(f"bare engine {alone:.1f} s, rlkd eval {with_rlkd:.1f} s: ratio {with_rlkd / alone:.3f}")
+    print(f"with start: bare engine {alone:.1f} s, rlkd eval {with_rlkd:.1f} s: ratio {with_rlkd / alone:.3f}")

@@ -157,7 +157,7 @@ def load_hub(source: str) -> Iterable[Any]:
         reason = str(error).strip().split("\n")[0]
         if "gated" in str(error).lower():
             reason += f"; ask for access at https://huggingface.co/datasets/{name}, then `hf auth login`"
-        raise UsageError(f"{source}: cannot be loaded ({type(error).__name__}: {reason})") from error
+        raise UsageError(f"{source}: cannot be loaded ({type(error).__name__}: {reason}); a local file does as well") from error
 
 
 def benchmark(name: str) -> tuple[str, int]:

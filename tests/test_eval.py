@@ -164,7 +164,7 @@ def test_likelihood_is_that_of_the_whole_softmax(base) -> None:
         start = encode_chat(tokenizer, user(QUESTION))
         ids = torch.tensor([start + tokenizer(text, add_special_tokens=False)["input_ids"]])
         logps = model(ids).logits.log_softmax(-1)[0, len(start) - 1 : -1].gather(1, ids[0, len(start) :, None])
-        assert found == pytest.approx(float(logps.mean()), abs=1e-4)
+        assert found == pytest.approx(float(logps.mean().detach()), abs=1e-4)
 
 
 def test_diversity_of_several_files_with_questions_left_out(rlkd) -> None:

@@ -293,3 +293,24 @@ def test_an_interrupted_distillation_leaves_its_last_step_and_ends_like_an_undis
     ours, theirs = weights(Path("whole")), weights(Path("stopped"))
     assert all(torch.equal(ours[name], theirs[name]) for name in ours)
     assert [e["step"] for e in read(log) if "loss" in e] == list(range(1, 9))
+
+
+def test_rlad_with_alpha_1_is_grpo(rlkd, base, world) -> None:
+    for method, extra in (("grpo", []), ("rlad", ["--teacher", base, "--trrd-alpha", "1"])):
+        flags = ["--method", method, "--student", base, *STUDENT, "--learning-rate", "1e-3", *extra]
+        assert rlkd("distill", world / "teacher.jsonl", "-o", method, *flags).status == 0
+    for a, b in zip(read(Path("grpo/metrics.jsonl")), read(Path("rlad/metrics.jsonl")), strict=True):
+        for name in {"loss", "grad_norm", "total_reward"} & a.keys():
+            assert a[name] == pytest.approx(b[name], abs=1e-6), name
+
+
+def test_a_teacher_with_another_vocabulary_is_refused(rlkd, base, world) -> None:
+    from transformers import AutoTokenizer
+
+    shutil.copytree(BASE, "other")
+    tokenizer = AutoTokenizer.from_pretrained(base)
+    tokenizer.add_tokens(["zebra"])
+    tokenizer.save_pretrained("other")
+    flags = ["--method", "rlad", "--student", base, "--teacher", "other", *STUDENT]
+    result = rlkd("distill", world / "teacher.jsonl", "-o", "s", *flags)
+    assert result.status == 2 and "vocabulary" in result.err and len(result.err.strip().splitlines()) == 1

@@ -19,7 +19,7 @@ from rlkd_cli.pipeline.evaluate import Evaluator, Summary
 from rlkd_cli.pipeline.grading import Grader
 from rlkd_cli.pipeline.run import Outcome
 from rlkd_cli.pipeline.sample import Sampler, question
-from rlkd_cli.records import GradedPath, GradedSample, Task
+from rlkd_cli.records import GradedPath, GradedSample, Raw, Task
 
 
 @dataclass
@@ -127,9 +127,11 @@ def evaluate(
     sampling = Sampling(temperature, top_p, max_tokens, seed)
     evaluation = Evaluation(inputs, settings, sampling, ask, models, budget, run, grade_timeout, discard)
     if run.dry_run:
-        job = Job("eval", inputs, settings, out, run, ledger=budget.ledger([]))
-        call = lambda raw: [Call(model, len(question(raw, ask.prompt_template)), max_tokens / 2, max_tokens)] if bench else []  # noqa: E731
-        return job.dry_run(call)
+
+        def calls(raw: Raw) -> list[Call]:
+            return [Call(model, len(question(raw, ask.prompt_template)), max_tokens / 2, max_tokens)] if bench else []
+
+        return Job("eval", inputs, settings, out, run, ledger=budget.ledger([])).dry_run(calls)
     if checkpoints:
         return _checkpoints(evaluation, checkpoints, out, k, json_summary, plot)
     summary, outcome = evaluation.once(model if bench else None, out)
