@@ -34,7 +34,7 @@ class VllmModel:
                 from vllm import LLM
 
                 # Without an accelerator, a prompt read in pieces breaks a seeded request ("CPU Generator does not use offset")
-                whole = {} if torch.cuda.is_available() else {"enable_chunked_prefill": False}
+                whole: dict[str, Any] = {} if torch.cuda.is_available() else {"enable_chunked_prefill": False}
                 llm: Any = LLM(model=name, enable_prefix_caching=True, **whole)
         except (OSError, ValueError, RuntimeError) as error:
             raise ModelError(f"vllm/{name}: cannot be loaded: {str(error).strip().splitlines()[0]}") from error
