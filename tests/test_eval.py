@@ -194,3 +194,10 @@ def test_a_table_is_made_anew_by_the_same_settings_only(rlkd) -> None:
     assert rlkd(*command, "--seed", "1", "--overwrite").status == 0
     Path("mine.jsonl").write_text("precious\n")
     assert rlkd(*command[:-2], "mine.jsonl").status == 2 and Path("mine.jsonl").read_text() == "precious\n"
+
+
+def test_a_finished_grading_is_shown_again(rlkd) -> None:
+    write(Path("s.jsonl"), samples({"a": [1, 0]}))
+    command = ["eval", "--samples", "s.jsonl", "-o", "out.jsonl"]
+    first, again = rlkd(*command), rlkd(*command)
+    assert (first.status, again.status) == (0, 0) and "pass@1" in again.err and len(read(Path("out.jsonl"))) == 2

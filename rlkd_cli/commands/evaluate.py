@@ -41,7 +41,17 @@ class Evaluation:
         grader, summary = Grader(self.grade_timeout), Summary()
         settings = {**self.settings, **({"model": model} if model else {})}
         ledger = self.budget.ledger([model] if model else [])
-        job = Job("eval", self.inputs, settings, out, self.options, self.models.concurrency, self.discard, ledger, grows="runs")
+        job = Job(
+            "eval",
+            self.inputs,
+            settings,
+            out,
+            self.options,
+            self.models.concurrency,
+            self.discard,
+            ledger,
+            grows="runs" if model else None,
+        )
         engine = self.models.open(model) if model else None
         job.used, job.concurrency = [grader, engine], self.models.in_flight(engine)
         sampler = Sampler(engine, self.sampling, self.ask.prompt_template, self.ask.system) if engine else None
