@@ -218,7 +218,21 @@ def test_the_rope_base_is_overridden_and_saved(rlkd, base, world) -> None:
 
 def test_lora_adapters_are_merged(rlkd, base, world) -> None:
     assert (
-        rlkd("train-gsrm", world / "gsrm.jsonl", "-o", "g", "--model", base, *GSRM, "--lora", "4", "--phases", "mixed").status
+        rlkd(
+            "train-gsrm",
+            world / "gsrm.jsonl",
+            "-o",
+            "g",
+            "--model",
+            base,
+            *GSRM,
+            "--lora",
+            "4",
+            "--phases",
+            "mixed",
+            "--eval-fraction",
+            "0.2",
+        ).status
         == 0
     )
     assert weights(Path("g")).keys() == weights(BASE).keys()

@@ -208,9 +208,9 @@ def train(config: GsrmConfig, records: Sequence[Raw], on_log: Show) -> tuple[dic
     if check:
         check.measure("before", model, tokenizer)
     metrics = common.fit(trainer, config.output, on_log)
+    if check:
+        check.measure("after", trainer.accelerator.unwrap_model(trainer.model), tokenizer)
     if common.save_model(trainer, tokenizer, config.output, bool(config.lora)):
-        if check:
-            check.measure("after", trainer.accelerator.unwrap_model(trainer.model), tokenizer)
         write_folder(config, metrics | (check.facts if check else {}), len(examples), len(rejected))
     return metrics | (check.facts if check else {}), rejected
 
