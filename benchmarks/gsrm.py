@@ -1,6 +1,6 @@
 """A step of Structured Fine-grained Training against plain TRL SFTTrainer (completion-only loss): same model, same batches.
 
-python benchmarks/gsrm.py [--large]     --large: a random model of Qwen2.5-0.5B's shape and vocabulary, 2,048 tokens
+python benchmarks/gsrm.py [--large [--tokens 2048]]     --large: a random model of Qwen2.5-0.5B's shape and vocabulary
 """
 
 import argparse
@@ -136,12 +136,14 @@ def table(title: str, model: Path, size: int, steps: int, prompt: int, reply: in
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--large", action="store_true")
+    parser.add_argument("--tokens", type=int, default=2048, help="of the large model's sequences")
     parser.add_argument("--worker", nargs=6, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.worker:
         worker(options.worker[0], options.worker[1], *map(int, options.worker[2:]))
     elif options.large:
         with tempfile.TemporaryDirectory() as name:
-            table("Qwen2.5-0.5B's shape, random weights", make_large(Path(name)), 1, 2, 1536, 512, 1)
+            prompt, reply = options.tokens * 3 // 4, options.tokens // 4
+            table("Qwen2.5-0.5B's shape, random weights", make_large(Path(name)), 1, 2, prompt, reply, 1)
     else:
         table("tiny base model", BASE, 16, 30, 64, 64, 3)

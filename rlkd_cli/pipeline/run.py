@@ -1,6 +1,7 @@
 """The engine room: an input's records through an asynchronous piece of work, many at once, into an output."""
 
 import asyncio
+import time
 from array import array
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
@@ -54,6 +55,7 @@ async def run(
         output.on_record = on_record
     if isinstance(output, FileOutput):
         ledger.carry_over(output.bill, output.rejects)
+    ledger.started = time.monotonic()  # loading a model is not part of the rate
     places = asyncio.Semaphore(concurrency)
     tasks: set[asyncio.Task[None]] = set()
     failed: list[BaseException] = []
