@@ -19,7 +19,7 @@ from typing import Any
 from rlkd_cli import __version__
 from rlkd_cli.errors import InputError, OutputError, RecordError, UsageError
 from rlkd_cli.jsonl import Item, dumps, reject
-from rlkd_cli.metering import Bill, Spent
+from rlkd_cli.metering import Bill, add
 from rlkd_cli.records import Raw, key_of
 
 Settings = Mapping[str, Any]
@@ -89,8 +89,7 @@ class FileOutput:
         self._end = end
 
     def _carry_over(self, entry: Raw) -> None:
-        for model, spent in entry.get("u", {}).items():
-            self.bill[model] = self.bill.get(model, Spent()).plus(spent)
+        add(self.bill, entry.get("u", {}))
         if "x" in entry:
             self.rejected += 1
             self.rejects[entry["x"]["error"]] += 1

@@ -1,6 +1,6 @@
 """What model calls cost: requests, retries and tokens, noted where they happen and kept by the record they were for."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextvars import ContextVar
 from typing import NamedTuple
 
@@ -29,11 +29,17 @@ def open_bill() -> Bill:
     return bill
 
 
+def add(bill: Bill, more: Mapping[str, Iterable[int]]) -> None:
+    """Writes what stands on one bill (or on its JSON) on another."""
+    for model, spent in more.items():
+        bill[model] = bill.get(model, Spent()).plus(spent)
+
+
 def spend(model: str, requests: int = 0, retries: int = 0, tokens_in: int = 0, tokens_out: int = 0) -> None:
     """Writes on the bill that is open, if one is."""
     bill = _BILL.get()
     if bill is not None:
-        bill[model] = bill.get(model, Spent()).plus((requests, retries, tokens_in, tokens_out))
+        add(bill, {model: (requests, retries, tokens_in, tokens_out)})
 
 
 # US dollars per million tokens, in and out, as the providers' price pages gave them for this date, uncached input.

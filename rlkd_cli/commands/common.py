@@ -74,12 +74,16 @@ class Job:
                     on_record=on_record,
                 )
         finally:
-            for used in self.used:
-                closing = used.close() if used else None
-                if asyncio.iscoroutine(closing):
-                    await closing
+            await self.close()
         self._report(outcome)
         return outcome
+
+    async def close(self) -> None:
+        """Closes the models and the grader; a grader's closing is not asynchronous."""
+        for used in self.used:
+            closing = used.close() if used else None
+            if asyncio.iscoroutine(closing):
+                await closing
 
     def _report(self, outcome: Outcome) -> None:
         if outcome.rejected:

@@ -119,10 +119,7 @@ def _audit(job: Job, scorer: pipeline.Scorer, teachers: Input, matcher: Matcher,
         try:
             return await Audit(matcher.judge, matcher.threshold, seed=seed).run(walks)
         finally:
-            for used in job.used:
-                closing = used.close() if used else None
-                if asyncio.iscoroutine(closing):
-                    await closing
+            await job.close()
 
     findings = asyncio.run(go())
     for finding in findings:

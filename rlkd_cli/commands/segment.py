@@ -65,7 +65,7 @@ def segment(
     }
     inputs, batches = rows.input(source, PathRecord), batch.options(out.output)
     ledger = budget.ledger([model, *([checker] if checker else [])])
-    job = Job("segment", inputs, settings, out, run, IN_BATCHES if batches else models.concurrency, ledger=ledger)
+    job = Job("segment", inputs, settings, out, run, ledger=ledger)
     if run.dry_run:
 
         def calls(raw: Raw) -> list[Call]:
@@ -79,7 +79,7 @@ def segment(
         return job.dry_run(calls)
     writer = models.open(model, batches)
     judge = models.open(checker, batches) if checker else None
-    job.used, job.concurrency = [writer, judge], job.concurrency if batches else models.in_flight(writer)
+    job.used, job.concurrency = [writer, judge], IN_BATCHES if batches else models.in_flight(writer)
     finish(job.run(Segmenter(writer, Sampling(temperature, top_p, max_tokens, seed), prompt, judge, max_attempts)))
 
 
@@ -116,11 +116,10 @@ def sample(
         "seed": seed,
     }
     inputs, batches = rows.input(source, Problem, copies=n), batch.options(out.output)
-    concurrency = IN_BATCHES if batches else models.concurrency
-    job = Job("sample", inputs, settings, out, run, concurrency, ledger=budget.ledger([model]), grows="n")
+    job = Job("sample", inputs, settings, out, run, ledger=budget.ledger([model]), grows="n")
     if run.dry_run:
         name = model + "#batch" * batch.batch
         return job.dry_run(lambda raw: [Call(name, len(question(raw, ask.prompt_template)), max_tokens / 2, max_tokens)])
     writer = models.open(model, batches)
-    job.used, job.concurrency = [writer], job.concurrency if batches else models.in_flight(writer)
+    job.used, job.concurrency = [writer], IN_BATCHES if batches else models.in_flight(writer)
     finish(job.run(Sampler(writer, Sampling(temperature, top_p, max_tokens, seed), ask.prompt_template, ask.system)))

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from rlkd_cli.errors import RecordError, RlkdError
-from rlkd_cli.metering import Bill, Spent, cost
+from rlkd_cli.metering import Bill, add, cost
 
 
 class BudgetReached(RlkdError):
@@ -28,18 +28,14 @@ class Ledger:
 
     def carry_over(self, bill: Bill, rejects: Counter[str]) -> None:
         """What earlier sittings of the same run spent."""
-        self.charge(bill)
+        add(self.bill, bill)
         self.rejects += rejects
         self.requests_before = self.requests
-
-    def charge(self, bill: Bill) -> None:
-        for model, spent in bill.items():
-            self.bill[model] = self.bill.get(model, Spent()).plus(spent)
 
     def settle(self, bill: Bill, error: RecordError | None) -> None:
         """A record is done."""
         self.done += 1
-        self.charge(bill)
+        add(self.bill, bill)
         if error:
             self.rejects[error.code] += 1
 
