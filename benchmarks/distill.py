@@ -41,10 +41,15 @@ def plain(data: str, steps: int) -> None:
     def outcome(completions, answer, **kwargs) -> list[float]:
         texts = [c if isinstance(c, str) else c[0]["content"] for c in completions]
         boxes = [re.findall(r"\\boxed\{(.*?)\}", text) for text in texts]
-        return [float(bool(box) and box[-1] == right) for box, right in zip(boxes, answer, strict=True)]
+        return [
+            float(bool(box) and box[-1] == right) for box, right in zip(boxes, answer, strict=True)
+        ]
 
     records = [json.loads(line) for line in open(data)]
-    rows = [{"prompt": [{"role": "user", "content": r["problem"]}], "answer": r["answer"]} for r in records]
+    rows = [
+        {"prompt": [{"role": "user", "content": r["problem"]}], "answer": r["answer"]}
+        for r in records
+    ]
     trainer = GRPOTrainer(
         model=str(BASE),
         reward_funcs=outcome,
@@ -103,25 +108,61 @@ def rlkd(folder: Path, name: str, steps: int, *flags: str) -> tuple[list[float],
         "--temperature",
         "1",
     ]
-    command += ["--max-tokens", str(TOKENS), "--learning-rate", "1e-5", "--max-grad-norm", "1", "--save-steps", "1000", "-q"]
-    command += ["--no-gradient-checkpointing", "--prompt-template", "{problem}", "--max-reward-failures", "1", *flags]
+    command += [
+        "--max-tokens",
+        str(TOKENS),
+        "--learning-rate",
+        "1e-5",
+        "--max-grad-norm",
+        "1",
+        "--save-steps",
+        "1000",
+        "-q",
+    ]
+    command += [
+        "--no-gradient-checkpointing",
+        "--prompt-template",
+        "{problem}",
+        "--max-reward-failures",
+        "1",
+        *flags,
+    ]
     subprocess.run(command, check=True)
     entries = [json.loads(line) for line in open(folder / name / "metrics.jsonl")]
     entries = [entry for entry in entries if "loss" in entry][1:]
-    parts = {key: statistics.mean(e[key] for e in entries) for key in entries[0] if key.startswith("seconds_")}
+    parts = {
+        key: statistics.mean(e[key] for e in entries)
+        for key in entries[0]
+        if key.startswith("seconds_")
+    }
     return [entry["step_time"] for entry in entries], parts
 
 
-def show(name: str, seconds: list[float], against: float | None = None, parts: dict[str, float] | None = None) -> float:
+def show(
+    name: str,
+    seconds: list[float],
+    against: float | None = None,
+    parts: dict[str, float] | None = None,
+) -> float:
     middle = statistics.median(seconds)
-    print(f"{name:42} {middle:6.3f} s a step" + (f"  {middle / against:5.3f} x plain" if against else ""))
+    print(
+        f"{name:42} {middle:6.3f} s a step"
+        + (f"  {middle / against:5.3f} x plain" if against else "")
+    )
     if parts:
-        print("    " + ", ".join(f"{part.removeprefix('seconds_')} {value:.3f}" for part, value in parts.items()))
+        print(
+            "    "
+            + ", ".join(
+                f"{part.removeprefix('seconds_')} {value:.3f}" for part, value in parts.items()
+            )
+        )
     return middle
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--steps", type=int, default=12)
     parser.add_argument("--plain", help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -131,10 +172,32 @@ if __name__ == "__main__":
     os.environ.update(HF_HUB_OFFLINE="1", TOKENIZERS_PARALLELISM="false")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        world = [sys.executable, ROOT / "examples/tiny/world.py", "--out", folder, "--train", 200, "--test", 1, "--gsrm", 1]
+        world = [
+            sys.executable,
+            ROOT / "examples/tiny/world.py",
+            "--out",
+            folder,
+            "--train",
+            200,
+            "--test",
+            1,
+            "--gsrm",
+            1,
+        ]
         subprocess.run(list(map(str, world)), check=True)
-        alone = [sys.executable, __file__, "--steps", str(options.steps), "--plain", f"{folder}/teacher.jsonl"]
-        seconds = json.loads(subprocess.run(alone, stdout=subprocess.PIPE, text=True, check=True).stdout.strip().split("\n")[-1])
+        alone = [
+            sys.executable,
+            __file__,
+            "--steps",
+            str(options.steps),
+            "--plain",
+            f"{folder}/teacher.jsonl",
+        ]
+        seconds = json.loads(
+            subprocess.run(alone, stdout=subprocess.PIPE, text=True, check=True)
+            .stdout.strip()
+            .split("\n")[-1]
+        )
         bare = show("plain TRL GRPO", seconds)
         seconds, parts = rlkd(folder, "grpo", options.steps, "--method", "grpo")
         show("rlkd distill --method grpo", seconds, bare, parts)

@@ -19,16 +19,16 @@ import time
 from pathlib import Path
 
 from rlkd_cli.console import RunView
-from rlkd_cli.jsonl import Input
 from rlkd_cli.models import Sampling, open_model, user
-from rlkd_cli.models.hf_engine import encode_chat
-from rlkd_cli.output import open_output
+from rlkd_cli.models.hf import encode_chat
 from rlkd_cli.pipeline.evaluate import Evaluator
-from rlkd_cli.pipeline.grading import Grader
 from rlkd_cli.pipeline.ledger import Ledger
 from rlkd_cli.pipeline.run import run
 from rlkd_cli.pipeline.sample import Sampler, draw_seed, question
-from rlkd_cli.records import Task
+from rlkd_cli.records.read import Input
+from rlkd_cli.records.schema import Task
+from rlkd_cli.records.write import open_output
+from rlkd_cli.reward.grading import Grader
 
 ROOT = Path(__file__).parents[1]
 BASE = ROOT / "examples/tiny/base"
@@ -59,12 +59,16 @@ def bare(model, requests: list[tuple[list[int], object]]) -> int:
     for number, (ids, parameters) in enumerate(requests):
         engine.add_request(f"bare-{number}", {"prompt_token_ids": ids}, parameters)
     while engine.has_unfinished_requests():
-        tokens += sum(len(output.outputs[0].token_ids) for output in engine.step() if output.finished)
+        tokens += sum(
+            len(output.outputs[0].token_ids) for output in engine.step() if output.finished
+        )
     return tokens
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--questions", type=int, default=64)
     parser.add_argument("--runs", type=int, default=16)
     parser.add_argument("--tokens", type=int, default=64)
@@ -72,7 +76,9 @@ if __name__ == "__main__":
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         counts = ["--train", "1", "--gsrm", "1", "--test", str(options.questions)]
-        subprocess.run([sys.executable, ROOT / "examples/tiny/world.py", "--out", name, *counts], check=True)
+        subprocess.run(
+            [sys.executable, ROOT / "examples/tiny/world.py", "--out", name, *counts], check=True
+        )
         with contextlib.redirect_stdout(sys.stderr):
             model = open_model(f"vllm/{BASE}")
         source = Input(f"{name}/test.jsonl", Task, copies=options.runs)
@@ -82,18 +88,24 @@ if __name__ == "__main__":
         tokenizer, requests = AutoTokenizer.from_pretrained(BASE), []
         for raw in (item.raw for item in source):
             own = Sampling(0.6, 0.95, options.tokens, draw_seed(0, raw["id"], raw["sample"]))
-            requests.append((encode_chat(tokenizer, user(question(raw, TEMPLATE))), model._params(own, 10_000)))
+            requests.append(
+                (encode_chat(tokenizer, user(question(raw, TEMPLATE))), model._params(own, 10_000))
+            )
         seconds: dict[str, list[float]] = {"bare": [], "rlkd": []}
         tokens = set()
         for _ in range(options.rounds + 1):
             for side in seconds:
                 started = time.perf_counter()
                 tokens.add(
-                    bare(model, requests) if side == "bare" else with_rlkd(model, source, sampling, Path(name, "out.jsonl"))
+                    bare(model, requests)
+                    if side == "bare"
+                    else with_rlkd(model, source, sampling, Path(name, "out.jsonl"))
                 )
                 seconds[side].append(time.perf_counter() - started)
     asyncio.run(model.close())  # its thread keeps standard output from vLLM, and from us
-    print(f"{len(requests)} requests of up to {options.tokens} tokens; tokens written, every time: {tokens}")
+    print(
+        f"{len(requests)} requests of up to {options.tokens} tokens; tokens written, every time: {tokens}"
+    )
     pairs = list(zip(seconds["rlkd"], seconds["bare"], strict=True))[1:]  # the first round warms up
     print("rlkd / bare, s: " + ", ".join(f"{a:.2f} / {b:.2f}" for a, b in pairs))
     ratio = statistics.median(seconds["rlkd"][1:]) / statistics.median(seconds["bare"][1:])

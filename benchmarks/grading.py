@@ -13,7 +13,7 @@ import time
 import math_verify
 
 from rlkd_cli.core.grade import extract_answer
-from rlkd_cli.pipeline.grading import Grader
+from rlkd_cli.reward.grading import Grader
 
 HOSTILE = [
     r"9^{9^{9^9}}",
@@ -51,7 +51,10 @@ def ours(pairs: list[tuple[str, str]], timeout: float, workers: int) -> tuple[fl
     grader = Grader(timeout, workers)
 
     async def go() -> list[str]:
-        return [grade.verdict for grade in await asyncio.gather(*(grader.grade(*pair) for pair in pairs))]
+        return [
+            grade.verdict
+            for grade in await asyncio.gather(*(grader.grade(*pair) for pair in pairs))
+        ]
 
     started = time.perf_counter()
     verdicts = asyncio.run(go())
@@ -61,7 +64,9 @@ def ours(pairs: list[tuple[str, str]], timeout: float, workers: int) -> tuple[fl
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("samples")
     parser.add_argument("--answers", type=int, default=8000)
     options = parser.parse_args()
@@ -75,13 +80,20 @@ if __name__ == "__main__":
         f"{len(pairs)} answers: plain math-verify {len(pairs) / alone:.0f}/s, rlkd {len(pairs) / together:.0f}/s with {workers} workers"
     )
     print(f"ratio {alone / together:.2f}; verdicts that differ: {len(differ)}")
-    for i in sorted({(extract_answer(*pairs[i]), pairs[i][1], theirs[i], mine[i]) for i in differ}, key=str)[:10]:
+    for i in sorted(
+        {(extract_answer(*pairs[i]), pairs[i][1], theirs[i], mine[i]) for i in differ}, key=str
+    )[:10]:
         print("  ", i)
     count, timeout = len(pairs) // 100, 2.0
-    mixed = pairs + [(f"\\boxed{{{HOSTILE[i % len(HOSTILE)]} + {i}}}", r"\frac{1}{7}") for i in range(count)]
+    mixed = pairs + [
+        (f"\\boxed{{{HOSTILE[i % len(HOSTILE)]} + {i}}}", r"\frac{1}{7}") for i in range(count)
+    ]
     seconds, verdicts = ours(mixed, timeout, workers)
     bound = together + count * timeout / workers
-    kinds = {verdict: verdicts[len(pairs) :].count(verdict) for verdict in sorted(set(verdicts[len(pairs) :]))}
+    kinds = {
+        verdict: verdicts[len(pairs) :].count(verdict)
+        for verdict in sorted(set(verdicts[len(pairs) :]))
+    }
     same = verdicts[: len(pairs)] == mine
     print(
         f"with {count} hostile answers: {seconds:.1f} s, bound {bound:.1f} s (count x time-out / workers more); {kinds}; others the same: {same}"

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from rlkd_cli.training.gsrm_data import Example
+from rlkd_cli.training.gsrm.data import Example
 
 BASE = Path(__file__).parents[1] / "examples/tiny/base"
 
@@ -52,7 +52,13 @@ def examples(count: int, prompt: int, reply: int) -> list[Example]:
 def worker(kind: str, model: str, size: int, steps: int, prompt: int, reply: int) -> None:
     """One training in this process; prints tokens per second, without the first step, and the peak memory it added."""
     import torch
-    from transformers import AutoModelForCausalLM, PrinterCallback, ProgressCallback, TrainerCallback, TrainingArguments
+    from transformers import (
+        AutoModelForCausalLM,
+        PrinterCallback,
+        ProgressCallback,
+        TrainerCallback,
+        TrainingArguments,
+    )
 
     from rlkd_cli.training.common import quiet_libraries
 
@@ -79,24 +85,31 @@ def worker(kind: str, model: str, size: int, steps: int, prompt: int, reply: int
         "bf16": False,
         "logging_steps": 1,
     }
-    settings |= {"optim": "sgd"} if "large" in model else {}  # AdamW's state would hide what the logits need
+    settings |= (
+        {"optim": "sgd"} if "large" in model else {}
+    )  # AdamW's state would hide what the logits need
     if kind == "plain":
         from datasets import Dataset
         from trl import SFTConfig, SFTTrainer
 
-        rows = [{"input_ids": e.ids.tolist(), "labels": np.where(e.roles >= 0, e.ids, -100).tolist()} for e in data]
+        rows = [
+            {"input_ids": e.ids.tolist(), "labels": np.where(e.roles >= 0, e.ids, -100).tolist()}
+            for e in data
+        ]
         from transformers import AutoTokenizer
 
         trainer = SFTTrainer(
             model=loaded,
-            args=SFTConfig(**settings, dataset_kwargs={"skip_prepare_dataset": True}, max_length=None),
+            args=SFTConfig(
+                **settings, dataset_kwargs={"skip_prepare_dataset": True}, max_length=None
+            ),
             train_dataset=Dataset.from_list(rows),
             processing_class=AutoTokenizer.from_pretrained(BASE),
         )
     else:
         from rlkd_cli.models.labelled_head import LabelledHead
-        from rlkd_cli.training.gsrm import BalanceCallback, StructuredTrainer
-        from rlkd_cli.training.gsrm_data import collate
+        from rlkd_cli.training.gsrm.data import collate
+        from rlkd_cli.training.gsrm.trainer import BalanceCallback, StructuredTrainer
 
         trainer = StructuredTrainer(
             (kind,),
@@ -117,25 +130,34 @@ def worker(kind: str, model: str, size: int, steps: int, prompt: int, reply: int
     print(json.dumps({"speed": speed, "memory": added}))
 
 
-def table(title: str, model: Path, size: int, steps: int, prompt: int, reply: int, repeats: int) -> None:
+def table(
+    title: str, model: Path, size: int, steps: int, prompt: int, reply: int, repeats: int
+) -> None:
     print(f"{title}: batches of {size} x {prompt + reply} tokens, {reply} of them the reply")
     best: dict[str, dict] = {}
     for _ in range(repeats):
         for kind in ("plain", "meta", "solving", "mixed"):
             words = [kind, str(model), *map(str, (size, steps, prompt, reply))]
             out = subprocess.run(
-                [sys.executable, __file__, "--worker", *words], stdout=subprocess.PIPE, text=True, check=True
+                [sys.executable, __file__, "--worker", *words],
+                stdout=subprocess.PIPE,
+                text=True,
+                check=True,
             ).stdout
             found = json.loads(out.strip().split("\n")[-1])
             if kind not in best or found["speed"] > best[kind]["speed"]:
                 best[kind] = found
     for kind, found in best.items():
         ratio = found["speed"] / best["plain"]["speed"]
-        print(f"  {kind:8} {found['speed']:8.0f} tokens/s  {ratio:5.2f} x plain  {found['memory']:6} MiB above the loaded model")
+        print(
+            f"  {kind:8} {found['speed']:8.0f} tokens/s  {ratio:5.2f} x plain  {found['memory']:6} MiB above the loaded model"
+        )
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--large", action="store_true")
     parser.add_argument("--tokens", type=int, default=2048, help="of the large model's sequences")
     parser.add_argument("--worker", nargs=6, help=argparse.SUPPRESS)
@@ -145,6 +167,14 @@ if __name__ == "__main__":
     elif options.large:
         with tempfile.TemporaryDirectory() as name:
             prompt, reply = options.tokens * 3 // 4, options.tokens // 4
-            table("Qwen2.5-0.5B's shape, random weights", make_large(Path(name)), 1, 3, prompt, reply, 1)
+            table(
+                "Qwen2.5-0.5B's shape, random weights",
+                make_large(Path(name)),
+                1,
+                3,
+                prompt,
+                reply,
+                1,
+            )
     else:
         table("tiny base model", BASE, 16, 30, 64, 64, 3)

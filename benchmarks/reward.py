@@ -22,12 +22,16 @@ from rlkd_cli import prompts
 from rlkd_cli.core.reward import Verdict, structured_reward
 from rlkd_cli.core.steps import PARTS, StepText
 from rlkd_cli.models import HttpOptions, open_model
-from rlkd_cli.pipeline.grading import Grader
-from rlkd_cli.pipeline.judges import ModelJudge
-from rlkd_cli.pipeline.matcher import Matcher, Strategy, VerdictCache
+from rlkd_cli.reward.grading import Grader
+from rlkd_cli.reward.judges import ModelJudge
+from rlkd_cli.reward.matcher import Matcher, Strategy, VerdictCache
 
 LATENCY, PAIRS, STEPS = 0.05, 64, 12
-MATCH = {"meta_reasoning": 0.85, "sub_problem": 0.8, "answer": 0.7}  # ours: "a realistic share of matches"
+MATCH = {
+    "meta_reasoning": 0.85,
+    "sub_problem": 0.8,
+    "answer": 0.7,
+}  # ours: "a realistic share of matches"
 
 Pair = tuple[list[StepText], list[StepText]]
 
@@ -37,7 +41,12 @@ def make_pairs(count: int) -> list[Pair]:
     rng = random.Random(0)
 
     def student(pair: int, i: int) -> StepText:
-        return StepText(*[f"student {part} {i} of {pair}{'' if rng.random() < MATCH[part] else ' ~'}" for part in PARTS])
+        return StepText(
+            *[
+                f"student {part} {i} of {pair}{'' if rng.random() < MATCH[part] else ' ~'}"
+                for part in PARTS
+            ]
+        )
 
     return [
         (
@@ -58,8 +67,12 @@ def naive(url: str, pairs: list[Pair]) -> tuple[float, int, int]:
         calls.append(1)
         if not hasattr(mine, "connection"):
             mine.connection = http.client.HTTPConnection(address.hostname or "", address.port)
-        body = json.dumps({"model": model, "messages": [{"role": "user", "content": text}], "max_tokens": 4})
-        mine.connection.request("POST", f"{address.path}/chat/completions", body, {"Content-Type": "application/json"})
+        body = json.dumps(
+            {"model": model, "messages": [{"role": "user", "content": text}], "max_tokens": 4}
+        )
+        mine.connection.request(
+            "POST", f"{address.path}/chat/completions", body, {"Content-Type": "application/json"}
+        )
         return str(json.load(mine.connection.getresponse())["choices"][0]["message"]["content"])
 
     def one(pair: Pair) -> tuple[float, int]:
@@ -97,7 +110,9 @@ class Counting:
         return await self._judge.ask(*question)  # type: ignore[arg-type]
 
 
-def ours(url: str, pairs: list[Pair], strategy: Strategy, cache: VerdictCache) -> tuple[float, int, int, list[float]]:
+def ours(
+    url: str, pairs: list[Pair], strategy: Strategy, cache: VerdictCache
+) -> tuple[float, int, int, list[float]]:
     async def go() -> tuple[float, int, int, list[float]]:
         model = open_model(url, HttpOptions(concurrency=4096))
         judge = Counting(ModelJudge(model, Grader()))
@@ -124,19 +139,27 @@ def against_a_server(folder: Path) -> None:
         eager = ours(url, pairs, "eager", VerdictCache())
         warm = ours(url, pairs, "lazy", VerdictCache(folder / "verdicts.db"))
         assert lazy[3] == eager[3] == warm[3]
-        rows += [("b. lazy", *lazy[:3]), ("c. eager", *eager[:3]), ("d. lazy, warm cache", *warm[:3])]
+        rows += [
+            ("b. lazy", *lazy[:3]),
+            ("c. eager", *eager[:3]),
+            ("d. lazy, warm cache", *warm[:3]),
+        ]
     print(f"{PAIRS} pairs of {STEPS} steps, a judge of {LATENCY * 1000:.0f} ms")
     for name, seconds, calls, trips in rows:
-        print(f"{name:22} {seconds:7.3f} s  {calls:5d} calls  {trips:3d} round trips  {rows[0][1] / seconds:7.1f} x")
+        print(
+            f"{name:22} {seconds:7.3f} s  {calls:5d} calls  {trips:3d} round trips  {rows[0][1] / seconds:7.1f} x"
+        )
     bound = 1.3 * lazy[2] * LATENCY
-    print(f"lazy against its bound of 1.3 x round trips x latency = {bound:.3f} s: {lazy[0] / bound:.2f}")
+    print(
+        f"lazy against its bound of 1.3 x round trips x latency = {bound:.3f} s: {lazy[0] / bound:.2f}"
+    )
 
 
 def from_the_cache(count: int = 100_000) -> None:
     """In a process of its own, for its memory: one command over files, with all verdicts cached."""
     script = (
         "import asyncio, time, resource, reward, tempfile, pathlib\n"
-        "from rlkd_cli.pipeline.matcher import Matcher, VerdictCache\n"
+        "from rlkd_cli.reward.matcher import Matcher, VerdictCache\n"
         "class Judge:\n"
         "    name = 'known'\n"
         "    def settle(self, *question): return None\n"
@@ -152,10 +175,16 @@ def from_the_cache(count: int = 100_000) -> None:
         "print(asyncio.run(go()), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)\n"
     )
     out = subprocess.run(
-        [sys.executable, "-c", script], cwd=Path(__file__).parent, capture_output=True, text=True, check=True
+        [sys.executable, "-c", script],
+        cwd=Path(__file__).parent,
+        capture_output=True,
+        text=True,
+        check=True,
     ).stdout
     seconds, memory = out.split()
-    print(f"{count:,} pairs with verdicts cached: {count / float(seconds):,.0f} pairs/s, peak memory {memory} MiB")
+    print(
+        f"{count:,} pairs with verdicts cached: {count / float(seconds):,.0f} pairs/s, peak memory {memory} MiB"
+    )
 
 
 if __name__ == "__main__":

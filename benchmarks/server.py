@@ -47,17 +47,26 @@ async def main(latency: float, places: int) -> None:
                 length = int(head.partition(b"content-length:")[2].split(b"\r\n")[0] or 0)
                 body = await reader.readexactly(length)
                 if head.startswith(b"get"):
-                    answer = {"object": "list", "data": [{"id": "m", "object": "model", "created": 0, "owned_by": "x"}]}
+                    answer = {
+                        "object": "list",
+                        "data": [{"id": "m", "object": "model", "created": 0, "owned_by": "x"}],
+                    }
                 else:
                     async with gate:
                         await asyncio.sleep(latency)
                     message = {"role": "assistant", "content": reply(json.loads(body))}
                     answer = {"id": "x", "object": "chat.completion", "created": 0, "model": "m"}
                     answer["choices"] = [{"index": 0, "finish_reason": "stop", "message": message}]
-                    answer["usage"] = {"prompt_tokens": length // 4, "completion_tokens": 30, "total_tokens": 30 + length // 4}
+                    answer["usage"] = {
+                        "prompt_tokens": length // 4,
+                        "completion_tokens": 30,
+                        "total_tokens": 30 + length // 4,
+                    }
                 data = json.dumps(answer).encode()
                 writer.write(
-                    b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(data) + data
+                    b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
+                    % len(data)
+                    + data
                 )
                 await writer.drain()
         except (asyncio.IncompleteReadError, ConnectionError):

@@ -38,9 +38,14 @@ def _version(value: bool) -> None:
 
 @app.callback()
 def root(
-    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
     config: Annotated[
-        Path | None, typer.Option("--config", metavar="FILE", help="Options from this file instead of ./rlkd.toml.")
+        Path | None,
+        typer.Option(
+            "--config", metavar="FILE", help="Options from this file instead of ./rlkd.toml."
+        ),
     ] = None,
     debug: Annotated[bool, typer.Option("--debug", help="Show Python tracebacks.")] = False,
 ) -> None:
@@ -64,7 +69,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     debug = "--debug" in arguments[:4]
     command = get_command(app)
     try:
-        result = command.main(arguments, prog_name="rlkd", standalone_mode=False, default_map=config_defaults(arguments))
+        result = command.main(
+            arguments,
+            prog_name="rlkd",
+            standalone_mode=False,
+            default_map=config_defaults(arguments),
+        )
         sys.stdout.flush()
         if result == INTERRUPTED:  # Typer's word for a KeyboardInterrupt
             console.interrupted()
@@ -102,7 +112,9 @@ def config_defaults(arguments: Sequence[str]) -> dict[str, Any]:
         tables = tomllib.loads(file.read_text("utf-8"))
     except tomllib.TOMLDecodeError as error:
         raise UsageError(f"{file}: {error}") from None
-    commands: dict[str, Any] = {name: command for name, command in get_command(app).commands.items()}  # type: ignore[attr-defined]
+    commands: dict[str, Any] = {
+        name: command for name, command in get_command(app).commands.items()
+    }  # type: ignore[attr-defined]
     defaults: dict[str, Any] = {}
     for name, table in tables.items():
         if name not in commands or not isinstance(table, dict):
@@ -111,7 +123,9 @@ def config_defaults(arguments: Sequence[str]) -> dict[str, Any]:
         for option in table:
             if option.replace("_", "-") not in options and option not in options.values():
                 raise UsageError(f"{file}: [{name}] {option}: no such option")
-        defaults[name] = {options.get(option.replace("_", "-"), option): value for option, value in table.items()}
+        defaults[name] = {
+            options.get(option.replace("_", "-"), option): value for option, value in table.items()
+        }
     return defaults
 
 

@@ -6,14 +6,23 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Self
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeRemainingColumn,
+)
 from rich.table import Table
 from rich.text import Text
 
 from rlkd_cli.pipeline.ledger import Ledger
 
 err = Console(stderr=True, highlight=False)
-IS_FIRST = os.environ.get("RANK", "0") == "0"  # of several processes that a launcher started, only one talks
+IS_FIRST = (
+    os.environ.get("RANK", "0") == "0"
+)  # of several processes that a launcher started, only one talks
 PLAIN_INTERVAL = 10.0  # seconds between progress lines where standard error is no terminal
 
 
@@ -27,7 +36,9 @@ def message(text: str, style: str | None = None) -> None:
 def interrupted() -> None:
     """What is left after an interrupt; of several processes, their launcher says so."""
     if "RANK" not in os.environ:
-        message("interrupted; what is finished is kept: run the same command again to go on", "yellow")
+        message(
+            "interrupted; what is finished is kept: run the same command again to go on", "yellow"
+        )
 
 
 def table(title: str, rows: Iterable[Sequence[str]], header: Sequence[str] = ()) -> None:
@@ -35,7 +46,9 @@ def table(title: str, rows: Iterable[Sequence[str]], header: Sequence[str] = ())
     rows = list(rows)
     grid = Table(title=title, title_justify="left", show_header=bool(header))
     for number in range(len(header) or (len(rows[0]) if rows else 1)):
-        grid.add_column(header[number] if header else "", justify="left" if number == 0 else "right")
+        grid.add_column(
+            header[number] if header else "", justify="left" if number == 0 else "right"
+        )
     for row in rows:
         grid.add_row(*map(Text, row))
     if IS_FIRST:
@@ -48,7 +61,10 @@ def bars(title: str, rows: Sequence[tuple[str, float]], width: int = 40) -> None
     if err.is_terminal and rows:
         table(
             title,
-            [(name, ("▇" * round(width * value / most)).ljust(width), f"{value:.3f}") for name, value in rows],
+            [
+                (name, ("▇" * round(width * value / most)).ljust(width), f"{value:.3f}")
+                for name, value in rows
+            ],
             ("", "", ""),
         )
 
@@ -61,8 +77,15 @@ class View:
         self.count, self._printed = 0, time.monotonic()
         self._rich: Progress | None = None
         if err.is_terminal and not self.quiet:
-            columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-            self._rich = Progress(*columns, TimeRemainingColumn(), TextColumn("{task.fields[note]}"), console=err)
+            columns = (
+                SpinnerColumn(),
+                TextColumn("{task.description}"),
+                BarColumn(),
+                MofNCompleteColumn(),
+            )
+            self._rich = Progress(
+                *columns, TimeRemainingColumn(), TextColumn("{task.fields[note]}"), console=err
+            )
             self._task = self._rich.add_task(title, total=total, note="")
 
     def __enter__(self) -> Self:
@@ -81,7 +104,9 @@ class View:
             self._rich.update(self._task, completed=count, total=self.total, note=note)
         elif not self.quiet and time.monotonic() - self._printed >= PLAIN_INTERVAL:
             self._printed = time.monotonic()
-            message(f"{self.title}: {count}{f'/{self.total}' if self.total else ''} {note}".rstrip())
+            message(
+                f"{self.title}: {count}{f'/{self.total}' if self.total else ''} {note}".rstrip()
+            )
 
 
 class RunView(View):
@@ -98,7 +123,9 @@ def training_view(title: str, quiet: bool, names: Sequence[str]) -> tuple[View, 
 
     def show(entry: dict[str, Any]) -> None:
         notes = [
-            f"{name} {entry[name]:.3g}" if isinstance(entry[name], float) else str(entry[name]) for name in names if name in entry
+            f"{name} {entry[name]:.3g}" if isinstance(entry[name], float) else str(entry[name])
+            for name in names
+            if name in entry
         ]
         if notes:
             view.update(entry["step"], entry.get("of"), ", ".join(notes))

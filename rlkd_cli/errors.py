@@ -9,7 +9,10 @@ RlkdError                 anything that ends a command with a message and no tra
 RecordError               one record could not be done: it becomes a reject, the command goes on
 """
 
-REJECTED, INTERRUPTED = 3, 130  # exit statuses: done but for some records; stopped, with what is finished kept
+REJECTED, INTERRUPTED = (
+    3,
+    130,
+)  # exit statuses: done but for some records; stopped, with what is finished kept
 
 
 class RlkdError(Exception):

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from rlkd_cli.errors import UsageError
-from rlkd_cli.records import Raw
+from rlkd_cli.records.schema import Raw
 
 
 def _panels(count: int) -> tuple[Any, Any]:
@@ -14,7 +14,9 @@ def _panels(count: int) -> tuple[Any, Any]:
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
 
-    figure, panels = plt.subplots(1, count, figsize=(3.8 * count, 3.2), layout="constrained", squeeze=False)
+    figure, panels = plt.subplots(
+        1, count, figsize=(3.8 * count, 3.2), layout="constrained", squeeze=False
+    )
     for axes in panels[0]:
         axes.grid(alpha=0.3)
     return figure, panels[0]
@@ -40,14 +42,24 @@ def plot_diversity(curves: Mapping[str, Sequence[Raw]], file: Path) -> None:
     figure, axes = _axes("Diversity of reasoning paths", "step", "diversity D")
     for name, records in curves.items():
         steps = [r["step"] for r in records]
-        axes.plot(steps, [r["diversity"] for r in records], marker="o", markersize=3, label=Path(name).stem)
-        axes.fill_between(steps, [r["ci_low"] for r in records], [r["ci_high"] for r in records], alpha=0.2)
+        axes.plot(
+            steps,
+            [r["diversity"] for r in records],
+            marker="o",
+            markersize=3,
+            label=Path(name).stem,
+        )
+        axes.fill_between(
+            steps, [r["ci_low"] for r in records], [r["ci_high"] for r in records], alpha=0.2
+        )
     axes.xaxis.get_major_locator().set_params(integer=True)
     axes.legend()
     _save(figure, file)
 
 
-def plot_training(runs: Mapping[str, Sequence[Raw]], names: Sequence[str], file: Path, smooth: int = 1) -> None:
+def plot_training(
+    runs: Mapping[str, Sequence[Raw]], names: Sequence[str], file: Path, smooth: int = 1
+) -> None:
     """Metrics over training steps, a panel a metric and a line a run (Figure 3); means over `smooth` steps."""
     figure, panels = _panels(len(names))
     for axes, name in zip(panels, names, strict=True):
@@ -55,20 +67,29 @@ def plot_training(runs: Mapping[str, Sequence[Raw]], names: Sequence[str], file:
             points = [(entry["step"], entry[name]) for entry in entries if name in entry]
             if points:
                 values = [value for _, value in points]
-                means = [sum(values[max(0, i - smooth + 1) : i + 1]) / min(i + 1, smooth) for i in range(len(values))]
+                means = [
+                    sum(values[max(0, i - smooth + 1) : i + 1]) / min(i + 1, smooth)
+                    for i in range(len(values))
+                ]
                 axes.plot([step for step, _ in points], means, label=run)
         axes.set(title=name.replace("_", " "), xlabel="step")
     panels[0].legend()
     _save(figure, file)
 
 
-def plot_pass_at_k(curves: Mapping[str, Sequence[tuple[int, float, float, float]]], file: Path) -> None:
+def plot_pass_at_k(
+    curves: Mapping[str, Sequence[tuple[int, float, float, float]]], file: Path
+) -> None:
     """pass@k over k with its interval, one line a file."""
     figure, axes = _axes("pass@k", "k", "share of questions")
     for name, points in curves.items():
         ks = [point[0] for point in points]
-        axes.plot(ks, [point[1] for point in points], marker="o", markersize=3, label=Path(name).stem)
-        axes.fill_between(ks, [point[2] for point in points], [point[3] for point in points], alpha=0.2)
+        axes.plot(
+            ks, [point[1] for point in points], marker="o", markersize=3, label=Path(name).stem
+        )
+        axes.fill_between(
+            ks, [point[2] for point in points], [point[3] for point in points], alpha=0.2
+        )
     axes.set_xscale("log", base=2)
     axes.xaxis.set_major_formatter("{x:.0f}")
     axes.set_ylim(0, 1)
@@ -92,8 +113,15 @@ def plot_capability(records: Sequence[Raw], file: Path) -> None:
     figure, panels = _panels(2)
     for axes, name in zip(panels, ("accuracy", "capability"), strict=True):
         for shift, when in ((-0.2, "before"), (0.2, "after")):
-            axes.bar([i + shift for i in range(len(records))], [r[f"{name}_{when}"] for r in records], 0.4, label=when)
-        axes.set_xticks(range(len(records)), [f"{r['bin']}\nn = {r['questions']}" for r in records], fontsize=6)
+            axes.bar(
+                [i + shift for i in range(len(records))],
+                [r[f"{name}_{when}"] for r in records],
+                0.4,
+                label=when,
+            )
+        axes.set_xticks(
+            range(len(records)), [f"{r['bin']}\nn = {r['questions']}" for r in records], fontsize=6
+        )
         axes.set(title=name, xlabel="success rate before", ylim=(0, 1.05))
     panels[0].legend()
     _save(figure, file)

@@ -11,8 +11,12 @@ from pathlib import Path
 
 import pytest
 
-os.environ.update(HF_HUB_OFFLINE="1", HF_HUB_DISABLE_TELEMETRY="1", TOKENIZERS_PARALLELISM="false", COLUMNS="200")
-os.environ.update(VLLM_NO_USAGE_STATS="1", VLLM_CPU_KVCACHE_SPACE="1", VLLM_ENABLE_V1_MULTIPROCESSING="0")
+os.environ.update(
+    HF_HUB_OFFLINE="1", HF_HUB_DISABLE_TELEMETRY="1", TOKENIZERS_PARALLELISM="false", COLUMNS="200"
+)
+os.environ.update(
+    VLLM_NO_USAGE_STATS="1", VLLM_CPU_KVCACHE_SPACE="1", VLLM_ENABLE_V1_MULTIPROCESSING="0"
+)
 os.environ.update(TORCH_COMPILE_DISABLE="1", VLLM_LOGGING_LEVEL="ERROR")
 for name in [name for name in os.environ if name.startswith("RLKD_") or name.endswith("_API_KEY")]:
     del os.environ[name]
@@ -38,7 +42,9 @@ class Result:
 
 
 @pytest.fixture
-def rlkd(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., Result]:
+def rlkd(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> Callable[..., Result]:
     """Runs `rlkd ARGS` in a folder of its own, with `stdin` as standard input."""
     monkeypatch.chdir(tmp_path)
 
@@ -68,7 +74,9 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A few problems, teacher's paths and segmentations of the tiny world."""
     folder = tmp_path_factory.mktemp("world")
     counts = ["--train", "16", "--test", "4", "--gsrm", "32"]
-    subprocess.run([sys.executable, ROOT / "examples/tiny/world.py", "--out", folder, *counts], check=True)
+    subprocess.run(
+        [sys.executable, ROOT / "examples/tiny/world.py", "--out", folder, *counts], check=True
+    )
     return folder
 
 
@@ -82,7 +90,11 @@ def read(path: Path) -> list[dict]:
 
 
 def step(text: str, answer: str = "1") -> dict:
-    return {"meta_reasoning": f"Choose {text}.", "sub_problem": f"What is {text}?", "answer": answer}
+    return {
+        "meta_reasoning": f"Choose {text}.",
+        "sub_problem": f"What is {text}?",
+        "answer": answer,
+    }
 
 
 def segmentation(identity: object, *steps: dict, **more: object) -> dict:

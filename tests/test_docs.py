@@ -26,9 +26,18 @@ def test_every_command_is_in_the_readme_and_every_option_has_help(rlkd, name: st
 
 
 def test_the_pipe_on_the_first_screen_prints_what_the_readme_says() -> None:
-    command, shown = re.search(r"```sh\n(rlkd segment examples/readme.*?)\n```\n\n```text\n(.*?)```", README, re.DOTALL).groups()  # type: ignore[union-attr]
+    command, shown = re.search(
+        r"```sh\n(rlkd segment examples/readme.*?)\n```\n\n```text\n(.*?)```", README, re.DOTALL
+    ).groups()  # type: ignore[union-attr]
     command = command.replace("rlkd ", f"{sys.executable} -m rlkd_cli ")
-    result = subprocess.run(command, shell=True, cwd=ROOT, env={**os.environ, "COLUMNS": "100"}, capture_output=True, text=True)
+    result = subprocess.run(
+        command,
+        shell=True,
+        cwd=ROOT,
+        env={**os.environ, "COLUMNS": "100"},
+        capture_output=True,
+        text=True,
+    )
     assert result.stderr == shown
     assert '"reward": 1.25' in result.stdout
 
@@ -39,14 +48,26 @@ def test_version(rlkd) -> None:
 
 
 def test_a_usage_error_is_one_line_with_status_2(rlkd) -> None:
-    for words in (["score", "x"], ["nonsense"], ["segment", "x", "--no-such-option"], ["eval", "--k", "0", "--bench", "x"]):
+    for words in (
+        ["score", "x"],
+        ["nonsense"],
+        ["segment", "x", "--no-such-option"],
+        ["eval", "--k", "0", "--bench", "x"],
+    ):
         result = rlkd(*words)
         assert (result.status, result.out) == (2, "") and len(result.err.strip().splitlines()) == 1
-    assert rlkd("segment", "no-such-file.jsonl", "--model", "http://127.0.0.1:1/v1#m", "--no-verify").status == 2
+    assert (
+        rlkd(
+            "segment", "no-such-file.jsonl", "--model", "http://127.0.0.1:1/v1#m", "--no-verify"
+        ).status
+        == 2
+    )
 
 
 def test_options_come_from_flag_environment_and_file_in_that_order(rlkd, monkeypatch) -> None:
-    Path("in.jsonl").write_text('{"id": 1, "problem": "p", "path": "\\\\boxed{1}", "answer": "1"}\n')
+    Path("in.jsonl").write_text(
+        '{"id": 1, "problem": "p", "path": "\\\\boxed{1}", "answer": "1"}\n'
+    )
     Path("rlkd.toml").write_text('[eval]\nsamples = "in.jsonl"\nk = 3\n')
     assert "pass@3" in rlkd("eval", "--quiet").err
     monkeypatch.setenv("RLKD_EVAL_K", "2")

@@ -11,7 +11,9 @@ from rlkd_cli.errors import ModelError
 from rlkd_cli.models.embedders import SentenceEmbedder
 from tests.conftest import BASE, segmentation, step, write
 
-pytestmark = pytest.mark.skipif(find_spec("sentence_transformers") is None, reason="no sentence-transformers installed")
+pytestmark = pytest.mark.skipif(
+    find_spec("sentence_transformers") is None, reason="no sentence-transformers installed"
+)
 
 
 @pytest.fixture(scope="module")
@@ -23,8 +25,15 @@ def folder(tmp_path_factory) -> Path:
 
     torch.manual_seed(0)
     folder = tmp_path_factory.mktemp("embedder")
-    sizes = {"hidden_size": 64, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2}
-    Qwen2Model(Qwen2Config(vocab_size=2000, num_key_value_heads=2, **sizes)).save_pretrained(folder / "backbone")
+    sizes = {
+        "hidden_size": 64,
+        "intermediate_size": 64,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 2,
+    }
+    Qwen2Model(Qwen2Config(vocab_size=2000, num_key_value_heads=2, **sizes)).save_pretrained(
+        folder / "backbone"
+    )
     tokenizer = AutoTokenizer.from_pretrained(BASE)
     tokenizer.pad_token = tokenizer.pad_token or tokenizer.eos_token
     tokenizer.save_pretrained(folder / "backbone")
@@ -47,10 +56,15 @@ def test_the_papers_embedder_sees_both_directions(folder) -> None:
     import torch
 
     def first_token(name: str, text: str) -> torch.Tensor:
-        return SentenceEmbedder(name)._model.encode(text, output_value="token_embeddings")[0].float()
+        return (
+            SentenceEmbedder(name)._model.encode(text, output_value="token_embeddings")[0].float()
+        )
 
     papers = copy(folder, "gte-Qwen2-7B-instruct")
-    apart = [(first_token(name, "a = 3") - first_token(name, "a = 4")).abs().max() for name in (str(folder / "plain"), papers)]
+    apart = [
+        (first_token(name, "a = 3") - first_token(name, "a = 4")).abs().max()
+        for name in (str(folder / "plain"), papers)
+    ]
     assert apart[0] == 0 and apart[1] > 0
 
 
@@ -60,10 +74,25 @@ def test_a_model_with_code_of_its_own_is_refused(folder) -> None:
 
 
 def test_diversity_and_the_embedding_judge_with_a_real_embedder(rlkd, folder) -> None:
-    records = [segmentation(1, step("a"), sample=0), segmentation(1, step("eggs = 4", "2"), sample=1)]
+    records = [
+        segmentation(1, step("a"), sample=0),
+        segmentation(1, step("eggs = 4", "2"), sample=1),
+    ]
     same = [segmentation(1, step("a"), sample=0), segmentation(1, step("a"), sample=1)]
     name = str(folder / "plain")
-    measured = [rlkd("diversity", write(Path("in.jsonl"), r), "--embedder", name, "-q").records for r in (records, same)]
+    measured = [
+        rlkd("diversity", write(Path("in.jsonl"), r), "--embedder", name, "-q").records
+        for r in (records, same)
+    ]
     assert measured[0][0]["diversity"] > measured[1][0]["diversity"] == pytest.approx(1, abs=1e-5)
-    scored = rlkd("score", write(Path("t.jsonl"), same[:1]), "in.jsonl", "--judge", "embedding", "--embedder", name, "-q")
+    scored = rlkd(
+        "score",
+        write(Path("t.jsonl"), same[:1]),
+        "in.jsonl",
+        "--judge",
+        "embedding",
+        "--embedder",
+        name,
+        "-q",
+    )
     assert [record["reward"] for record in scored.records] == [1.0, 1.0]

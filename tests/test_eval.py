@@ -15,7 +15,14 @@ QUESTION = "eggs = 3. cups = eggs + 4. What is cups?"
 def samples(rights: dict[str, list[int]], **more: object) -> list[dict]:
     """Paths with a right or wrong answer, by question."""
     return [
-        {"id": name, "sample": i, "problem": "p", "answer": "7", "path": f"\\boxed{{{7 if right else i + 10}}}", **more}
+        {
+            "id": name,
+            "sample": i,
+            "problem": "p",
+            "answer": "7",
+            "path": f"\\boxed{{{7 if right else i + 10}}}",
+            **more,
+        }
         for name, row in rights.items()
         for i, right in enumerate(row)
     ]
@@ -31,8 +38,12 @@ def test_metrics_by_hand(rlkd) -> None:
     write(Path("s.jsonl"), samples({"a": [1, 0, 1, 0], "b": [0, 0, 0, 0], "c": [1, 1, 1, 1]}))
     found = json.loads(rlkd("eval", "--samples", "s.jsonl", "--k", "2", "--json").out)
     assert found["pass@1"] == 0.5 and found["pass@1 over the first 1"] == pytest.approx(2 / 3)
-    assert found["pass@2"] == pytest.approx((5 / 6 + 0 + 1) / 3) and found["any of the first 2"] == pytest.approx(2 / 3)
-    assert found["majority vote"] == pytest.approx(2 / 3)  # 7 is a's most frequent answer: the wrong ones all differ
+    assert found["pass@2"] == pytest.approx((5 / 6 + 0 + 1) / 3) and found[
+        "any of the first 2"
+    ] == pytest.approx(2 / 3)
+    assert found["majority vote"] == pytest.approx(
+        2 / 3
+    )  # 7 is a's most frequent answer: the wrong ones all differ
     assert found["pass@1 standard error"] == pytest.approx(0.5 / 3**0.5)
 
 
@@ -44,7 +55,9 @@ def test_two_files_are_compared_question_by_question(rlkd) -> None:
     assert found["B - A"] == pytest.approx((1 + 0.5 - 1 + 0.5) / 4)
     # the differences in runs are 2, 1, -2, 1: of 16 sign patterns, |sum| >= 2 in 12
     assert found["p value"] == pytest.approx(12 / 16)
-    assert [q["id"] for q in found["gained"]] == ["1", "4"] and [q["id"] for q in found["lost"]] == ["3"]
+    assert [q["id"] for q in found["gained"]] == ["1", "4"] and [
+        q["id"] for q in found["lost"]
+    ] == ["3"]
     assert "gained" in rlkd("eval", "--compare", a, b).err
     assert rlkd("eval", "--compare", a, b, "--bench", "x.jsonl").status == 2
 
@@ -57,9 +70,14 @@ def test_an_exact_p_value_is_that_of_all_sign_patterns() -> None:
 
     draws = random.Random(0)
     for _ in range(50):
-        counts = [((draws.randint(0, 4), 4), (draws.randint(0, 6), 6)) for _ in range(draws.randint(1, 9))]
+        counts = [
+            ((draws.randint(0, 4), 4), (draws.randint(0, 6), 6)) for _ in range(draws.randint(1, 9))
+        ]
         steps = [3 * a - 2 * b for (a, _), (b, _) in counts]
-        sums = [sum(s * d for s, d in zip(signs, steps, strict=True)) for signs in itertools.product((1, -1), repeat=len(steps))]
+        sums = [
+            sum(s * d for s, d in zip(signs, steps, strict=True))
+            for signs in itertools.product((1, -1), repeat=len(steps))
+        ]
         expected = sum(abs(total) >= abs(sum(steps)) for total in sums) / len(sums)
         assert sign_flip_p_value(counts) == pytest.approx(expected)
 
@@ -70,8 +88,12 @@ def test_runs_are_added_to_a_finished_file(rlkd, server) -> None:
     command = ["eval", "--bench", "bench.jsonl", "--model", server.url, "-o", "out.jsonl", "-q"]
     assert rlkd(*command, "--runs", "2").status == 0
     assert rlkd(*command, "--runs", "6", "--k", "4").status == 0
-    assert len(server.requests) == 18 and len({request["seed"] for request in server.requests}) == 18
-    assert [(r["id"], r["sample"]) for r in read(Path("out.jsonl"))] == [(i, k) for i in range(3) for k in range(6)]
+    assert (
+        len(server.requests) == 18 and len({request["seed"] for request in server.requests}) == 18
+    )
+    assert [(r["id"], r["sample"]) for r in read(Path("out.jsonl"))] == [
+        (i, k) for i in range(3) for k in range(6)
+    ]
 
 
 def test_checkpoints_are_evaluated_each(rlkd) -> None:
@@ -80,34 +102,80 @@ def test_checkpoints_are_evaluated_each(rlkd) -> None:
     for file in BASE.iterdir():
         shutil.copy(file, "run")
     write(Path("bench.jsonl"), [{"id": 1, "problem": QUESTION, "answer": "7"}])
-    flags = ["--k", "2", "--max-tokens", "32", "--prompt-template", "{problem}", "-o", "out.jsonl", "--json", "--plot", "p.svg"]
+    flags = [
+        "--k",
+        "2",
+        "--max-tokens",
+        "32",
+        "--prompt-template",
+        "{problem}",
+        "-o",
+        "out.jsonl",
+        "--json",
+        "--plot",
+        "p.svg",
+    ]
     result = rlkd("eval", "--bench", "bench.jsonl", "--checkpoints", "run", *flags)
-    assert result.status == 0 and [record["checkpoint"] for record in result.records] == ["5", "10", "final"]
+    assert result.status == 0 and [record["checkpoint"] for record in result.records] == [
+        "5",
+        "10",
+        "final",
+    ]
     assert read(Path("out.5.jsonl"))[0]["path"] == read(Path("out.10.jsonl"))[0]["path"]
     assert Path("p.svg").stat().st_size > 2000
 
 
 def test_hostile_answers_cost_nobody_else(rlkd) -> None:
-    hostile = ["9^{9^{9^9}}", "1" * 100_000, "{" * 300, r"\int_0^1 x^{99} \sin(x^{77}) dx", r"\prod_{k=1}^{999} \Gamma(k)"]
+    hostile = [
+        "9^{9^{9^9}}",
+        "1" * 100_000,
+        "{" * 300,
+        r"\int_0^1 x^{99} \sin(x^{77}) dx",
+        r"\prod_{k=1}^{999} \Gamma(k)",
+    ]
     records = samples({f"q{i}": [1] for i in range(40)})
     records += [
-        {"id": f"h{i}", "problem": "p", "answer": r"\frac{1}{3}", "path": f"\\boxed{{{h}}}"} for i, h in enumerate(hostile)
+        {"id": f"h{i}", "problem": "p", "answer": r"\frac{1}{3}", "path": f"\\boxed{{{h}}}"}
+        for i, h in enumerate(hostile)
     ]
-    result = rlkd("eval", "--samples", write(Path("s.jsonl"), records), "--grade-timeout", "1", "-q")
+    result = rlkd(
+        "eval", "--samples", write(Path("s.jsonl"), records), "--grade-timeout", "1", "-q"
+    )
     assert result.status == 0 and sum(record["correct"] for record in result.records) == 40
-    assert {record["verdict"] for record in result.records[40:]} <= {"wrong", "no_answer", "timeout", "unparsable"}
+    assert {record["verdict"] for record in result.records[40:]} <= {
+        "wrong",
+        "no_answer",
+        "timeout",
+        "unparsable",
+    }
 
 
 def test_several_files_share_a_plot(rlkd) -> None:
     a = graded(rlkd, "a.jsonl", {"1": [0, 1], "2": [1, 0]})
     write(Path("s.jsonl"), samples({"1": [1, 1], "2": [1, 0]}))
     for ending in ("png", "svg", "pdf"):
-        assert rlkd("eval", "--samples", "s.jsonl", "--k", "2", "--with", a, "--plot", f"p.{ending}", "-q").status == 0
+        assert (
+            rlkd(
+                "eval",
+                "--samples",
+                "s.jsonl",
+                "--k",
+                "2",
+                "--with",
+                a,
+                "--plot",
+                f"p.{ending}",
+                "-q",
+            ).status
+            == 0
+        )
         assert Path(f"p.{ending}").stat().st_size > 2000
     assert rlkd("eval", "--samples", "s.jsonl", "--plot", "p.nonsense", "-q").status == 2
 
 
-def test_benchmarks_are_found_in_a_folder_and_prompts_are_shown(rlkd, monkeypatch, tmp_path) -> None:
+def test_benchmarks_are_found_in_a_folder_and_prompts_are_shown(
+    rlkd, monkeypatch, tmp_path
+) -> None:
     monkeypatch.setenv("RLKD_BENCH_DIR", str(tmp_path))
     write(tmp_path / "aime24.jsonl", [{"id": "1", "problem": "What is 3 + 4?", "answer": "007"}])
     shown = rlkd("eval", "--bench", "aime24", "--show-prompt").err
@@ -117,15 +185,34 @@ def test_benchmarks_are_found_in_a_folder_and_prompts_are_shown(rlkd, monkeypatc
 
 
 def test_capability_by_bins_of_the_success_rate_before(rlkd) -> None:
-    before = graded(rlkd, "a.jsonl", {"1": [0] * 4, "2": [1, 0, 0, 0], "3": [1, 1, 1, 0], "4": [0] * 4}, tokens=10)
-    after = graded(rlkd, "b.jsonl", {"1": [0] * 4, "2": [0] * 4, "3": [1] * 4, "4": [1, 0, 0, 0]}, tokens=30)
+    before = graded(
+        rlkd,
+        "a.jsonl",
+        {"1": [0] * 4, "2": [1, 0, 0, 0], "3": [1, 1, 1, 0], "4": [0] * 4},
+        tokens=10,
+    )
+    after = graded(
+        rlkd, "b.jsonl", {"1": [0] * 4, "2": [0] * 4, "3": [1] * 4, "4": [1, 0, 0, 0]}, tokens=30
+    )
     result = rlkd("capability", before, after, "--plot", "p.png")
     bins = {record["bin"]: record for record in result.records}
     assert list(bins) == ["never solved", "(0.2, 0.4]", "(0.6, 0.8]", "all"]
     never, whole = bins["never solved"], bins["all"]
-    assert (never["questions"], never["accuracy_after"], never["capability_after"]) == (2, 0.125, 0.5)
-    assert (whole["gained"], whole["lost"], whole["length_before"], whole["length_after"]) == (["4"], ["2"], 10, 30)
-    assert whole["never_solved_bound"] == pytest.approx(1 - 0.05**0.25) and Path("p.png").stat().st_size > 5000
+    assert (never["questions"], never["accuracy_after"], never["capability_after"]) == (
+        2,
+        0.125,
+        0.5,
+    )
+    assert (whole["gained"], whole["lost"], whole["length_before"], whole["length_after"]) == (
+        ["4"],
+        ["2"],
+        10,
+        30,
+    )
+    assert (
+        whole["never_solved_bound"] == pytest.approx(1 - 0.05**0.25)
+        and Path("p.png").stat().st_size > 5000
+    )
     assert rlkd("capability", before, after, "--k", "5").status == 2
 
 
@@ -141,7 +228,12 @@ def test_capability_counts_reflection_and_the_base_models_likelihood(rlkd, base)
     assert (whole["reflections_before"], whole["reflections_after"]) == (0, 3)
     assert whole["likelihood_after"] < whole["likelihood_before"] < 0
     Path("words.txt").write_text("# mine\nfirst\n")
-    assert rlkd("capability", "a.jsonl", "b.jsonl", "--keywords", "words.txt").records[-1]["reflections_before"] == 1
+    assert (
+        rlkd("capability", "a.jsonl", "b.jsonl", "--keywords", "words.txt").records[-1][
+            "reflections_before"
+        ]
+        == 1
+    )
 
 
 def test_likelihood_is_that_of_the_whole_softmax(base) -> None:
@@ -151,19 +243,28 @@ def test_likelihood_is_that_of_the_whole_softmax(base) -> None:
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     from rlkd_cli.models import user
-    from rlkd_cli.models.hf_engine import HfModel, encode_chat
+    from rlkd_cli.models.hf import HfModel, encode_chat
 
-    tokenizer, model = AutoTokenizer.from_pretrained(base), AutoModelForCausalLM.from_pretrained(base)
+    tokenizer, model = (
+        AutoTokenizer.from_pretrained(base),
+        AutoModelForCausalLM.from_pretrained(base),
+    )
     engine = HfModel(base)
     texts = ["First cups: 3 + 4 = 7.", "eggs"]
 
     async def go() -> list[float]:
-        return list(await asyncio.gather(*(engine.log_likelihood(user(QUESTION), text) for text in texts)))
+        return list(
+            await asyncio.gather(*(engine.log_likelihood(user(QUESTION), text) for text in texts))
+        )
 
     for text, found in zip(texts, asyncio.run(go()), strict=True):
         start = encode_chat(tokenizer, user(QUESTION))
         ids = torch.tensor([start + tokenizer(text, add_special_tokens=False)["input_ids"]])
-        logps = model(ids).logits.log_softmax(-1)[0, len(start) - 1 : -1].gather(1, ids[0, len(start) :, None])
+        logps = (
+            model(ids)
+            .logits.log_softmax(-1)[0, len(start) - 1 : -1]
+            .gather(1, ids[0, len(start) :, None])
+        )
         assert found == pytest.approx(float(logps.mean().detach()), abs=1e-4)
 
 
@@ -179,9 +280,15 @@ def test_diversity_of_several_files_with_questions_left_out(rlkd) -> None:
     flags = ["--embedder", "lexical", "--with", "same.jsonl", "--plot", "p.pdf"]
     result = rlkd("diversity", "mixed.jsonl", *flags)
     first = result.records[0]
-    assert len(result.records) == 1 and (first["questions"], first["left_out"], first["paths"]) == (1, 1, 2)
+    assert len(result.records) == 1 and (first["questions"], first["left_out"], first["paths"]) == (
+        1,
+        1,
+        2,
+    )
     assert first["diversity"] == pytest.approx(2**0.5) and Path("p.pdf").stat().st_size > 2000
-    assert rlkd("diversity", "same.jsonl", "--embedder", "lexical").records[0]["diversity"] == pytest.approx(1.0)
+    assert rlkd("diversity", "same.jsonl", "--embedder", "lexical").records[0][
+        "diversity"
+    ] == pytest.approx(1.0)
 
 
 def test_a_table_is_made_anew_by_the_same_settings_only(rlkd) -> None:
@@ -193,11 +300,18 @@ def test_a_table_is_made_anew_by_the_same_settings_only(rlkd) -> None:
     assert other.status == 2 and "seed" in other.err
     assert rlkd(*command, "--seed", "1", "--overwrite").status == 0
     Path("mine.jsonl").write_text("precious\n")
-    assert rlkd(*command[:-2], "mine.jsonl").status == 2 and Path("mine.jsonl").read_text() == "precious\n"
+    assert (
+        rlkd(*command[:-2], "mine.jsonl").status == 2
+        and Path("mine.jsonl").read_text() == "precious\n"
+    )
 
 
 def test_a_finished_grading_is_shown_again(rlkd) -> None:
     write(Path("s.jsonl"), samples({"a": [1, 0]}))
     command = ["eval", "--samples", "s.jsonl", "-o", "out.jsonl"]
     first, again = rlkd(*command), rlkd(*command)
-    assert (first.status, again.status) == (0, 0) and "pass@1" in again.err and len(read(Path("out.jsonl"))) == 2
+    assert (
+        (first.status, again.status) == (0, 0)
+        and "pass@1" in again.err
+        and len(read(Path("out.jsonl"))) == 2
+    )

@@ -16,25 +16,56 @@ def test_every_command_of_the_papers_run_is_accepted(tmp_path, monkeypatch) -> N
     rlkd = tmp_path / "rlkd"
     rlkd.write_text(f'#!/bin/sh\nexec {sys.executable} -m rlkd_cli "$@"\n')
     rlkd.chmod(0o755)
-    names = {"DRY": "--dry-run", "THOUGHTS": paths, "OPENR1": paths, "PAIRS": pairs, "MATH_FILE": bench}
-    names |= {"BENCH": bench, "GPQA": bench, "MATH": bench, "PATH": f"{tmp_path}:{os.environ['PATH']}", "PYTHONPATH": ROOT}
+    names = {
+        "DRY": "--dry-run",
+        "THOUGHTS": paths,
+        "OPENR1": paths,
+        "PAIRS": pairs,
+        "MATH_FILE": bench,
+    }
+    names |= {
+        "BENCH": bench,
+        "GPQA": bench,
+        "MATH": bench,
+        "PATH": f"{tmp_path}:{os.environ['PATH']}",
+        "PYTHONPATH": ROOT,
+    }
     environment = {**os.environ, **{name: str(value) for name, value in names.items()}}
     command = ["bash", str(ROOT / "examples/paper.sh"), str(tmp_path / "run")]
     result = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True)
     assert result.returncode == 0, result.stderr[-2000:]
-    assert result.stderr.count("(dry run)") == 1 + 1 + 1 + 4 + 12 + 2 and not (tmp_path / "run").exists()
+    assert (
+        result.stderr.count("(dry run)") == 1 + 1 + 1 + 4 + 12 + 2
+        and not (tmp_path / "run").exists()
+    )
 
 
 def test_select_takes_what_is_least_like_the_test_set(rlkd) -> None:
-    write(Path("bench.jsonl"), [{"id": "t", "problem": "How many red marbles are in the bag?", "answer": "4"}])
+    write(
+        Path("bench.jsonl"),
+        [{"id": "t", "problem": "How many red marbles are in the bag?", "answer": "4"}],
+    )
     texts = [
         "How many red marbles are in the bag today?",
         "Solve x^2 = 9.",
         "Find the area of the circle.",
         "How many blue marbles?",
     ]
-    write(Path("pool.jsonl"), [{"id": i, "problem": text, "note": i} for i, text in enumerate(texts)])
-    result = rlkd("select", "pool.jsonl", "--away-from", "bench.jsonl", "-n", "2", "--embedder", "lexical", "-o", "out.jsonl")
+    write(
+        Path("pool.jsonl"), [{"id": i, "problem": text, "note": i} for i, text in enumerate(texts)]
+    )
+    result = rlkd(
+        "select",
+        "pool.jsonl",
+        "--away-from",
+        "bench.jsonl",
+        "-n",
+        "2",
+        "--embedder",
+        "lexical",
+        "-o",
+        "out.jsonl",
+    )
     chosen = read(Path("out.jsonl"))
     assert result.status == 0 and [(r["id"], r["note"]) for r in chosen] == [(1, 1), (2, 2)]
     assert chosen[0]["similarity"] < 0.1 and "2 records chosen" in result.err

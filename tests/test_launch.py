@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from rlkd_cli.errors import UsageError
-from rlkd_cli.training.launch import launcher
+from rlkd_cli.training.launcher import launcher
 from tests.conftest import ROOT, read
 
 BASE = str(ROOT / "examples/tiny/base")
@@ -23,14 +23,20 @@ def environment() -> dict[str, str]:
 
 def run(*words: object, cwd: Path) -> subprocess.CompletedProcess:
     command = [sys.executable, "-m", "rlkd_cli", *map(str, words)]
-    return subprocess.run(command, cwd=cwd, env=environment(), capture_output=True, text=True, timeout=300)
+    return subprocess.run(
+        command, cwd=cwd, env=environment(), capture_output=True, text=True, timeout=300
+    )
 
 
 def test_what_is_launched(monkeypatch) -> None:
     monkeypatch.delenv("RANK", raising=False)
     assert launcher(None, None, ["x"], True) is None and launcher(None, 1, ["x"], False) is None
     on_cpu = launcher(None, 2, ["train-gsrm", "in"], False)
-    assert on_cpu is not None and on_cpu[-4:] == ["-m", "rlkd_cli", "train-gsrm", "in"] and on_cpu[0] == "torch.distributed.run"
+    assert (
+        on_cpu is not None
+        and on_cpu[-4:] == ["-m", "rlkd_cli", "train-gsrm", "in"]
+        and on_cpu[0] == "torch.distributed.run"
+    )
     shipped = launcher("fsdp2", 8, ["x"], True)
     assert shipped is not None and shipped[-5:-2] == ["--num_processes", "8", "-m"]
     assert Path(shipped[shipped.index("--config_file") + 1]).is_file()
@@ -53,7 +59,16 @@ def metrics(folder: Path) -> list[dict]:
     return [entry for entry in read(folder / "metrics.jsonl") if "loss" in entry]
 
 
-GSRM = ["--model", BASE, "--learning-rate", "1e-3", "--no-gradient-checkpointing", "--alpha", "2", "-q"]
+GSRM = [
+    "--model",
+    BASE,
+    "--learning-rate",
+    "1e-3",
+    "--no-gradient-checkpointing",
+    "--alpha",
+    "2",
+    "-q",
+]
 
 
 def test_two_processes_train_a_gsrm_as_one_does_and_end_with_its_status(tmp_path, world) -> None:
@@ -65,13 +80,17 @@ def test_two_processes_train_a_gsrm_as_one_does_and_end_with_its_status(tmp_path
     two = run("train-gsrm", *flags, cwd=tmp_path)
     assert (one.returncode, two.returncode) == (3, 3), two.stderr[-2000:]
     assert read(tmp_path / "one/rejects.jsonl") == read(tmp_path / "two/rejects.jsonl")
-    assert "Traceback" not in two.stderr and run("train-gsrm", *flags, cwd=tmp_path).returncode == 3  # finished before
+    assert (
+        "Traceback" not in two.stderr and run("train-gsrm", *flags, cwd=tmp_path).returncode == 3
+    )  # finished before
     first, second = metrics(tmp_path / "one"), metrics(tmp_path / "two")
     assert len(first) == len(second) == 9
     for a, b in zip(first, second, strict=True):
         for name in ("loss_meta", "loss_solving", "a", "b"):
             assert a[name] == pytest.approx(b[name], rel=2e-3), (a["step"], name)
-    checks = [json.loads((tmp_path / name / "held_out.json").read_text()) for name in ("one", "two")]
+    checks = [
+        json.loads((tmp_path / name / "held_out.json").read_text()) for name in ("one", "two")
+    ]
     assert checks[0] == pytest.approx(checks[1], abs=0.2) and len(checks[1]) == 6
     assert (tmp_path / "two/gsrm.json").exists() and (tmp_path / "two/model.safetensors").exists()
 
@@ -79,32 +98,82 @@ def test_two_processes_train_a_gsrm_as_one_does_and_end_with_its_status(tmp_path
 def test_two_processes_that_are_interrupted_end_like_undisturbed_ones(tmp_path, world) -> None:
     from safetensors.torch import load_file
 
-    words = ["train-gsrm", world / "gsrm.jsonl", *GSRM, "--batch-size", 2, "--accumulation", 1, "--num-processes", 2]
+    words = [
+        "train-gsrm",
+        world / "gsrm.jsonl",
+        *GSRM,
+        "--batch-size",
+        2,
+        "--accumulation",
+        1,
+        "--num-processes",
+        2,
+    ]
     command = [sys.executable, "-m", "rlkd_cli", *map(str, words), "-o", "stopped"]
     process = subprocess.Popen(
-        command, cwd=tmp_path, env=environment(), stderr=subprocess.PIPE, text=True, start_new_session=True
+        command,
+        cwd=tmp_path,
+        env=environment(),
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
     )
     log = tmp_path / "stopped/metrics.jsonl"
     while process.poll() is None and not (log.exists() and log.read_text().count("\n") >= 3):
         time.sleep(0.02)
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does: the launcher and both processes
     said = process.communicate(timeout=90)[1]
-    assert process.returncode == 130 and said.count("same command again") == 1 and "Traceback" not in said, said
-    assert any(1 <= int(folder.name.split("-")[1]) < 24 for folder in (tmp_path / "stopped").glob("checkpoint-*"))
+    assert (
+        process.returncode == 130
+        and said.count("same command again") == 1
+        and "Traceback" not in said
+    ), said
+    assert any(
+        1 <= int(folder.name.split("-")[1]) < 24
+        for folder in (tmp_path / "stopped").glob("checkpoint-*")
+    )
     for folder in ("stopped", "whole"):
         done = run(*words, "-o", folder, cwd=tmp_path)
         assert done.returncode == 0, done.stderr[-2000:]
-    ours, theirs = (load_file(tmp_path / folder / "model.safetensors") for folder in ("whole", "stopped"))
+    ours, theirs = (
+        load_file(tmp_path / folder / "model.safetensors") for folder in ("whole", "stopped")
+    )
     assert all(bool((ours[name] == theirs[name]).all()) for name in ours)
 
 
 def test_a_process_that_fails_gives_the_command_its_status(tmp_path, world) -> None:
-    failed = run("train-gsrm", world / "gsrm.jsonl", "-o", "x", "--model", "no/such", "--num-processes", 2, "-q", cwd=tmp_path)
-    assert failed.returncode == 1 and "no/such: cannot be loaded" in failed.stderr and "Traceback" not in failed.stderr
+    failed = run(
+        "train-gsrm",
+        world / "gsrm.jsonl",
+        "-o",
+        "x",
+        "--model",
+        "no/such",
+        "--num-processes",
+        2,
+        "-q",
+        cwd=tmp_path,
+    )
+    assert (
+        failed.returncode == 1
+        and "no/such: cannot be loaded" in failed.stderr
+        and "Traceback" not in failed.stderr
+    )
 
 
 def test_two_processes_distil_with_the_same_rewards_as_one(tmp_path, world) -> None:
-    flags = ["--student", BASE, "--gsrm", f"hf/{BASE}", "--judge", "exact", "--gsrm-max-tokens", 64, "--max-reward-failures", 1]
+    flags = [
+        "--student",
+        BASE,
+        "--gsrm",
+        f"hf/{BASE}",
+        "--judge",
+        "exact",
+        "--gsrm-max-tokens",
+        64,
+        "--max-reward-failures",
+        1,
+    ]
     flags += [
         "--steps",
         2,
@@ -120,9 +189,28 @@ def test_two_processes_distil_with_the_same_rewards_as_one(tmp_path, world) -> N
         "--sample-every",
         1,
     ]
-    flags += ["--no-gradient-checkpointing", "--prompt-template", "{problem}", "--learning-rate", "1e-5"]
-    one = run("distill", world / "teacher.jsonl", "-o", "one", *flags, "--batch-size", 8, cwd=tmp_path)
-    two = run("distill", world / "teacher.jsonl", "-o", "two", *flags, "--batch-size", 4, "--num-processes", 2, cwd=tmp_path)
+    flags += [
+        "--no-gradient-checkpointing",
+        "--prompt-template",
+        "{problem}",
+        "--learning-rate",
+        "1e-5",
+    ]
+    one = run(
+        "distill", world / "teacher.jsonl", "-o", "one", *flags, "--batch-size", 8, cwd=tmp_path
+    )
+    two = run(
+        "distill",
+        world / "teacher.jsonl",
+        "-o",
+        "two",
+        *flags,
+        "--batch-size",
+        4,
+        "--num-processes",
+        2,
+        cwd=tmp_path,
+    )
     assert (one.returncode, two.returncode) == (0, 0), two.stderr[-2000:]
     for a, b in zip(metrics(tmp_path / "one"), metrics(tmp_path / "two"), strict=True):
         for name in ("total_reward", "outcome_reward", "structured_reward"):
@@ -165,6 +253,17 @@ assert all(abs(a - b) < 1e-4 for a, b in zip(whole, parts)) and whole[0] != whol
 
 def test_the_labelled_head_works_on_a_sharded_model(tmp_path) -> None:
     (tmp_path / "sharded.py").write_text(SHARDED)
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", "sharded.py", BASE]
-    done = subprocess.run(command, cwd=tmp_path, env=environment(), capture_output=True, text=True, timeout=300)
+    command = [
+        sys.executable,
+        "-m",
+        "torch.distributed.run",
+        "--standalone",
+        "--nproc_per_node",
+        "2",
+        "sharded.py",
+        BASE,
+    ]
+    done = subprocess.run(
+        command, cwd=tmp_path, env=environment(), capture_output=True, text=True, timeout=300
+    )
     assert done.returncode == 0, done.stderr[-2000:]

@@ -50,12 +50,20 @@ def imported(file: Path) -> set[str]:
     found = set()
     for node in ast.walk(ast.parse(file.read_text("utf-8"))):
         if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("rlkd_cli"):
-            names = [f"rlkd_cli.{alias.name}" for alias in node.names] if node.module == "rlkd_cli" else [node.module]
-            found |= {"__init__" if name == "rlkd_cli.__version__" else room(name) for name in names}
+            names = (
+                [f"rlkd_cli.{alias.name}" for alias in node.names]
+                if node.module == "rlkd_cli"
+                else [node.module]
+            )
+            found |= {
+                "__init__" if name == "rlkd_cli.__version__" else room(name) for name in names
+            }
     return found
 
 
-@pytest.mark.parametrize("file", sorted(PACKAGE.rglob("*.py")), ids=lambda f: str(f.relative_to(PACKAGE)))
+@pytest.mark.parametrize(
+    "file", sorted(PACKAGE.rglob("*.py")), ids=lambda f: str(f.relative_to(PACKAGE))
+)
 def test_imports_run_one_way(file: Path) -> None:
     own = file.relative_to(PACKAGE).parts[0].removesuffix(".py")
     allowed = BELOW.get(own)
@@ -68,13 +76,27 @@ def test_the_core_needs_the_standard_library_and_numpy_only() -> None:
             names = [a.name for a in node.names] if isinstance(node, ast.Import) else []
             names += [node.module] if isinstance(node, ast.ImportFrom) and node.module else []
             for name in names:
-                assert name.split(".")[0] in {*sys.stdlib_module_names, "numpy", "rlkd_cli"}, f"{file.name}: {name}"
+                assert name.split(".")[0] in {*sys.stdlib_module_names, "numpy", "rlkd_cli"}, (
+                    f"{file.name}: {name}"
+                )
 
 
 def test_the_command_line_loads_no_heavy_package() -> None:
-    heavy = ("torch", "transformers", "trl", "vllm", "datasets", "matplotlib", "openai", "sklearn", "math_verify")
+    heavy = (
+        "torch",
+        "transformers",
+        "trl",
+        "vllm",
+        "datasets",
+        "matplotlib",
+        "openai",
+        "sklearn",
+        "math_verify",
+    )
     code = f"import sys, rlkd_cli.cli; print([name for name in {heavy} if name in sys.modules])"
-    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    out = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    ).stdout
     assert out.strip() == "[]"
 
 

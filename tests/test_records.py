@@ -11,16 +11,35 @@ TEACHER = [segmentation(1, step("a"), step("b")), segmentation("two", step("a"))
 
 def score(rlkd, student, **options):
     teacher = write(Path("teacher.jsonl"), TEACHER)
-    flags = [word for name, value in options.items() for word in (f"--{name.replace('_', '-')}", value) if value is not True]
+    flags = [
+        word
+        for name, value in options.items()
+        for word in (f"--{name.replace('_', '-')}", value)
+        if value is not True
+    ]
     return rlkd("score", teacher, student, "--judge", "exact", "-q", *flags)
 
 
 def test_a_pipe_carries_records_and_nothing_else(rlkd) -> None:
     student = [segmentation("two", step("a")), segmentation(1, step("a"), step("x"))]
-    result = rlkd("score", write(Path("t.jsonl"), TEACHER), "-", "--judge", "exact", stdin="\n".join(map(json.dumps, student)))
+    result = rlkd(
+        "score",
+        write(Path("t.jsonl"), TEACHER),
+        "-",
+        "--judge",
+        "exact",
+        stdin="\n".join(map(json.dumps, student)),
+    )
     assert result.status == 0
-    assert [(r["id"], r["reward"], r["matched_steps"]) for r in result.records] == [("two", 1.0, 1), (1, 1.0, 1)]
-    assert result.records[1]["verdicts"][1] == {"meta_reasoning": False, "sub_problem": None, "answer": None}
+    assert [(r["id"], r["reward"], r["matched_steps"]) for r in result.records] == [
+        ("two", 1.0, 1),
+        (1, 1.0, 1),
+    ]
+    assert result.records[1]["verdicts"][1] == {
+        "meta_reasoning": False,
+        "sub_problem": None,
+        "answer": None,
+    }
 
 
 @pytest.mark.parametrize(
@@ -28,10 +47,16 @@ def test_a_pipe_carries_records_and_nothing_else(rlkd) -> None:
     [
         ("{broken", "s.jsonl:2: "),
         ("[1]", "s.jsonl:2: "),
-        ('{"id": 1, "steps": [{"meta_reasoning": "m", "sub_problem": 3, "answer": "a"}]}', "s.jsonl:2: steps.0.sub_problem: "),
+        (
+            '{"id": 1, "steps": [{"meta_reasoning": "m", "sub_problem": 3, "answer": "a"}]}',
+            "s.jsonl:2: steps.0.sub_problem: ",
+        ),
         ('{"steps": []}', "s.jsonl:2: id: "),
         ('{"id": true, "steps": []}', "s.jsonl:2: id: "),
-        (json.dumps(segmentation("two", step("a"))), "s.jsonl:2: id: (id, sample) = ('two', 0) occurs twice"),
+        (
+            json.dumps(segmentation("two", step("a"))),
+            "s.jsonl:2: id: (id, sample) = ('two', 0) occurs twice",
+        ),
     ],
 )
 def test_bad_input_stops_with_file_line_and_field(rlkd, line: str, message: str) -> None:
@@ -43,9 +68,13 @@ def test_bad_input_stops_with_file_line_and_field(rlkd, line: str, message: str)
 
 
 def test_skip_invalid_makes_rejects_and_loses_nothing(rlkd) -> None:
-    Path("s.jsonl").write_text(json.dumps(segmentation("two", step("a"))) + '\n{broken\n{"id": 3}\n', "utf-8")
+    Path("s.jsonl").write_text(
+        json.dumps(segmentation("two", step("a"))) + '\n{broken\n{"id": 3}\n', "utf-8"
+    )
     write(Path("t.jsonl"), TEACHER)
-    result = rlkd("score", "t.jsonl", "s.jsonl", "--judge", "exact", "--skip-invalid", "-o", "out.jsonl")
+    result = rlkd(
+        "score", "t.jsonl", "s.jsonl", "--judge", "exact", "--skip-invalid", "-o", "out.jsonl"
+    )
     assert result.status == 3
     assert len(read(Path("out.jsonl"))) == 1
     rejects = read(Path("out.jsonl.rejects.jsonl"))
@@ -58,7 +87,10 @@ def test_an_id_without_a_teacher_is_a_reject(rlkd) -> None:
     write(Path("s.jsonl"), [segmentation("other", step("a"), kept="é")])
     result = rlkd("score", "t.jsonl", "s.jsonl", "--judge", "exact", "--rejects", "r.jsonl")
     assert (result.status, result.out) == (3, "")
-    assert read(Path("r.jsonl"))[0]["error"] == "no_teacher" and read(Path("r.jsonl"))[0]["kept"] == "é"
+    assert (
+        read(Path("r.jsonl"))[0]["error"] == "no_teacher"
+        and read(Path("r.jsonl"))[0]["kept"] == "é"
+    )
 
 
 @pytest.mark.parametrize("name", ["s.jsonl.gz", "s.json", "s.parquet"])
@@ -98,7 +130,12 @@ PUBLISHED = {
         "domain": "biology",
         "answer": "5",
     },
-    "s1k": {"question": "p", "solution": "5", "deepseek_thinking_trajectory": "t", "deepseek_attempt": r"\boxed{5}"},
+    "s1k": {
+        "question": "p",
+        "solution": "5",
+        "deepseek_thinking_trajectory": "t",
+        "deepseek_attempt": r"\boxed{5}",
+    },
     "limo": {"question": "p", "solution": r"\boxed{5}", "answer": "5"},
     "conversations": {
         "conversations": [
@@ -112,10 +149,19 @@ PUBLISHED = {
     },
     "messages": {
         "id": 9,
-        "messages": [{"role": "user", "content": "p"}, {"role": "assistant", "content": r"\boxed{5}"}],
+        "messages": [
+            {"role": "user", "content": "p"},
+            {"role": "assistant", "content": r"\boxed{5}"},
+        ],
         "answer": "5",
     },
-    "paths": {"id": 1, "problem": "p", "answer": "5", "paths": [r"\boxed{5}", "none"], "extra": [1]},
+    "paths": {
+        "id": 1,
+        "problem": "p",
+        "answer": "5",
+        "paths": [r"\boxed{5}", "none"],
+        "extra": [1],
+    },
 }
 
 
@@ -140,15 +186,27 @@ def test_map_renames_columns(rlkd) -> None:
 
 
 def test_limit_and_shard_choose_records(rlkd) -> None:
-    write(Path("in.jsonl"), [{"id": i, "problem": "p", "path": r"\boxed{1}", "answer": "1"} for i in range(5)])
-    ids = [r["id"] for shard in ("1/2", "2/2") for r in rlkd("eval", "--samples", "in.jsonl", "--shard", shard, "-q").records]
+    write(
+        Path("in.jsonl"),
+        [{"id": i, "problem": "p", "path": r"\boxed{1}", "answer": "1"} for i in range(5)],
+    )
+    ids = [
+        r["id"]
+        for shard in ("1/2", "2/2")
+        for r in rlkd("eval", "--samples", "in.jsonl", "--shard", shard, "-q").records
+    ]
     assert sorted(ids) == [0, 1, 2, 3, 4]
-    assert [r["id"] for r in rlkd("eval", "--samples", "in.jsonl", "--limit", "2").records] == [0, 1]
+    assert [r["id"] for r in rlkd("eval", "--samples", "in.jsonl", "--limit", "2").records] == [
+        0,
+        1,
+    ]
     assert rlkd("eval", "--samples", "in.jsonl", "--shard", "3/2").status == 2
 
 
 def test_pass_at_k_and_its_refusal(rlkd) -> None:
-    write(Path("in.jsonl"), [{"id": 1, "problem": "p", "answer": "5", "paths": [r"\boxed{5}", "x"]}])
+    write(
+        Path("in.jsonl"), [{"id": 1, "problem": "p", "answer": "5", "paths": [r"\boxed{5}", "x"]}]
+    )
     metrics = json.loads(rlkd("eval", "--samples", "in.jsonl", "--k", "2", "--json").out)
     assert (metrics["pass@1"], metrics["pass@2"], metrics["share no_answer"]) == (0.5, 1.0, 0.5)
     refused = rlkd("eval", "--samples", "in.jsonl", "--k", "3", "--json")

@@ -13,7 +13,9 @@ import pytest
 from tests.conftest import read, write
 from tests.servers.scripted import STEPS, Response
 
-PATHS = [{"id": i, "note": {"é": i}, "problem": f"problem {i}", "path": f"path {i}"} for i in range(12)]
+PATHS = [
+    {"id": i, "note": {"é": i}, "problem": f"problem {i}", "path": f"path {i}"} for i in range(12)
+]
 
 
 def asked_to_verify(request: dict) -> bool:
@@ -22,32 +24,57 @@ def asked_to_verify(request: dict) -> bool:
 
 def test_steps_are_added_and_fields_pass_through_in_order(rlkd, server) -> None:
     server.script = lambda request, number: Response(delay=0.05 if number % 3 == 0 else 0.0)
-    result = rlkd("segment", write(Path("in.jsonl"), PATHS), "--model", server.url, "--no-verify", "-q")
+    result = rlkd(
+        "segment", write(Path("in.jsonl"), PATHS), "--model", server.url, "--no-verify", "-q"
+    )
     assert result.status == 0
     assert [r["id"] for r in result.records] == list(range(12))
     first = result.records[0]
     assert list(first)[:4] == ["id", "note", "problem", "path"] and first["note"] == {"é": 0}
-    assert first["steps"] == [{"meta_reasoning": "Choose a.", "sub_problem": "What is a?", "answer": "1"}]
+    assert first["steps"] == [
+        {"meta_reasoning": "Choose a.", "sub_problem": "What is a?", "answer": "1"}
+    ]
     assert (first["attempts"], first["verified"], first["segmenter"]) == (1, False, server.url)
 
 
 def test_feedback_goes_back_to_the_generator(rlkd, server) -> None:
     verdicts = iter(["Verdict: fail\nStep 1 hides its answer.", "Verdict: pass"])
-    server.script = lambda request, number: Response(next(verdicts) if asked_to_verify(request) else STEPS)
-    result = rlkd("segment", write(Path("in.jsonl"), PATHS[:1]), "--model", server.url, "--verifier", server.url)
+    server.script = lambda request, number: Response(
+        next(verdicts) if asked_to_verify(request) else STEPS
+    )
+    result = rlkd(
+        "segment",
+        write(Path("in.jsonl"), PATHS[:1]),
+        "--model",
+        server.url,
+        "--verifier",
+        server.url,
+    )
     assert (result.records[0]["attempts"], result.records[0]["verified"]) == (2, True)
     generations = [r for r in server.requests if not asked_to_verify(r)]
     assert "Step 1 hides its answer." in generations[1]["messages"][-1]["content"]
 
 
 def test_three_re_generations_then_discarded_with_the_feedback(rlkd, server) -> None:
-    server.script = lambda request, number: Response("Verdict: fail\nno" if asked_to_verify(request) else STEPS)
+    server.script = lambda request, number: Response(
+        "Verdict: fail\nno" if asked_to_verify(request) else STEPS
+    )
     result = rlkd(
-        "segment", write(Path("in.jsonl"), PATHS[:1]), "--model", server.url, "--verifier", server.url, "--rejects", "r"
+        "segment",
+        write(Path("in.jsonl"), PATHS[:1]),
+        "--model",
+        server.url,
+        "--verifier",
+        server.url,
+        "--rejects",
+        "r",
     )
     assert (result.status, len(server.requests)) == (3, 8)
     reject = read(Path("r"))[0]
-    assert {k: reject[k] for k in PATHS[0]} == PATHS[0] and (reject["error"], reject["detail"]) == ("not_verified", "no")
+    assert {k: reject[k] for k in PATHS[0]} == PATHS[0] and (reject["error"], reject["detail"]) == (
+        "not_verified",
+        "no",
+    )
 
 
 @pytest.mark.parametrize(
@@ -72,14 +99,20 @@ def test_bad_weather_is_a_reject(rlkd, server, response: Response, error: str) -
 
 
 def test_overload_is_waited_out(rlkd, server) -> None:
-    server.script = lambda request, number: Response(status=429, headers=(("Retry-After", "0.05"),)) if number < 3 else Response()
-    result = rlkd("segment", write(Path("in.jsonl"), PATHS), "--model", server.url, "--no-verify", "-q")
+    server.script = lambda request, number: (
+        Response(status=429, headers=(("Retry-After", "0.05"),)) if number < 3 else Response()
+    )
+    result = rlkd(
+        "segment", write(Path("in.jsonl"), PATHS), "--model", server.url, "--no-verify", "-q"
+    )
     assert (result.status, len(result.records)) == (0, 12)
 
 
 def test_a_wrong_key_stops_the_run_and_is_not_shown(rlkd, server, monkeypatch) -> None:
     monkeypatch.setenv("RLKD_API_KEY", "sk-secret")
-    server.script = lambda request, number: Response(status=401, body=b'{"error": {"message": "bad key sk-secret"}}')
+    server.script = lambda request, number: Response(
+        status=401, body=b'{"error": {"message": "bad key sk-secret"}}'
+    )
     result = rlkd("segment", write(Path("in.jsonl"), PATHS), "--model", server.url, "--no-verify")
     assert result.status == 1 and "sk-secret" not in result.err
 
@@ -92,15 +125,33 @@ def test_no_key_says_so_in_one_line(rlkd) -> None:
 
 def test_recorded_replies_answer_without_a_server(rlkd, server) -> None:
     write(Path("in.jsonl"), PATHS[:3])
-    live = rlkd("segment", "in.jsonl", "--model", server.url, "--no-verify", "--record", "replies.jsonl", "-q")
+    live = rlkd(
+        "segment",
+        "in.jsonl",
+        "--model",
+        server.url,
+        "--no-verify",
+        "--record",
+        "replies.jsonl",
+        "-q",
+    )
     again = rlkd("segment", "in.jsonl", "--model", "replay/replies.jsonl", "--no-verify", "-q")
     strip = [{k: v for k, v in r.items() if k != "segmenter"} for r in again.records]
     assert strip == [{k: v for k, v in r.items() if k != "segmenter"} for r in live.records]
 
 
 def test_samples_are_numbered_and_seeded(rlkd, server) -> None:
-    result = rlkd("sample", write(Path("in.jsonl"), PATHS[:2]), "--model", server.url, "--n", "3", "-q")
-    assert [(r["id"], r["sample"]) for r in result.records] == [(0, 0), (0, 1), (0, 2), (1, 0), (1, 1), (1, 2)]
+    result = rlkd(
+        "sample", write(Path("in.jsonl"), PATHS[:2]), "--model", server.url, "--n", "3", "-q"
+    )
+    assert [(r["id"], r["sample"]) for r in result.records] == [
+        (0, 0),
+        (0, 1),
+        (0, 2),
+        (1, 0),
+        (1, 1),
+        (1, 2),
+    ]
     assert len({request["seed"] for request in server.requests}) == 6
 
 
@@ -116,12 +167,27 @@ def test_settings_that_differ_stop_the_command(rlkd, server) -> None:
 
 
 def segment_process(server, output: str) -> subprocess.Popen:
-    command = [sys.executable, "-m", "rlkd_cli", "segment", "in.jsonl", "--model", server.url, "--no-verify", "-o", output]
-    return subprocess.Popen([*command, "--concurrency", "4"], stderr=subprocess.PIPE, text=True, env=os.environ)
+    command = [
+        sys.executable,
+        "-m",
+        "rlkd_cli",
+        "segment",
+        "in.jsonl",
+        "--model",
+        server.url,
+        "--no-verify",
+        "-o",
+        output,
+    ]
+    return subprocess.Popen(
+        [*command, "--concurrency", "4"], stderr=subprocess.PIPE, text=True, env=os.environ
+    )
 
 
 @pytest.mark.parametrize(("how", "status"), [(signal.SIGKILL, -9), (signal.SIGINT, 130)])
-def test_a_killed_run_resumes_and_asks_for_nothing_twice(rlkd, server, how: signal.Signals, status: int) -> None:
+def test_a_killed_run_resumes_and_asks_for_nothing_twice(
+    rlkd, server, how: signal.Signals, status: int
+) -> None:
     write(Path("in.jsonl"), PATHS)
     server.script = lambda request, number: Response(delay=0.15)
     process = segment_process(server, "out.jsonl")
@@ -144,7 +210,10 @@ def test_a_line_that_death_cut_short_is_done_again(rlkd, server) -> None:
     write(Path("in.jsonl"), PATHS)
     process = segment_process(server, "out.jsonl")
     server.script = lambda request, number: Response(delay=0.1)
-    while not Path("out.jsonl.journal").exists() or Path("out.jsonl.journal").read_text().count('"r":') < 4:
+    while (
+        not Path("out.jsonl.journal").exists()
+        or Path("out.jsonl.journal").read_text().count('"r":') < 4
+    ):
         time.sleep(0.01)
     process.kill()
     process.wait()
@@ -157,27 +226,51 @@ def test_a_line_that_death_cut_short_is_done_again(rlkd, server) -> None:
 def test_a_retired_model_is_asked_for_by_its_successors_name(rlkd, server, monkeypatch) -> None:
     monkeypatch.setenv("DEEPSEEK_BASE_URL", server.url.partition("#")[0])
     monkeypatch.setenv("DEEPSEEK_API_KEY", "secret")
-    server.script = lambda request, number: Response("Verdict: pass" if asked_to_verify(request) else STEPS)
+    server.script = lambda request, number: Response(
+        "Verdict: pass" if asked_to_verify(request) else STEPS
+    )
     result = rlkd("segment", write(Path("in.jsonl"), PATHS[:1]), "--model", server.url)
     verifying = server.requests[1]
     assert (verifying["model"], verifying["thinking"]) == ("deepseek-flash", {"type": "disabled"})
-    assert result.status == 0 and "deepseek-chat was retired" in result.err and "secret" not in result.err
+    assert (
+        result.status == 0
+        and "deepseek-chat was retired" in result.err
+        and "secret" not in result.err
+    )
 
 
-def test_a_model_that_calls_the_limit_otherwise_is_asked_in_its_own_words(rlkd, server, monkeypatch) -> None:
+def test_a_model_that_calls_the_limit_otherwise_is_asked_in_its_own_words(
+    rlkd, server, monkeypatch
+) -> None:
     monkeypatch.setenv("OPENAI_BASE_URL", server.url.partition("#")[0])
     monkeypatch.setenv("OPENAI_API_KEY", "secret")
 
     def refusal(code: str, message: str) -> Response:
-        return Response(status=400, body=json.dumps({"error": {"message": message, "code": code}}).encode())
+        return Response(
+            status=400, body=json.dumps({"error": {"message": message, "code": code}}).encode()
+        )
 
     def newer(request: dict, number: int) -> Response:
         said = "Unsupported parameter: 'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead."
         return refusal("unsupported_parameter", said) if "max_tokens" in request else Response()
 
     server.script = newer
-    command = ["segment", write(Path("in.jsonl"), PATHS[:3]), "--model", "openai/x", "--no-verify", "--concurrency", "1"]
-    assert rlkd(*command).status == 0 and len(server.requests) == 4 and server.requests[-1]["max_completion_tokens"] == 4096
-    server.script = lambda request, number: refusal("unsupported_value", "'temperature' does not support 0 with this model.")
+    command = [
+        "segment",
+        write(Path("in.jsonl"), PATHS[:3]),
+        "--model",
+        "openai/x",
+        "--no-verify",
+        "--concurrency",
+        "1",
+    ]
+    assert (
+        rlkd(*command).status == 0
+        and len(server.requests) == 4
+        and server.requests[-1]["max_completion_tokens"] == 4096
+    )
+    server.script = lambda request, number: refusal(
+        "unsupported_value", "'temperature' does not support 0 with this model."
+    )
     refused = rlkd(*command)
     assert refused.status == 1 and "temperature" in refused.err

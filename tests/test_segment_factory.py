@@ -39,12 +39,29 @@ def identity(request: dict) -> int:
 
 def test_in_bad_weather_every_record_is_accounted_for(rlkd, server) -> None:
     draws = random.Random(0)
-    server.script = lambda request, number: draws.choice(WEATHER) if draws.random() < 0.3 else Response()
+    server.script = lambda request, number: (
+        draws.choice(WEATHER) if draws.random() < 0.3 else Response()
+    )
     write(Path("in.jsonl"), paths(2000))
-    flags = ["--no-verify", "-o", "out.jsonl", "--concurrency", "256", "--timeout", "1", "--max-retries", "2", "-q"]
+    flags = [
+        "--no-verify",
+        "-o",
+        "out.jsonl",
+        "--concurrency",
+        "256",
+        "--timeout",
+        "1",
+        "--max-retries",
+        "2",
+        "-q",
+    ]
     result = rlkd("segment", "in.jsonl", "--model", server.url, *flags)
     done = [record["id"] for record in read(Path("out.jsonl"))]
-    lost = [record["id"] for record in read(Path("out.jsonl.rejects.jsonl"))] if result.status == 3 else []
+    lost = (
+        [record["id"] for record in read(Path("out.jsonl.rejects.jsonl"))]
+        if result.status == 3
+        else []
+    )
     assert result.status in (0, 3) and sorted(done + lost) == list(range(2000))
     assert done == sorted(done) and lost == sorted(lost) and len(lost) < 200
     ledger = json.loads(Path("out.jsonl.run.json").read_text())
@@ -85,7 +102,11 @@ def test_twenty_deaths_change_nothing(rlkd, server) -> None:
         process.kill()
         process.wait()
         journal = Path("out.jsonl.journal")
-        whole = [line for line in journal.read_bytes().split(b"\n")[1:] if line.endswith(b"}")] if journal.exists() else []
+        whole = (
+            [line for line in journal.read_bytes().split(b"\n")[1:] if line.endswith(b"}")]
+            if journal.exists()
+            else []
+        )
         finished = {json.loads(line)["i"] for line in whole}
         assert not done & {identity(request) for request in server.requests[asked:]}
         done = finished
@@ -100,7 +121,9 @@ def test_a_full_disk_is_said_and_loses_nothing(rlkd, server) -> None:
     room = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))  # noqa: E731
     process = start(server, "out.jsonl", preexec_fn=room)
     said = process.communicate(timeout=60)[1]
-    assert process.returncode == 1 and "what is finished is kept" in said and "Traceback" not in said
+    assert (
+        process.returncode == 1 and "what is finished is kept" in said and "Traceback" not in said
+    )
     asked = len(server.requests)
     finished = Path("out.jsonl.journal").read_text().count('"r":')
     assert start(server, "out.jsonl").wait(60) == 0
@@ -111,7 +134,9 @@ def test_a_full_disk_is_said_and_loses_nothing(rlkd, server) -> None:
 def test_the_ledger_counts_over_all_sittings(rlkd, server) -> None:
     write(Path("in.jsonl"), paths(40))
     server.script = lambda request, number: Response(delay=0.1)
-    process = start(server, "out.jsonl", "--concurrency", "4", "--price-in", "2", "--price-out", "10")
+    process = start(
+        server, "out.jsonl", "--concurrency", "4", "--price-in", "2", "--price-out", "10"
+    )
     while len(server.requests) < 13:
         time.sleep(0.01)
     process.send_signal(signal.SIGINT)
@@ -127,9 +152,23 @@ def test_the_ledger_counts_over_all_sittings(rlkd, server) -> None:
 
 def test_a_budget_stops_a_run_in_good_order(rlkd, server) -> None:
     write(Path("in.jsonl"), paths(60))
-    flags = ["--no-verify", "-o", "out.jsonl", "--price-in", "0", "--price-out", "1000", "--concurrency", "4"]  # 0.007 a record
+    flags = [
+        "--no-verify",
+        "-o",
+        "out.jsonl",
+        "--price-in",
+        "0",
+        "--price-out",
+        "1000",
+        "--concurrency",
+        "4",
+    ]  # 0.007 a record
     stopped = rlkd("segment", "in.jsonl", "--model", server.url, *flags, "--max-cost", "0.1")
-    assert stopped.status == 1 and "--max-cost 0.1" in stopped.err and "what is finished is kept" in stopped.err
+    assert (
+        stopped.status == 1
+        and "--max-cost 0.1" in stopped.err
+        and "what is finished is kept" in stopped.err
+    )
     assert 5 < len(server.requests) <= 14
     assert rlkd("segment", "in.jsonl", "--model", server.url, *flags, "--max-cost", "1").status == 0
     assert len(server.requests) == 60
@@ -140,10 +179,16 @@ def test_a_budget_stops_a_run_in_good_order(rlkd, server) -> None:
 def test_a_dry_run_estimates_calls_tokens_and_cost(rlkd, server, monkeypatch) -> None:
     write(Path("in.jsonl"), paths(500))
     result = rlkd("segment", "in.jsonl", "--dry-run")
-    assert result.status == 0 and "calls of openai/gpt-4o" in result.err and "calls of deepseek/deepseek-chat" in result.err
+    assert (
+        result.status == 0
+        and "calls of openai/gpt-4o" in result.err
+        and "calls of deepseek/deepseek-chat" in result.err
+    )
     assert "$" in result.err and result.out == "" and not server.requests
     prices = ["--price-in", "1", "--price-out", "1"]
-    half = rlkd("segment", "in.jsonl", "--dry-run", "--batch", "-o", "o", *prices, "--no-verify").err
+    half = rlkd(
+        "segment", "in.jsonl", "--dry-run", "--batch", "-o", "o", *prices, "--no-verify"
+    ).err
     whole = rlkd("segment", "in.jsonl", "--dry-run", *prices, "--no-verify").err
     dollars = [float(text.partition("at most $")[2].split()[0]) for text in (half, whole)]
     assert dollars[0] == pytest.approx(dollars[1] / 2, abs=0.01)
@@ -171,7 +216,18 @@ def test_batches_are_submitted_collected_and_picked_up_again(rlkd, server) -> No
 def test_a_batch_that_failed_makes_rejects_and_is_submitted_anew(rlkd, server) -> None:
     write(Path("in.jsonl"), paths(3))
     server.batches.status = "expired"
-    command = ["segment", "in.jsonl", "--model", server.url, "--no-verify", "--batch", "--batch-poll", "0.1", "-o", "out.jsonl"]
+    command = [
+        "segment",
+        "in.jsonl",
+        "--model",
+        server.url,
+        "--no-verify",
+        "--batch",
+        "--batch-poll",
+        "0.1",
+        "-o",
+        "out.jsonl",
+    ]
     assert rlkd(*command).status == 3
     assert {record["error"] for record in read(Path("out.jsonl.rejects.jsonl"))} == {"batch_failed"}
     server.batches.status = "completed"
@@ -184,8 +240,13 @@ def test_a_verifier_and_a_generator_in_batches(rlkd, server) -> None:
     judge = lambda request: "You check whether" in request["messages"][0]["content"]  # noqa: E731
     server.script = lambda request, number: Response("Verdict: pass" if judge(request) else STEPS)
     flags = ["--batch", "--batch-poll", "0.1", "-o", "out.jsonl"]
-    assert rlkd("segment", "in.jsonl", "--model", server.url, "--verifier", server.url, *flags).status == 0
-    assert len(server.batches.batches) == 2 and all(record["verified"] for record in read(Path("out.jsonl")))
+    assert (
+        rlkd("segment", "in.jsonl", "--model", server.url, "--verifier", server.url, *flags).status
+        == 0
+    )
+    assert len(server.batches.batches) == 2 and all(
+        record["verified"] for record in read(Path("out.jsonl"))
+    )
 
 
 def test_what_exceeds_the_context_is_refused_before_it_is_sent(rlkd, server) -> None:
@@ -195,14 +256,18 @@ def test_what_exceeds_the_context_is_refused_before_it_is_sent(rlkd, server) -> 
     result = rlkd("segment", write(Path("in.jsonl"), records), "--model", server.url, *flags)
     assert (result.status, len(server.requests)) == (3, 2)
     assert read(Path("r"))[0]["error"] == "too_long" and "6000" in read(Path("r"))[0]["detail"]
-    assert "max_tokens" not in server.requests[0]  # prompt and reply might not fit together: the server sets the limit
+    assert (
+        "max_tokens" not in server.requests[0]
+    )  # prompt and reply might not fit together: the server sets the limit
 
 
 def test_one_slow_request_holds_up_nobody(rlkd, server) -> None:
     server.script = lambda request, number: Response(delay=1.5 if identity(request) == 0 else 0.0)
     started = time.monotonic()
     write(Path("in.jsonl"), paths(300))
-    result = rlkd("segment", "in.jsonl", "--model", server.url, "--no-verify", "--concurrency", "8", "-q")
+    result = rlkd(
+        "segment", "in.jsonl", "--model", server.url, "--no-verify", "--concurrency", "8", "-q"
+    )
     assert result.status == 0 and [record["id"] for record in result.records] == list(range(300))
     assert time.monotonic() - started < 8
 
@@ -213,17 +278,35 @@ def test_more_samples_can_be_added_to_a_finished_file(rlkd, server) -> None:
     assert rlkd(*command, "--n", "2").status == 0
     assert rlkd(*command, "--n", "5").status == 0
     assert len(server.requests) == 15
-    assert [(r["id"], r["sample"]) for r in read(Path("out.jsonl"))] == [(i, k) for i in range(3) for k in range(5)]
-    assert json.loads(Path("out.jsonl.run.json").read_text())["models"][server.url]["requests"] == 15
+    assert [(r["id"], r["sample"]) for r in read(Path("out.jsonl"))] == [
+        (i, k) for i in range(3) for k in range(5)
+    ]
+    assert (
+        json.loads(Path("out.jsonl.run.json").read_text())["models"][server.url]["requests"] == 15
+    )
     fewer = rlkd(*command, "--n", "3")
     assert fewer.status == 2 and "n = 5" in fewer.err
 
 
 def test_thinking_that_a_server_gives_apart_is_part_of_the_path(rlkd, server) -> None:
-    message = {"role": "assistant", "content": "So \\boxed{4}", "reasoning_content": "2 and 2 make 4"}
+    message = {
+        "role": "assistant",
+        "content": "So \\boxed{4}",
+        "reasoning_content": "2 and 2 make 4",
+    }
     body = {"id": "x", "object": "chat.completion", "created": 0, "model": "m"}
-    body |= {"choices": [{"index": 0, "finish_reason": "stop", "message": message}], "usage": {"completion_tokens": 20}}
+    body |= {
+        "choices": [{"index": 0, "finish_reason": "stop", "message": message}],
+        "usage": {"completion_tokens": 20},
+    }
     server.script = lambda request, number: Response(body=json.dumps(body).encode())
-    result = rlkd("sample", write(Path("in.jsonl"), [{"id": 1, "problem": "p"}]), "--model", server.url, "--n", "1")
+    result = rlkd(
+        "sample",
+        write(Path("in.jsonl"), [{"id": 1, "problem": "p"}]),
+        "--model",
+        server.url,
+        "--n",
+        "1",
+    )
     assert result.records[0]["path"] == "<think>\n2 and 2 make 4\n</think>\n\nSo \\boxed{4}"
     assert 0 < result.records[0]["thinking_tokens"] < 20

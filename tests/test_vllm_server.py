@@ -17,7 +17,10 @@ import pytest
 
 from tests.conftest import ROOT, write
 
-pytestmark = [pytest.mark.vllm, pytest.mark.skipif(find_spec("vllm") is None, reason="no vLLM installed")]
+pytestmark = [
+    pytest.mark.vllm,
+    pytest.mark.skipif(find_spec("vllm") is None, reason="no vLLM installed"),
+]
 
 
 @pytest.fixture(scope="module")
@@ -25,9 +28,19 @@ def url(base: str) -> Iterator[str]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--model", base, "--served-model-name", "tiny"]
+    command = [
+        sys.executable,
+        "-m",
+        "vllm.entrypoints.openai.api_server",
+        "--model",
+        base,
+        "--served-model-name",
+        "tiny",
+    ]
     command += ["--host", "127.0.0.1", "--port", str(port), "--dtype", "float32", "--enforce-eager"]
-    server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+    server = subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+    )
     try:
         for _ in range(240):
             try:
@@ -45,26 +58,65 @@ def url(base: str) -> Iterator[str]:
 @pytest.fixture(scope="module")
 def world(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("world")
-    subprocess.run([sys.executable, ROOT / "examples/tiny/world.py", "--out", folder, "--train", "4", "--test", "2"], check=True)
+    subprocess.run(
+        [
+            sys.executable,
+            ROOT / "examples/tiny/world.py",
+            "--out",
+            folder,
+            "--train",
+            "4",
+            "--test",
+            "2",
+        ],
+        check=True,
+    )
     return folder
 
 
 def test_a_server_segments_as_transformers_does(rlkd, base, url, world) -> None:
     flags = [world / "teacher.jsonl", "--max-tokens", "96", "-q"]
-    served = rlkd("segment", *flags, "--model", url, "--gsrm-prompt", "--no-verify", "--rejects", "a")  # its one model is found
+    served = rlkd(
+        "segment", *flags, "--model", url, "--gsrm-prompt", "--no-verify", "--rejects", "a"
+    )  # its one model is found
     local = rlkd("segment", *flags, "--model", f"hf/{base}", "--rejects", "b")
     assert [r["steps"] for r in served.records] == [r["steps"] for r in local.records]
     assert served.status == local.status
 
 
 def test_samples_and_a_judge_come_over_http(rlkd, url, world) -> None:
-    sampled = rlkd("sample", world / "test.jsonl", "--model", f"{url}#tiny", "--n", "2", "--max-tokens", "40", "-q")
-    assert sampled.status == 0 and len(sampled.records) == 4 and all(r["tokens"] for r in sampled.records)
+    sampled = rlkd(
+        "sample",
+        world / "test.jsonl",
+        "--model",
+        f"{url}#tiny",
+        "--n",
+        "2",
+        "--max-tokens",
+        "40",
+        "-q",
+    )
+    assert (
+        sampled.status == 0
+        and len(sampled.records) == 4
+        and all(r["tokens"] for r in sampled.records)
+    )
     steps = [{"meta_reasoning": "one", "sub_problem": "two", "answer": "three"}]
     other = [{"meta_reasoning": "uno", "sub_problem": "due", "answer": "tre"}]
     write(Path("t.jsonl"), [{"id": 1, "steps": steps}])
-    scored = rlkd("score", "t.jsonl", "-", "--judge", f"{url}#tiny", "-q", stdin=json.dumps({"id": 1, "steps": other}))
-    assert scored.status == 0 and scored.records[0]["verdicts"][0]["meta_reasoning"] in (True, False)
+    scored = rlkd(
+        "score",
+        "t.jsonl",
+        "-",
+        "--judge",
+        f"{url}#tiny",
+        "-q",
+        stdin=json.dumps({"id": 1, "steps": other}),
+    )
+    assert scored.status == 0 and scored.records[0]["verdicts"][0]["meta_reasoning"] in (
+        True,
+        False,
+    )
 
 
 def test_a_model_that_the_server_does_not_have_stops_the_run(rlkd, url, world) -> None:

@@ -30,38 +30,58 @@ CHAT_TEMPLATE = (
     "{% if message['role'] == 'assistant' %}<|end|>{% endif %}{% endfor %}"
     "{% if add_generation_prompt %}<|assistant|>{% endif %}"
 )
-MARKERS = [f"[{part} {i}]:" for i in range(1, 10) for part in ("Meta-reasoning", "Sub-problem", "Answer")]
+MARKERS = [
+    f"[{part} {i}]:" for i in range(1, 10) for part in ("Meta-reasoning", "Sub-problem", "Answer")
+]
 
 
 def render(steps: list[dict]) -> str:
     """The paper's text form of steps (written out here so that the script needs nothing but its libraries)."""
     lines = []
     for i, step in enumerate(steps, start=1):
-        lines += [f"[Meta-reasoning {i}]: {step['meta_reasoning']}", f"[Sub-problem {i}]: {step['sub_problem']}"]
+        lines += [
+            f"[Meta-reasoning {i}]: {step['meta_reasoning']}",
+            f"[Sub-problem {i}]: {step['sub_problem']}",
+        ]
         lines += [f"[Answer {i}]: {step['answer']}"]
     return "\n".join(lines)
 
 
-def pair(rng: random.Random, kind: str, good: float, stop: float, slip: float, **size) -> tuple[str, str]:
+def pair(
+    rng: random.Random, kind: str, good: float, stop: float, slip: float, **size
+) -> tuple[str, str]:
     """One (user, assistant) text pair: a `solve` or a `segment` example; `size` is passed to make_problem."""
     problem = make_problem(rng, **size)
     order = problem.teacher_order() if good >= 1 else sloppy_order(problem, rng, good, stop)
     path, steps = write_path(problem, order, rng, slip)
-    return (problem.text, path) if kind == "solve" else (GSRM_PROMPT.replace("{path}", path), render(steps))
+    return (
+        (problem.text, path)
+        if kind == "solve"
+        else (GSRM_PROMPT.replace("{path}", path), render(steps))
+    )
 
 
 def make_tokenizer() -> PreTrainedTokenizerFast:
     """Byte-level BPE over the world's words: any text round-trips, a word of the world is one token."""
     rng = random.Random(0)
-    corpus = [text for kind in ("solve", "segment") for _ in range(3000) for text in pair(rng, kind, 0.5, 0.1, 0.0)]
+    corpus = [
+        text
+        for kind in ("solve", "segment")
+        for _ in range(3000)
+        for text in pair(rng, kind, 0.5, 0.1, 0.0)
+    ]
     tokenizer = Tokenizer(models.BPE())
     words = Regex(r"\n| ?[A-Za-z]+| ?[0-9]| ?[^\sA-Za-z0-9]+|\s+")
     byte_level = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
-    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.Split(words, "isolated"), byte_level])
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [pre_tokenizers.Split(words, "isolated"), byte_level]
+    )
     tokenizer.decoder = decoders.ByteLevel()
     special = ["<|end|>", "<|pad|>", "<|system|>", "<|user|>", "<|assistant|>"]
     alphabet = pre_tokenizers.ByteLevel.alphabet()
-    trainer = trainers.BpeTrainer(vocab_size=2000, special_tokens=special, initial_alphabet=alphabet)
+    trainer = trainers.BpeTrainer(
+        vocab_size=2000, special_tokens=special, initial_alphabet=alphabet
+    )
     tokenizer.train_from_iterator(corpus, trainer)
     tokenizer.add_tokens([AddedToken(marker, normalized=False) for marker in MARKERS])
     # For a model of type qwen2 AutoTokenizer takes Qwen2's class, whatever the folder says, with that class's own
@@ -94,7 +114,9 @@ def make_model(tokenizer: PreTrainedTokenizerFast) -> LlamaForCausalLM:
     return LlamaForCausalLM(config)
 
 
-def batch(rng: random.Random, tokenizer, size: int, segment_share: float, mixture: dict) -> dict[str, torch.Tensor]:
+def batch(
+    rng: random.Random, tokenizer, size: int, segment_share: float, mixture: dict
+) -> dict[str, torch.Tensor]:
     """Padded input_ids, labels and attention_mask, each (size, longest); only the assistant's tokens are labelled."""
     rows = []
     for _ in range(size):
@@ -108,7 +130,11 @@ def batch(rng: random.Random, tokenizer, size: int, segment_share: float, mixtur
     for i, (prompt, answer) in enumerate(rows):
         ids[i, : len(prompt) + len(answer)] = torch.tensor(prompt + answer)
         labels[i, len(prompt) : len(prompt) + len(answer)] = torch.tensor(answer)
-    return {"input_ids": ids, "labels": labels, "attention_mask": (ids != tokenizer.pad_token_id).long()}
+    return {
+        "input_ids": ids,
+        "labels": labels,
+        "attention_mask": (ids != tokenizer.pad_token_id).long(),
+    }
 
 
 @torch.no_grad()
@@ -122,11 +148,18 @@ def check(model, tokenizer, seed: int = 99, problems: int = 64, samples: int = 8
     inputs = tokenizer(prompts, return_tensors="pt", padding=True)
     out = model.generate(**inputs, do_sample=True, temperature=1.0, top_k=0, max_new_tokens=64)
     texts = tokenizer.batch_decode(out[:, inputs["input_ids"].shape[1] :], skip_special_tokens=True)
-    right = [[t.endswith(truth[i]) for t in texts[i * samples : (i + 1) * samples]] for i in range(problems)]
+    right = [
+        [t.endswith(truth[i]) for t in texts[i * samples : (i + 1) * samples]]
+        for i in range(problems)
+    ]
     pairs = [pair(rng, "segment", 0.5, 0.05, 0.05) for _ in range(problems)]
-    inputs = tokenizer([f"<|user|>{u}<|assistant|>" for u, _ in pairs], return_tensors="pt", padding=True)
+    inputs = tokenizer(
+        [f"<|user|>{u}<|assistant|>" for u, _ in pairs], return_tensors="pt", padding=True
+    )
     out = model.generate(**inputs, do_sample=False, max_new_tokens=140)
-    written = tokenizer.batch_decode(out[:, inputs["input_ids"].shape[1] :], skip_special_tokens=True)
+    written = tokenizer.batch_decode(
+        out[:, inputs["input_ids"].shape[1] :], skip_special_tokens=True
+    )
     exact = sum(w == a for w, (_, a) in zip(written, pairs, strict=True)) / problems
     mean = sum(map(sum, right)) / problems / samples
     sample = texts[0].replace("\n", " | ")
@@ -136,30 +169,42 @@ def check(model, tokenizer, seed: int = 99, problems: int = 64, samples: int = 8
 def train(model, tokenizer, stages: list[dict], size: int, seed: int, log) -> None:
     rng = random.Random(seed)
     for number, stage in enumerate(stages, start=1):
-        optimizer = torch.optim.AdamW(model.parameters(), lr=stage["lr"], weight_decay=0.01, betas=(0.9, 0.98))
+        optimizer = torch.optim.AdamW(
+            model.parameters(), lr=stage["lr"], weight_decay=0.01, betas=(0.9, 0.98)
+        )
         warmup = lambda step, n=stage["steps"]: min(1.0, (step + 1) / 100) * max(0.02, 1 - step / n)  # noqa: E731
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, warmup)
         started = time.time()
         for step in range(stage["steps"]):
             share = stage["segment_share"]
-            loss = model(**batch(rng, tokenizer, size, share, stage["mixture"]), use_cache=False).loss
+            loss = model(
+                **batch(rng, tokenizer, size, share, stage["mixture"]), use_cache=False
+            ).loss
             loss.backward()
             torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
             optimizer.step()
             schedule.step()
             optimizer.zero_grad()
             if step % 50 == 0:
-                log(f"stage {number} step {step} loss {loss.item():.4f} ({time.time() - started:.0f} s)")
+                log(
+                    f"stage {number} step {step} loss {loss.item():.4f} ({time.time() - started:.0f} s)"
+                )
             if step % 500 == 499:
                 log(f"stage {number} step {step} {check(model, tokenizer)}")
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--stages", type=json.loads, help="JSON list that replaces the built-in stages")
-    parser.add_argument("--resume", type=Path, help="start from this model folder instead of random weights")
+    parser.add_argument(
+        "--stages", type=json.loads, help="JSON list that replaces the built-in stages"
+    )
+    parser.add_argument(
+        "--resume", type=Path, help="start from this model folder instead of random weights"
+    )
     args = parser.parse_args()
     torch.manual_seed(args.seed)
     clean = {"good": 1.0, "stop": 0.0, "slip": 0.0}
@@ -180,7 +225,9 @@ def main() -> None:
     model.save_pretrained(args.out)
     tokenizer.save_pretrained(args.out)
     text, _ = pair(random.Random(0), "solve", 1.0, 0.0, 0.0)
-    assert AutoTokenizer.from_pretrained(args.out)(text)["input_ids"] == tokenizer(text)["input_ids"]
+    assert (
+        AutoTokenizer.from_pretrained(args.out)(text)["input_ids"] == tokenizer(text)["input_ids"]
+    )
     print(check(model, tokenizer, problems=200))
 
 

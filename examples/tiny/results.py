@@ -37,17 +37,29 @@ def cell(values: list[float]) -> str:
     return f"{sum(values) / len(values):.3f} ({low:.3f} to {high:.3f})"
 
 
-print("| method | seeds | pass@1 | pass@8 | structured reward | not segmentable |\n|" + " --- |" * 6)
-correct = {method: by_question(seeds(method, "graded"), "correct") for method in METHODS if seeds(method, "graded")}
+print(
+    "| method | seeds | pass@1 | pass@8 | structured reward | not segmentable |\n|" + " --- |" * 6
+)
+correct = {
+    method: by_question(seeds(method, "graded"), "correct")
+    for method in METHODS
+    if seeds(method, "graded")
+}
 for method, questions in correct.items():
     files = seeds(method, "graded")
     pass_1 = [sum(values) / len(values) for values in questions.values()]
-    eights = [[values[i : i + 8] for i in range(0, len(values), 8)] for values in questions.values()]
-    pass_8 = [sum(pass_at_k(8, int(sum(eight)), 8) for eight in each) / len(each) for each in eights]
+    eights = [
+        [values[i : i + 8] for i in range(0, len(values), 8)] for values in questions.values()
+    ]
+    pass_8 = [
+        sum(pass_at_k(8, int(sum(eight)), 8) for eight in each) / len(each) for each in eights
+    ]
     scores = by_question(seeds(method, "scores"), "reward")
     rewards = [sum(values) / len(values) for values in scores.values()]
     lost = 1 - sum(map(len, scores.values())) / sum(map(len, questions.values()))
-    print(f"| {method} | {len(files)} | {cell(pass_1)} | {cell(pass_8)} | {cell(rewards)} | {lost:.3f} |")
+    print(
+        f"| {method} | {len(files)} | {cell(pass_1)} | {cell(pass_8)} | {cell(rewards)} | {lost:.3f} |"
+    )
 
 print("\n| pass@1, paired by question | difference | 95% interval | p |\n|" + " --- |" * 4)
 for a, b in (
@@ -60,7 +72,9 @@ for a, b in (
     ("grpo", "rlad"),
 ):
     if a in correct and b in correct:
-        counts = [tuple((int(sum(c[q])), len(c[q])) for c in (correct[a], correct[b])) for q in correct[a]]
+        counts = [
+            tuple((int(sum(c[q])), len(c[q])) for c in (correct[a], correct[b])) for q in correct[a]
+        ]
         gaps = [y / m - x / n for (x, n), (y, m) in counts]
         low, high = bootstrap_interval(gaps)
         p = sign_flip_p_value(counts)

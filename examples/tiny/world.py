@@ -49,7 +49,9 @@ MAX_STEPS = 4  # what a path has room for, the goal included: no problem can be 
 @dataclass(frozen=True)
 class Problem:
     values: dict[str, int]  # the given things
-    sums: dict[str, tuple[str, str]]  # thing -> its two operands, names or digits; each uses earlier things only
+    sums: dict[
+        str, tuple[str, str]
+    ]  # thing -> its two operands, names or digits; each uses earlier things only
     goal: str
     text: str
 
@@ -72,10 +74,16 @@ class Problem:
         def known(name: str) -> bool:
             return name not in self.sums or name in done
 
-        return [name for name, operands in self.sums.items() if name not in done and all(map(known, operands))]
+        return [
+            name
+            for name, operands in self.sums.items()
+            if name not in done and all(map(known, operands))
+        ]
 
 
-def make_problem(rng: random.Random, given: int = 2, derived: int = 5, needs: tuple[int, ...] = (2, 3)) -> Problem:
+def make_problem(
+    rng: random.Random, given: int = 2, derived: int = 5, needs: tuple[int, ...] = (2, 3)
+) -> Problem:
     """A random problem whose goal needs as many sums as one of `needs` says (chosen evenly)."""
     wanted = rng.choice(needs)
     while True:
@@ -84,7 +92,11 @@ def make_problem(rng: random.Random, given: int = 2, derived: int = 5, needs: tu
         sums: dict[str, tuple[str, str]] = {}
         for i, name in enumerate(names[given:], start=given):
             left = rng.choice(names[:i])
-            right = str(rng.randrange(10)) if rng.random() < 0.4 else rng.choice([n for n in names[:i] if n != left])
+            right = (
+                str(rng.randrange(10))
+                if rng.random() < 0.4
+                else rng.choice([n for n in names[:i] if n != left])
+            )
             sums[name] = (left, right)
         for goal in rng.sample(names[given:], derived):
             problem = Problem(values, sums, goal, "")
@@ -95,7 +107,9 @@ def make_problem(rng: random.Random, given: int = 2, derived: int = 5, needs: tu
                 return Problem(values, sums, goal, " ".join([*facts, f"What is {goal}?"]))
 
 
-def write_path(problem: Problem, order: list[str], rng: random.Random, slip: float = 0.0) -> tuple[str, list[dict]]:
+def write_path(
+    problem: Problem, order: list[str], rng: random.Random, slip: float = 0.0
+) -> tuple[str, list[dict]]:
     """The reasoning path that works out `order`, and its true steps; each sum is wrong with probability `slip`."""
     values = dict(problem.values)
     sentences, steps = [], []
@@ -103,7 +117,9 @@ def write_path(problem: Problem, order: list[str], rng: random.Random, slip: flo
         left, right = problem.sums[name]
         a, b = (int(x) if x.isdigit() else values[x] for x in (left, right))
         values[name] = (a + b) % 10 if rng.random() >= slip else rng.randrange(10)
-        sentences.append(f"{'Then' if i else 'First'} {name}: {left} + {right} = {a} + {b} = {values[name]}.")
+        sentences.append(
+            f"{'Then' if i else 'First'} {name}: {left} + {right} = {a} + {b} = {values[name]}."
+        )
         steps.append(
             {
                 "meta_reasoning": f"Choose {name}.",
@@ -124,7 +140,9 @@ def sloppy_order(problem: Problem, rng: random.Random, good: float, stop: float)
     return done
 
 
-def record(problem: Problem, number: str, path: str | None = None, steps: list[dict] | None = None) -> dict:
+def record(
+    problem: Problem, number: str, path: str | None = None, steps: list[dict] | None = None
+) -> dict:
     """One JSONL record: a problem, a path, or a segmentation, as `rlkd` reads them."""
     _, true_steps = write_path(problem, problem.teacher_order(), random.Random(0))
     answer = true_steps[-1]["answer"].split()[-1]
@@ -133,12 +151,16 @@ def record(problem: Problem, number: str, path: str | None = None, steps: list[d
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--train", type=int, default=2000, help="problems with a teacher's path")
     parser.add_argument("--test", type=int, default=200, help="held-out problems")
-    parser.add_argument("--gsrm", type=int, default=1000, help="segmentations to train the segmenting model on")
+    parser.add_argument(
+        "--gsrm", type=int, default=1000, help="segmentations to train the segmenting model on"
+    )
     args = parser.parse_args()
     rng = random.Random(args.seed)
 
@@ -147,7 +169,11 @@ def main() -> None:
 
     def segmentation(i: int) -> dict:
         problem = make_problem(rng)
-        return record(problem, f"gsrm-{i}", *write_path(problem, sloppy_order(problem, rng, 0.5, 0.05), rng, 0.05))
+        return record(
+            problem,
+            f"gsrm-{i}",
+            *write_path(problem, sloppy_order(problem, rng, 0.5, 0.05), rng, 0.05),
+        )
 
     tests = [make_problem(rng) for _ in range(args.test)]
     files = {

@@ -11,18 +11,18 @@ from typing import Any
 import typer
 
 from rlkd_cli import __version__, console
-from rlkd_cli import options as opt
+from rlkd_cli.commands import options as opt
 from rlkd_cli.errors import REJECTED, RecordError, UsageError
-from rlkd_cli.journal import OnRecord, check_same, reopen
-from rlkd_cli.jsonl import Input, dumps, reject
 from rlkd_cli.models import TextModel
-from rlkd_cli.output import StreamOutput, open_output
+from rlkd_cli.models.providers import model_of
 from rlkd_cli.pipeline.estimate import Call, estimate
-from rlkd_cli.pipeline.grading import Grader
 from rlkd_cli.pipeline.ledger import Ledger
 from rlkd_cli.pipeline.run import Outcome, Work, run
-from rlkd_cli.records import Raw
-from rlkd_cli.specs import model_of
+from rlkd_cli.records.journal import OnRecord, check_same, reopen
+from rlkd_cli.records.read import Input, dumps, reject
+from rlkd_cli.records.schema import Raw
+from rlkd_cli.records.write import StreamOutput, open_output
+from rlkd_cli.reward.grading import Grader
 
 
 @dataclass
@@ -38,21 +38,37 @@ class Job:
     discard: bool = False  # the records themselves are not wanted, only what they add up to
     ledger: Ledger = field(default_factory=Ledger)
     used: Sequence[TextModel | Grader | None] = ()
-    grows: str | None = None  # the setting (a count of copies) that may be larger than in a finished run: the rest is added
+    grows: str | None = (
+        None  # the setting (a count of copies) that may be larger than in a finished run: the rest is added
+    )
 
     def dry_run(self, calls_of: Callable[[Raw], list[Call]]) -> None:
         """Checks the input and says what would be asked of which model, and what it would cost."""
         rows = estimate(self.source, calls_of, self.ledger.prices)
-        console.table(f"{self.command} (dry run)", [*rows, ("output", self.out.output or "standard output")])
+        console.table(
+            f"{self.command} (dry run)", [*rows, ("output", self.out.output or "standard output")]
+        )
 
     def run(self, work: Work, on_record: OnRecord = lambda record: None) -> Outcome:
         """Checks the input as a whole (a stream: as it comes) and runs `work` over it."""
         total = self.source.count()
-        names = {"map": self.source.mapping, "limit": self.source.limit, "shard": list(self.source.shard)}
+        names = {
+            "map": self.source.mapping,
+            "limit": self.source.limit,
+            "shard": list(self.source.shard),
+        }
         settings = {"command": self.command, **self.settings, **names}
         if self.grows and self.out.output and not self.out.overwrite:
-            reopen(Path(self.out.output), Path(self.out.rejects_of(self.command)), settings, self.grows, self.source)
-        output = open_output(self.out.output, self.out.rejects_of(self.command), settings, self.out.overwrite)
+            reopen(
+                Path(self.out.output),
+                Path(self.out.rejects_of(self.command)),
+                settings,
+                self.grows,
+                self.source,
+            )
+        output = open_output(
+            self.out.output, self.out.rejects_of(self.command), settings, self.out.overwrite
+        )
         if self.discard and isinstance(output, StreamOutput):
             output.write = lambda line: None
         try:
@@ -86,7 +102,9 @@ class Job:
 
     def _report(self, outcome: Outcome) -> None:
         if outcome.rejected:
-            reasons = ", ".join(f"{code} {count}" for code, count in self.ledger.rejects.most_common(5))
+            reasons = ", ".join(
+                f"{code} {count}" for code, count in self.ledger.rejects.most_common(5)
+            )
             said = f"{outcome.rejected} of {outcome.records} records rejected{f' ({reasons})' if reasons else ''}"
             console.message(f"{said}: {self.out.rejects_of(self.command)}")
         if self.options.quiet:
@@ -94,8 +112,14 @@ class Job:
         if not outcome.rejected:
             console.message(f"{self.command}: {outcome.records} records done")
         if self.ledger.requests:
-            console.table("spent", ledger_rows(self.ledger), ("model", "requests", "retries", "tokens in", "tokens out"))
-            console.message(f"cost: {'not known' if self.ledger.cost is None else f'${self.ledger.cost:.4f}'}")
+            console.table(
+                "spent",
+                ledger_rows(self.ledger),
+                ("model", "requests", "retries", "tokens in", "tokens out"),
+            )
+            console.message(
+                f"cost: {'not known' if self.ledger.cost is None else f'${self.ledger.cost:.4f}'}"
+            )
 
 
 def ledger_rows(ledger: Ledger) -> list[list[str]]:
@@ -111,7 +135,7 @@ def finish(outcome: Outcome) -> None:
 
 def gsrm_prompt(spec: str) -> str | None:
     """The prompt in a GSRM's folder, None for any other model."""
-    from rlkd_cli.models.hf_engine import gsrm_prompt
+    from rlkd_cli.models.hf import gsrm_prompt
 
     return gsrm_prompt(model_of(spec))
 
@@ -122,15 +146,27 @@ class Table:
     An existing file is made anew by the same settings only, or with --overwrite; UsageError else, before any work.
     """
 
-    def __init__(self, command: str, out: opt.Out, rows: opt.Rows, settings: dict[str, Any]) -> None:
+    def __init__(
+        self, command: str, out: opt.Out, rows: opt.Rows, settings: dict[str, Any]
+    ) -> None:
         self._file = Path(out.output) if out.output not in (None, "-") else None  # type: ignore[arg-type]
-        own = {"command": command, **settings, "map": rows.map, "limit": rows.limit, "shard": rows.shard}
+        own = {
+            "command": command,
+            **settings,
+            "map": rows.map,
+            "limit": rows.limit,
+            "shard": rows.shard,
+        }
         self._settings = json.loads(json.dumps(own))
         if self._file and self._file.exists() and not out.overwrite:
             manifest = self._manifest(self._file)
             if not manifest.exists():
-                raise UsageError(f"{self._file} exists and was not made by this command; --overwrite replaces it")
-            check_same(self._file, json.loads(manifest.read_text("utf-8"))["settings"], self._settings)
+                raise UsageError(
+                    f"{self._file} exists and was not made by this command; --overwrite replaces it"
+                )
+            check_same(
+                self._file, json.loads(manifest.read_text("utf-8"))["settings"], self._settings
+            )
 
     def write(self, records: Sequence[Raw]) -> None:
         text = "".join(dumps(record) + "\n" for record in records)

@@ -3,36 +3,64 @@
 from typing import Annotated, Any
 
 from rlkd_cli import console
-from rlkd_cli import options as opt
+from rlkd_cli.commands import options as opt
 from rlkd_cli.commands.matching import Matching, open_gsrm
 from rlkd_cli.commands.training import Folder, Training, data_of, finished_before, need
 from rlkd_cli.errors import UsageError
-from rlkd_cli.pipeline.grading import Grader
-from rlkd_cli.records import PathRecord, Problem
+from rlkd_cli.records.schema import PathRecord, Problem
+from rlkd_cli.reward.grading import Grader
 
 METHODS = ("rlkd", "grpo", "ppo", "sft", "rlad")
-SHOWN = ("total_reward", "structured_reward", "outcome_reward", "loss", "completions/mean_length", "completions/clipped_ratio")
-TIMES = tuple(f"seconds_{part}" for part in ("generation", "segmenting", "judging", "outcome", "loss", "optimizer"))
+SHOWN = (
+    "total_reward",
+    "structured_reward",
+    "outcome_reward",
+    "loss",
+    "completions/mean_length",
+    "completions/clipped_ratio",
+)
+TIMES = tuple(
+    f"seconds_{part}"
+    for part in ("generation", "segmenting", "judging", "outcome", "loss", "optimizer")
+)
 
 
 @opt.grouped
 def distill(
-    teacher: Annotated[str, opt.argument("TEACHER", "The teacher's segmentations (paths too, with --gsrm).")],
+    teacher: Annotated[
+        str, opt.argument("TEACHER", "The teacher's segmentations (paths too, with --gsrm).")
+    ],
     *,
     output: Folder,
     student: Annotated[
         str, opt.option("--student", help="The model to train (4.1).", panel=opt.MODEL)
     ] = "deepseek-ai/DeepSeek-R1-Distill-Qwen-7B",
-    method: Annotated[str, opt.option("--method", help="rlkd, grpo, ppo, sft, or rlad.", panel=opt.TRAIN)] = "rlkd",
+    method: Annotated[
+        str, opt.option("--method", help="rlkd, grpo, ppo, sft, or rlad.", panel=opt.TRAIN)
+    ] = "rlkd",
     gsrm: Annotated[
         str | None,
-        opt.option("--gsrm", help="Segments the student's paths, and the teacher's where they have no steps.", panel=opt.MODEL),
+        opt.option(
+            "--gsrm",
+            help="Segments the student's paths, and the teacher's where they have no steps.",
+            panel=opt.MODEL,
+        ),
     ] = None,
     matching: Matching,
-    structure_weight: Annotated[float, opt.option("--structure-weight", min=0, help="Release: 15.", panel=opt.TRAIN)] = 15.0,
-    outcome_weight: Annotated[float, opt.option("--outcome-weight", min=0, help="Release: 15.", panel=opt.TRAIN)] = 15.0,
+    structure_weight: Annotated[
+        float, opt.option("--structure-weight", min=0, help="Release: 15.", panel=opt.TRAIN)
+    ] = 15.0,
+    outcome_weight: Annotated[
+        float, opt.option("--outcome-weight", min=0, help="Release: 15.", panel=opt.TRAIN)
+    ] = 15.0,
     format_weight: Annotated[
-        float, opt.option("--format-weight", min=0, help="For <think>…</think> (release: 10; ours: 0).", panel=opt.TRAIN)
+        float,
+        opt.option(
+            "--format-weight",
+            min=0,
+            help="For <think>…</think> (release: 10; ours: 0).",
+            panel=opt.TRAIN,
+        ),
     ] = 0.0,
     max_reward_failures: Annotated[
         float,
@@ -54,35 +82,80 @@ def distill(
             panel=opt.TRAIN,
         ),
     ] = 600.0,
-    steps: Annotated[int, opt.option("--steps", min=1, help="Optimiser steps (4.3 shows 100).", panel=opt.TRAIN)] = 100,
+    steps: Annotated[
+        int, opt.option("--steps", min=1, help="Optimiser steps (4.3 shows 100).", panel=opt.TRAIN)
+    ] = 100,
     batch_size: Annotated[
-        int, opt.option("--batch-size", min=1, help="Completions a device and batch (4.1: 2).", panel=opt.TRAIN)
+        int,
+        opt.option(
+            "--batch-size", min=1, help="Completions a device and batch (4.1: 2).", panel=opt.TRAIN
+        ),
     ] = 2,
-    accumulation: Annotated[int, opt.option("--accumulation", min=1, help="Batches a step (4.1: 4).", panel=opt.TRAIN)] = 4,
-    group: Annotated[int, opt.option("--group", min=2, help="Completions of a problem (4.1: 4).", panel=opt.TRAIN)] = 4,
+    accumulation: Annotated[
+        int, opt.option("--accumulation", min=1, help="Batches a step (4.1: 4).", panel=opt.TRAIN)
+    ] = 4,
+    group: Annotated[
+        int,
+        opt.option("--group", min=2, help="Completions of a problem (4.1: 4).", panel=opt.TRAIN),
+    ] = 4,
     iterations: Annotated[
-        int, opt.option("--iterations", min=1, help="Updates on each batch of completions.", panel=opt.TRAIN)
+        int,
+        opt.option(
+            "--iterations", min=1, help="Updates on each batch of completions.", panel=opt.TRAIN
+        ),
     ] = 1,
-    temperature: Annotated[float, opt.option("--temperature", min=0.01, help="4.1: 0.7.", panel=opt.TRAIN)] = 0.7,
+    temperature: Annotated[
+        float, opt.option("--temperature", min=0.01, help="4.1: 0.7.", panel=opt.TRAIN)
+    ] = 0.7,
     max_tokens: Annotated[
-        int, opt.option("--max-tokens", min=1, help="Tokens of a completion (release: 4,096).", panel=opt.TRAIN)
+        int,
+        opt.option(
+            "--max-tokens", min=1, help="Tokens of a completion (release: 4,096).", panel=opt.TRAIN
+        ),
     ] = 4096,
     max_prompt_length: Annotated[
-        int, opt.option("--max-prompt-length", min=1, help="Tokens of a prompt (release: 1,024).", panel=opt.TRAIN)
+        int,
+        opt.option(
+            "--max-prompt-length",
+            min=1,
+            help="Tokens of a prompt (release: 1,024).",
+            panel=opt.TRAIN,
+        ),
     ] = 1024,
-    max_grad_norm: Annotated[float, opt.option("--max-grad-norm", min=0, help="Release: 0.2.", panel=opt.TRAIN)] = 0.2,
+    max_grad_norm: Annotated[
+        float, opt.option("--max-grad-norm", min=0, help="Release: 0.2.", panel=opt.TRAIN)
+    ] = 0.2,
     teacher_model: Annotated[
         str | None,
-        opt.option("--teacher", metavar="MODEL", help="rlad: whose log-probabilities anchor the ratio.", panel=opt.MODEL),
+        opt.option(
+            "--teacher",
+            metavar="MODEL",
+            help="rlad: whose log-probabilities anchor the ratio.",
+            panel=opt.MODEL,
+        ),
     ] = None,
     trrd_alpha: Annotated[
-        float, opt.option("--trrd-alpha", min=0, max=1, help="rlad: 1 is GRPO (RLAD: 0.5).", panel=opt.TRAIN)
+        float,
+        opt.option(
+            "--trrd-alpha", min=0, max=1, help="rlad: 1 is GRPO (RLAD: 0.5).", panel=opt.TRAIN
+        ),
     ] = 0.5,
-    vllm: Annotated[str | None, opt.option("--vllm", help="Generate with vLLM: colocate or server.", panel=opt.TRAIN)] = None,
+    vllm: Annotated[
+        str | None,
+        opt.option("--vllm", help="Generate with vLLM: colocate or server.", panel=opt.TRAIN),
+    ] = None,
     sample_every: Annotated[
-        int, opt.option("--sample-every", min=1, help="Steps between the completions kept in completions.jsonl.", panel=opt.TRAIN)
+        int,
+        opt.option(
+            "--sample-every",
+            min=1,
+            help="Steps between the completions kept in completions.jsonl.",
+            panel=opt.TRAIN,
+        ),
     ] = 10,
-    save_steps: Annotated[int, opt.option("--save-steps", min=1, help="Release: 10.", panel=opt.TRAIN)] = 10,
+    save_steps: Annotated[
+        int, opt.option("--save-steps", min=1, help="Release: 10.", panel=opt.TRAIN)
+    ] = 10,
     ask: opt.Ask,
     rows: opt.Rows,
     training: Training,
@@ -97,9 +170,13 @@ def distill(
     if vllm:
         opt.one_of("--vllm", vllm, ("colocate", "server"))
     if method == "rlkd" and gsrm is None:
-        raise UsageError("--method rlkd needs --gsrm MODEL, which segments the student's paths (train one with train-gsrm)")
+        raise UsageError(
+            "--method rlkd needs --gsrm MODEL, which segments the student's paths (train one with train-gsrm)"
+        )
     if method == "rlad" and teacher_model is None:
-        raise UsageError("--method rlad needs --teacher MODEL, whose log-probabilities anchor the ratio")
+        raise UsageError(
+            "--method rlad needs --teacher MODEL, whose log-probabilities anchor the ratio"
+        )
     structured = method == "rlkd"
     inputs = rows.input(teacher, PathRecord if structured or method == "sft" else Problem)
     settings: dict[str, Any] = {
@@ -125,22 +202,34 @@ def distill(
     weights = [structure_weight if structured else 0.0, outcome_weight, format_weight]
     reward_settings = {"gsrm": gsrm, **matching.settings} if structured else {}
     items = list(inputs)
-    records, lost = [item.raw for item in items if not item.fault], [item.rejected for item in items if item.fault]
+    records, lost = (
+        [item.raw for item in items if not item.fault],
+        [item.rejected for item in items if item.fault],
+    )
     if run.dry_run:
         completions = batch_size * accumulation * (training.num_processes or 1)
-        lines = [("problems", f"{len(records):,}"), ("method", method), ("student", student), ("steps", f"{steps:,}")]
+        lines = [
+            ("problems", f"{len(records):,}"),
+            ("method", method),
+            ("student", student),
+            ("steps", f"{steps:,}"),
+        ]
         lines += [
             ("completions a step", f"{completions:,}"),
             ("tokens written by the student, at most", f"{completions * steps * max_tokens:,}"),
         ]
         if structured:
             asked = sum(not raw.get("steps") for raw in records)
-            lines += [(f"calls of {gsrm}", f"{completions * steps + asked:,}"), ("judge", matching.judge)]
+            lines += [
+                (f"calls of {gsrm}", f"{completions * steps + asked:,}"),
+                ("judge", matching.judge),
+            ]
         return console.table("distill (dry run)", lines)
     need(records, teacher)
-    from rlkd_cli.training import distill as trainer
-    from rlkd_cli.training import folder, launch
-    from rlkd_cli.training.rewards import Reward, Weights
+    from rlkd_cli.training import launcher as launch
+    from rlkd_cli.training import methods as trainer
+    from rlkd_cli.training import run_folder as folder
+    from rlkd_cli.training.reward import Reward, Weights
 
     config = trainer.DistillConfig(**settings, **training.machine, output=output)
     trainer.check_batches(config, training.num_processes or 1)
@@ -177,5 +266,8 @@ def distill(
     if not launch.is_main_process():
         return
     if not run.quiet:
-        console.table(f"distill {method}", [(name, f"{metrics[name]:.4f}") for name in (*SHOWN, *TIMES) if name in metrics])
+        console.table(
+            f"distill {method}",
+            [(name, f"{metrics[name]:.4f}") for name in (*SHOWN, *TIMES) if name in metrics],
+        )
     training.finish(output, ("outcome_reward", "total_reward", "structured_reward"), 5, lost)

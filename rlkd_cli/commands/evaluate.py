@@ -7,19 +7,19 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from rlkd_cli import console
-from rlkd_cli import options as opt
+from rlkd_cli.commands import options as opt
 from rlkd_cli.commands.common import Job, finish
-from rlkd_cli.datasets import benchmark
 from rlkd_cli.errors import UsageError
-from rlkd_cli.jsonl import Input
 from rlkd_cli.models import Sampling
 from rlkd_cli.pipeline.compare import compare
 from rlkd_cli.pipeline.estimate import Call
 from rlkd_cli.pipeline.evaluate import Evaluator, Summary
-from rlkd_cli.pipeline.grading import Grader
 from rlkd_cli.pipeline.run import Outcome
 from rlkd_cli.pipeline.sample import Sampler, question
-from rlkd_cli.records import GradedPath, GradedSample, Raw, Task
+from rlkd_cli.records.published import benchmark
+from rlkd_cli.records.read import Input
+from rlkd_cli.records.schema import GradedPath, GradedSample, Raw, Task
+from rlkd_cli.reward.grading import Grader
 
 
 @dataclass
@@ -54,7 +54,11 @@ class Evaluation:
         )
         engine = self.models.open(model) if model else None
         job.used, job.concurrency = [grader, engine], self.models.in_flight(engine)
-        sampler = Sampler(engine, self.sampling, self.ask.prompt_template, self.ask.system) if engine else None
+        sampler = (
+            Sampler(engine, self.sampling, self.ask.prompt_template, self.ask.system)
+            if engine
+            else None
+        )
         return summary, job.run(Evaluator(grader, sampler), summary.add)
 
 
@@ -64,46 +68,80 @@ def evaluate(
     bench: Annotated[
         str | None,
         opt.option(
-            "--bench", help="aime24, aime25, math500, gpqa-diamond, gsm8k, or a file of problems with answers.", panel=opt.IO
+            "--bench",
+            help="aime24, aime25, math500, gpqa-diamond, gsm8k, or a file of problems with answers.",
+            panel=opt.IO,
         ),
     ] = None,
     model: Annotated[
-        str, opt.option("--model", help="Answers the benchmark (4.1: the student).", panel=opt.MODEL)
+        str,
+        opt.option("--model", help="Answers the benchmark (4.1: the student).", panel=opt.MODEL),
     ] = "deepseek-ai/DeepSeek-R1-Distill-Qwen-7B",
     k: Annotated[int, opt.option("--k", min=1, help="Report pass@K as well as pass@1.")] = 1,
     runs: Annotated[
         int | None,
         opt.option(
-            "--runs", min=1, help="Runs of each question (4.1: 64, 8 or 4 by benchmark; at least K). More can be added later."
+            "--runs",
+            min=1,
+            help="Runs of each question (4.1: 64, 8 or 4 by benchmark; at least K). More can be added later.",
         ),
     ] = None,
     samples: Annotated[
-        str | None, opt.option("--samples", metavar="FILE", help="Grade these paths instead of sampling.", panel=opt.IO)
+        str | None,
+        opt.option(
+            "--samples", metavar="FILE", help="Grade these paths instead of sampling.", panel=opt.IO
+        ),
     ] = None,
     checkpoints: Annotated[
         Path | None,
         opt.option(
-            "--checkpoints", metavar="DIR", help="Evaluate each checkpoint of a training and its result (Figure 4).", panel=opt.IO
+            "--checkpoints",
+            metavar="DIR",
+            help="Evaluate each checkpoint of a training and its result (Figure 4).",
+            panel=opt.IO,
         ),
     ] = None,
     compare_files: Annotated[
         tuple[str, str] | None,
-        opt.option("--compare", metavar="A B", help="Compare two files of graded paths question by question.", panel=opt.IO),
+        opt.option(
+            "--compare",
+            metavar="A B",
+            help="Compare two files of graded paths question by question.",
+            panel=opt.IO,
+        ),
     ] = None,
     others: Annotated[
         list[str] | None,
-        opt.option("--with", metavar="FILE", help="More graded paths for the same plot; repeat for several.", panel=opt.IO),
+        opt.option(
+            "--with",
+            metavar="FILE",
+            help="More graded paths for the same plot; repeat for several.",
+            panel=opt.IO,
+        ),
     ] = None,
     json_summary: Annotated[
-        bool, opt.option("--json", help="Print the summary as JSON on standard output, in place of the paths.")
+        bool,
+        opt.option(
+            "--json", help="Print the summary as JSON on standard output, in place of the paths."
+        ),
     ] = False,
     plot: opt.Plot = None,
-    show_prompt: Annotated[bool, opt.option("--show-prompt", help="Print the first question as the model gets it.")] = False,
-    temperature: Annotated[float, opt.option("--temperature", min=0, help="4.1: 0.6.", panel=opt.MODEL)] = 0.6,
-    top_p: Annotated[float, opt.option("--top-p", min=0, max=1, help="4.1: 0.95.", panel=opt.MODEL)] = 0.95,
-    max_tokens: Annotated[int, opt.option("--max-tokens", min=1, help="4.1: 32,768.", panel=opt.MODEL)] = 32_768,
+    show_prompt: Annotated[
+        bool, opt.option("--show-prompt", help="Print the first question as the model gets it.")
+    ] = False,
+    temperature: Annotated[
+        float, opt.option("--temperature", min=0, help="4.1: 0.6.", panel=opt.MODEL)
+    ] = 0.6,
+    top_p: Annotated[
+        float, opt.option("--top-p", min=0, max=1, help="4.1: 0.95.", panel=opt.MODEL)
+    ] = 0.95,
+    max_tokens: Annotated[
+        int, opt.option("--max-tokens", min=1, help="4.1: 32,768.", panel=opt.MODEL)
+    ] = 32_768,
     ask: opt.Ask,
-    grade_timeout: Annotated[float, opt.option("--grade-timeout", min=0.1, help="Seconds for one answer's algebra.")] = 10.0,
+    grade_timeout: Annotated[
+        float, opt.option("--grade-timeout", min=0.1, help="Seconds for one answer's algebra.")
+    ] = 10.0,
     seed: opt.Seed = 0,
     rows: opt.Rows,
     out: opt.Out,
@@ -117,29 +155,48 @@ def evaluate(
     `verdict`, and prints the summary to standard error.
     """
     if sum(given is not None for given in (bench, samples, compare_files)) != 1:
-        raise UsageError("name one of: a benchmark (--bench), paths sampled before (--samples), two graded files (--compare)")
+        raise UsageError(
+            "name one of: a benchmark (--bench), paths sampled before (--samples), two graded files (--compare)"
+        )
     if compare_files:
-        return _compare(rows.input(compare_files[0], GradedPath), rows.input(compare_files[1], GradedPath), json_summary)
+        return _compare(
+            rows.input(compare_files[0], GradedPath),
+            rows.input(compare_files[1], GradedPath),
+            json_summary,
+        )
     source, usual_runs = benchmark(bench) if bench else (samples or "", 1)
     count = runs or max(usual_runs, k)
     if k > count and bench:
         raise UsageError(f"--k {k} needs at least {k} runs of each question; --runs is {count}")
     if checkpoints and (not bench or not out.output):
-        raise UsageError("--checkpoints needs --bench, and -o FILE for the graded paths of each checkpoint")
+        raise UsageError(
+            "--checkpoints needs --bench, and -o FILE for the graded paths of each checkpoint"
+        )
     settings: dict[str, Any] = {"bench": bench, "samples": samples, "grade_timeout": grade_timeout}
     if bench:
-        settings |= {"runs": count, "temperature": temperature, "top_p": top_p, "max_tokens": max_tokens}
+        settings |= {
+            "runs": count,
+            "temperature": temperature,
+            "top_p": top_p,
+            "max_tokens": max_tokens,
+        }
         settings |= {"template": ask.prompt_template, "system": ask.system, "seed": seed}
     inputs = rows.input(source, Task if bench else GradedSample, copies=count if bench else None)
     if show_prompt:
         return console.message(question(next(iter(inputs)).raw, ask.prompt_template))
     discard = json_summary and out.output is None  # the summary is what goes to standard output
     sampling = Sampling(temperature, top_p, max_tokens, seed)
-    evaluation = Evaluation(inputs, settings, sampling, ask, models, budget, run, grade_timeout, discard)
+    evaluation = Evaluation(
+        inputs, settings, sampling, ask, models, budget, run, grade_timeout, discard
+    )
     if run.dry_run:
 
         def calls(raw: Raw) -> list[Call]:
-            return [Call(model, len(question(raw, ask.prompt_template)), max_tokens / 2, max_tokens)] if bench else []
+            return (
+                [Call(model, len(question(raw, ask.prompt_template)), max_tokens / 2, max_tokens)]
+                if bench
+                else []
+            )
 
         return Job("eval", inputs, settings, out, run, ledger=budget.ledger([])).dry_run(calls)
     if checkpoints:
@@ -149,7 +206,9 @@ def evaluate(
     if json_summary:
         sys.stdout.write(json.dumps(metrics) + "\n")
     else:
-        console.table(f"eval {bench or samples}", [(name, text_of(value)) for name, value in metrics.items()])
+        console.table(
+            f"eval {bench or samples}", [(name, text_of(value)) for name, value in metrics.items()]
+        )
     curves = {bench or samples or "": summary.curve()} | {
         name: _read(rows.whole(name, GradedPath)).curve() for name in others or []
     }
@@ -186,21 +245,32 @@ def _compare(first: Input, second: Input, as_json: bool) -> None:
         return
     lists = ("gained", "lost")
     console.table(
-        f"A = {first.source}, B = {second.source}", [(name, text_of(value)) for name, value in found.items() if name not in lists]
+        f"A = {first.source}, B = {second.source}",
+        [(name, text_of(value)) for name, value in found.items() if name not in lists],
     )
     for name in lists:
         lines = [(str(q["id"]), f"{q['a']:.3f}", f"{q['b']:.3f}") for q in found[name]]
-        console.table(f"{name}: solved by {'B' if name == 'gained' else 'A'} alone", lines[:20], ("question", "A", "B"))
+        console.table(
+            f"{name}: solved by {'B' if name == 'gained' else 'A'} alone",
+            lines[:20],
+            ("question", "A", "B"),
+        )
         if len(lines) > 20:
             console.message(f"and {len(lines) - 20} more (--json lists them all)")
 
 
-def _checkpoints(evaluation: Evaluation, folder: Path, out: opt.Out, k: int, as_json: bool, plot: Path | None) -> None:
+def _checkpoints(
+    evaluation: Evaluation, folder: Path, out: opt.Out, k: int, as_json: bool, plot: Path | None
+) -> None:
     """One evaluation a checkpoint, each with an output of its own; a record and a row of the table for each."""
     steps = sorted(
-        (int(f.name.rpartition("-")[2]), f) for f in folder.glob("checkpoint-*") if f.name.rpartition("-")[2].isdigit()
+        (int(f.name.rpartition("-")[2]), f)
+        for f in folder.glob("checkpoint-*")
+        if f.name.rpartition("-")[2].isdigit()
     )
-    names = [(str(step), path) for step, path in steps] + ([("final", folder)] if (folder / "config.json").exists() else [])
+    names = [(str(step), path) for step, path in steps] + (
+        [("final", folder)] if (folder / "config.json").exists() else []
+    )
     if not names:
         raise UsageError(f"--checkpoints {folder}: no checkpoint-N folder and no model in it")
     file = Path(str(out.output))
@@ -214,8 +284,21 @@ def _checkpoints(evaluation: Evaluation, folder: Path, out: opt.Out, k: int, as_
         if as_json:
             sys.stdout.write(json.dumps({"checkpoint": name, **metrics}) + "\n")
         if name != "final":
-            entries.append({"step": int(name), **{key: metrics[key] for key in ("pass@1", f"pass@{k}") if key in metrics}})
-        lines.append((name, *(text_of(metrics.get(key, "")) for key in ("pass@1", "pass@1 interval", f"pass@{k}"))))
+            entries.append(
+                {
+                    "step": int(name),
+                    **{key: metrics[key] for key in ("pass@1", f"pass@{k}") if key in metrics},
+                }
+            )
+        lines.append(
+            (
+                name,
+                *(
+                    text_of(metrics.get(key, ""))
+                    for key in ("pass@1", "pass@1 interval", f"pass@{k}")
+                ),
+            )
+        )
     console.table("checkpoints", lines, ("step", "pass@1", "95% interval", f"pass@{k}"))
     if plot and entries:
         from rlkd_cli.plots import plot_training

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from rlkd_cli import console
 from rlkd_cli.errors import INTERRUPTED, REJECTED
-from rlkd_cli.training import launch
-from rlkd_cli.training.folder import rejected
+from rlkd_cli.training import launcher as launch
+from rlkd_cli.training.run_folder import rejected
 
 
 def main(folder: Path, command: list[str]) -> int:
@@ -15,7 +15,9 @@ def main(folder: Path, command: list[str]) -> int:
     if status == INTERRUPTED:
         console.interrupted()
     if status < 0:
-        console.message(f"rlkd: a process was ended by signal {-status}; what is finished is kept", "red")
+        console.message(
+            f"rlkd: a process was ended by signal {-status}; what is finished is kept", "red"
+        )
         return 1
     return status or (REJECTED if rejected(folder) else 0)
 

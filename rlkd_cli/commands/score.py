@@ -5,19 +5,19 @@ import sys
 from typing import Annotated
 
 from rlkd_cli import console
-from rlkd_cli import options as opt
+from rlkd_cli.commands import options as opt
 from rlkd_cli.commands.common import Job, finish
 from rlkd_cli.commands.matching import Matching, open_gsrm
 from rlkd_cli.commands.show import show_pair
 from rlkd_cli.core.steps import PARTS
 from rlkd_cli.errors import InputError, UsageError
-from rlkd_cli.jsonl import Input, dumps
 from rlkd_cli.pipeline import score as pipeline
 from rlkd_cli.pipeline.audit import Audit, Finding
 from rlkd_cli.pipeline.estimate import Call
-from rlkd_cli.pipeline.grading import Grader
-from rlkd_cli.pipeline.matcher import Matcher
-from rlkd_cli.records import Raw, Steps, StepsOrPath
+from rlkd_cli.records.read import Input, dumps
+from rlkd_cli.records.schema import Raw, Steps, StepsOrPath
+from rlkd_cli.reward.grading import Grader
+from rlkd_cli.reward.matcher import Matcher
 
 NO_MODEL = ("exact", "math", "embedding")
 
@@ -25,21 +25,37 @@ NO_MODEL = ("exact", "math", "embedding")
 @opt.grouped
 def score(
     teacher: Annotated[str, opt.argument("TEACHER", "The teacher's segmentations.")],
-    student: Annotated[str, opt.argument("STUDENT", "The student's segmentations (or paths, with --gsrm).")],
+    student: Annotated[
+        str, opt.argument("STUDENT", "The student's segmentations (or paths, with --gsrm).")
+    ],
     *,
     matching: Matching,
-    gsrm: Annotated[str | None, opt.option("--gsrm", help="Segments paths that have no steps.", panel=opt.MODEL)] = None,
+    gsrm: Annotated[
+        str | None, opt.option("--gsrm", help="Segments paths that have no steps.", panel=opt.MODEL)
+    ] = None,
     teacher_samples: Annotated[
-        str, opt.option("--teacher-samples", help="Several teacher paths for an id: best, mean, or first.")
+        str,
+        opt.option(
+            "--teacher-samples", help="Several teacher paths for an id: best, mean, or first."
+        ),
     ] = "first",
     probabilities: Annotated[
-        bool, opt.option("--probabilities", help="Add `probabilities` to the records: how sure the judge is of each match.")
+        bool,
+        opt.option(
+            "--probabilities",
+            help="Add `probabilities` to the records: how sure the judge is of each match.",
+        ),
     ] = False,
     show: Annotated[
-        str | None, opt.option("--show", metavar="ID", help="Print one id's two step sequences side by side.")
+        str | None,
+        opt.option("--show", metavar="ID", help="Print one id's two step sequences side by side."),
     ] = None,
     audit: Annotated[
-        bool, opt.option("--audit", help="Measure the judge on this input instead of scoring it; writes a record a test.")
+        bool,
+        opt.option(
+            "--audit",
+            help="Measure the judge on this input instead of scoring it; writes a record a test.",
+        ),
     ] = False,
     plot: opt.Plot = None,
     seed: opt.Seed = 0,
@@ -56,18 +72,34 @@ def score(
     opt.one_of("--teacher-samples", teacher_samples, ("best", "mean", "first"))
     if teacher == student == "-":
         raise UsageError("only one of TEACHER and STUDENT can be standard input")
-    settings = {"teacher": teacher, **matching.settings, "gsrm": gsrm, "teacher_samples": teacher_samples, "seed": seed}
+    settings = {
+        "teacher": teacher,
+        **matching.settings,
+        "gsrm": gsrm,
+        "teacher_samples": teacher_samples,
+        "seed": seed,
+    }
     settings |= {"probabilities": True} if probabilities else {}
     model = StepsOrPath if gsrm else Steps
     teachers, students = rows.whole(teacher, model), rows.input(student, model)
     asked = [matching.judge] if matching.judge not in NO_MODEL else []
     job = Job(
-        "score", students, settings, out, run, models.concurrency, ledger=budget.ledger([*asked, *([gsrm] if gsrm else [])])
+        "score",
+        students,
+        settings,
+        out,
+        run,
+        models.concurrency,
+        ledger=budget.ledger([*asked, *([gsrm] if gsrm else [])]),
     )
     if run.dry_run:
         teachers.count()
         return job.dry_run(
-            lambda raw: [Call(name, 800, 1, 4) for name in asked for _ in PARTS * len(raw.get("steps") or [0] * 8)]
+            lambda raw: [
+                Call(name, 800, 1, 4)
+                for name in asked
+                for _ in PARTS * len(raw.get("steps") or [0] * 8)
+            ]
         )
     grader = Grader()
     matcher, judge = matching.matcher(models, grader, probabilities)
@@ -115,9 +147,15 @@ def _audit(job: Job, scorer: pipeline.Scorer, teachers: Input, matcher: Matcher,
         walks = []
         for item in job.source:
             if item.fault is None and item.raw["id"] in scorer.teacher:
-                walks.append((scorer.teacher[item.raw["id"]][0], await scorer.student_steps(item.raw)))
+                walks.append(
+                    (scorer.teacher[item.raw["id"]][0], await scorer.student_steps(item.raw))
+                )
         if not walks:
-            raise InputError(job.source.source, "id", "no id of the teacher's file is in it: there is nothing to ask about")
+            raise InputError(
+                job.source.source,
+                "id",
+                "no id of the teacher's file is in it: there is nothing to ask about",
+            )
         try:
             return await Audit(matcher.judge, matcher.threshold, seed=seed).run(walks)
         finally:
@@ -127,10 +165,24 @@ def _audit(job: Job, scorer: pipeline.Scorer, teachers: Input, matcher: Matcher,
     for finding in findings:
         sys.stdout.write(dumps(finding.record()) + "\n")
     lines = [
-        (f.test, f"{f.share:.1%}", f"{'at least' if f.at_least else 'at most'} {f.bound:.0%}", str(f.asked), str(f.unanswered))
+        (
+            f.test,
+            f"{f.share:.1%}",
+            f"{'at least' if f.at_least else 'at most'} {f.bound:.0%}",
+            str(f.asked),
+            str(f.unanswered),
+        )
         for f in findings
     ]
-    console.table(f"audit of {matcher.judge.name}", lines, ("test", "share", "should be", "asked", "unanswered"))
+    console.table(
+        f"audit of {matcher.judge.name}",
+        lines,
+        ("test", "share", "should be", "asked", "unanswered"),
+    )
     failed = [finding.test for finding in findings if not finding.passed]
-    verdict = f"this judge cannot be trusted here: {'; '.join(failed)}" if failed else "this judge passes every test"
+    verdict = (
+        f"this judge cannot be trusted here: {'; '.join(failed)}"
+        if failed
+        else "this judge passes every test"
+    )
     console.message(verdict, "red" if failed else "green")

@@ -3,13 +3,13 @@
 from typing import Annotated
 
 from rlkd_cli import console
-from rlkd_cli import options as opt
+from rlkd_cli.commands import options as opt
 from rlkd_cli.commands.common import Table, end_with_rejects
-from rlkd_cli.datasets import benchmark
 from rlkd_cli.errors import InputError
 from rlkd_cli.models.embedders import PAPERS_EMBEDDER, open_embedder
 from rlkd_cli.pipeline.select import least_similar
-from rlkd_cli.records import Problem
+from rlkd_cli.records.published import benchmark
+from rlkd_cli.records.schema import Problem
 
 
 @opt.grouped
@@ -17,11 +17,24 @@ def select(
     pool: Annotated[str, opt.argument("POOL", "Problems, or paths, to choose from.")],
     *,
     away_from: Annotated[
-        str, opt.option("--away-from", metavar="BENCH", help="A benchmark's name, or a file of problems.", panel=opt.IO)
+        str,
+        opt.option(
+            "--away-from",
+            metavar="BENCH",
+            help="A benchmark's name, or a file of problems.",
+            panel=opt.IO,
+        ),
     ],
-    number: Annotated[int, opt.option("--number", "-n", min=1, help="How many to choose (4.3: 3.2K).")] = 3200,
+    number: Annotated[
+        int, opt.option("--number", "-n", min=1, help="How many to choose (4.3: 3.2K).")
+    ] = 3200,
     embedder: Annotated[
-        str, opt.option("--embedder", help="A sentence-transformers model (4.3), or `lexical` (no model).", panel=opt.MODEL)
+        str,
+        opt.option(
+            "--embedder",
+            help="A sentence-transformers model (4.3), or `lexical` (no model).",
+            panel=opt.MODEL,
+        ),
     ] = PAPERS_EMBEDDER,
     rows: opt.Rows,
     out: opt.Out,
@@ -34,11 +47,18 @@ def select(
     inputs, tests = rows.input(pool, Problem), opt.Rows().input(benchmark(away_from)[0], Problem)
     if run.dry_run:
         counts = [(one.source, f"{sum(1 for _ in one):,} problems") for one in (inputs, tests)]
-        return console.table("select (dry run)", [*counts, ("to choose", f"{number:,}"), ("embedder", embedder)])
+        return console.table(
+            "select (dry run)", [*counts, ("to choose", f"{number:,}"), ("embedder", embedder)]
+        )
     problems = [item.raw["problem"] for item in tests]
     if not problems:
         raise InputError(tests.source, "", "holds no problem")
-    table = Table("select", out, rows, {"pool": pool, "away_from": away_from, "number": number, "embedder": embedder})
+    table = Table(
+        "select",
+        out,
+        rows,
+        {"pool": pool, "away_from": away_from, "number": number, "embedder": embedder},
+    )
     lost = []
 
     def sound():  # type: ignore[no-untyped-def]

@@ -10,7 +10,7 @@ from rich.text import Text
 from rlkd_cli.console import err
 from rlkd_cli.core.reward import Verdict, step_reward
 from rlkd_cli.core.steps import PARTS
-from rlkd_cli.records import Raw, Step
+from rlkd_cli.records.schema import Raw, Step
 
 MARKS = {True: ("✓", "bold green"), False: ("✗", "bold red"), None: ("·", "dim")}
 LETTERS = ("M", "Q", "A")
@@ -29,9 +29,18 @@ def show_pair(teacher: Sequence[Step], raw: Raw, score: Raw) -> None:
     for number in range(max(len(teacher), len(student))):
         verdict = verdicts[number] if number < len(verdicts) else Verdict()
         earned = f"{step_reward(verdict):g}" if number < len(verdicts) else ""
-        grid.add_row(str(number + 1), _cell(teacher, number), _marks(verdict), _cell(student, number), earned)
+        grid.add_row(
+            str(number + 1), _cell(teacher, number), _marks(verdict), _cell(student, number), earned
+        )
     title = f"id {raw['id']} · sample {raw.get('sample', 0)}"
-    err.print(Panel(grid, title=title, subtitle=f"structured reward {score['reward']:g}", border_style="cyan"))
+    err.print(
+        Panel(
+            grid,
+            title=title,
+            subtitle=f"structured reward {score['reward']:g}",
+            border_style="cyan",
+        )
+    )
 
 
 def _cell(steps: Sequence[Step], number: int) -> Text:

@@ -10,25 +10,35 @@ from typing import Annotated, Any
 import typer
 
 from rlkd_cli import console
-from rlkd_cli import options as opt
+from rlkd_cli.commands import options as opt
 from rlkd_cli.commands.common import write_rejects
 from rlkd_cli.errors import REJECTED, InputError, RecordError
-from rlkd_cli.journal import combined
-from rlkd_cli.jsonl import Item
-from rlkd_cli.records import Raw
-from rlkd_cli.training.folder import mark_finished, push, rejected
-from rlkd_cli.training.launch import become, launcher
+from rlkd_cli.records.journal import combined
+from rlkd_cli.records.read import Item
+from rlkd_cli.records.schema import Raw
+from rlkd_cli.training.launcher import become, launcher
+from rlkd_cli.training.run_folder import mark_finished, push, rejected
 
-Folder = Annotated[Path, opt.option("--output", "-o", metavar="DIR", help="The model's folder.", panel=opt.IO)]
+Folder = Annotated[
+    Path, opt.option("--output", "-o", metavar="DIR", help="The model's folder.", panel=opt.IO)
+]
 
 
 @dataclass(frozen=True)
 class Training:
     """How a model is trained, whatever it learns."""
 
-    learning_rate: Annotated[float, opt.option("--learning-rate", min=0, help="Release: 5e-5.", panel=opt.TRAIN)] = 5e-5
+    learning_rate: Annotated[
+        float, opt.option("--learning-rate", min=0, help="Release: 5e-5.", panel=opt.TRAIN)
+    ] = 5e-5
     warmup: Annotated[
-        float, opt.option("--warmup", min=0, help="Share of the steps, or (1 and more) steps. Release: 0.1.", panel=opt.TRAIN)
+        float,
+        opt.option(
+            "--warmup",
+            min=0,
+            help="Share of the steps, or (1 and more) steps. Release: 0.1.",
+            panel=opt.TRAIN,
+        ),
     ] = 0.1
     bf16: Annotated[
         bool,
@@ -41,12 +51,20 @@ class Training:
     gradient_checkpointing: Annotated[
         bool,
         opt.option(
-            "--gradient-checkpointing/--no-gradient-checkpointing", help="Trade time for memory (release: on).", panel=opt.TRAIN
+            "--gradient-checkpointing/--no-gradient-checkpointing",
+            help="Trade time for memory (release: on).",
+            panel=opt.TRAIN,
         ),
     ] = True
     lora: Annotated[
         int | None,
-        opt.option("--lora", metavar="RANK", min=1, help="Train LoRA adapters of this rank, merged at the end.", panel=opt.TRAIN),
+        opt.option(
+            "--lora",
+            metavar="RANK",
+            min=1,
+            help="Train LoRA adapters of this rank, merged at the end.",
+            panel=opt.TRAIN,
+        ),
     ] = None
     seed: Annotated[int, opt.option("--seed", help="Seed of all random numbers.")] = 42
     launch: Annotated[
@@ -59,32 +77,58 @@ class Training:
         ),
     ] = None
     num_processes: Annotated[
-        int | None, opt.option("--num-processes", min=1, help="Processes to launch; on CPU too.", panel=opt.TRAIN)
+        int | None,
+        opt.option(
+            "--num-processes", min=1, help="Processes to launch; on CPU too.", panel=opt.TRAIN
+        ),
     ] = None
     report_to: Annotated[
         list[str] | None,
-        opt.option("--report-to", metavar="TRACKER", help="wandb, tensorboard, mlflow, …; repeat for several.", panel=opt.TRAIN),
+        opt.option(
+            "--report-to",
+            metavar="TRACKER",
+            help="wandb, tensorboard, mlflow, …; repeat for several.",
+            panel=opt.TRAIN,
+        ),
     ] = None
     push_to_hub: Annotated[
-        str | None, opt.option("--push-to-hub", metavar="OWNER/NAME", help="Upload the finished folder there.", panel=opt.IO)
+        str | None,
+        opt.option(
+            "--push-to-hub",
+            metavar="OWNER/NAME",
+            help="Upload the finished folder there.",
+            panel=opt.IO,
+        ),
     ] = None
     rejects: Annotated[
         str | None,
         opt.option(
-            "--rejects", metavar="FILE", help="Where records that cannot be used go (default: in the folder).", panel=opt.IO
+            "--rejects",
+            metavar="FILE",
+            help="Where records that cannot be used go (default: in the folder).",
+            panel=opt.IO,
         ),
     ] = None
-    overwrite: Annotated[bool, opt.option("--overwrite", help="Start afresh, whatever an earlier run left.", panel=opt.IO)] = (
-        False
-    )
+    overwrite: Annotated[
+        bool,
+        opt.option("--overwrite", help="Start afresh, whatever an earlier run left.", panel=opt.IO),
+    ] = False
     plot: Annotated[
-        Path | None, opt.option("--plot", metavar="FILE", help="Draw the training (.png, .svg, .pdf).", panel=opt.IO)
+        Path | None,
+        opt.option(
+            "--plot", metavar="FILE", help="Draw the training (.png, .svg, .pdf).", panel=opt.IO
+        ),
     ] = None
 
     @property
     def settings(self) -> dict[str, Any]:
         """What the trained weights depend on."""
-        return {"learning_rate": self.learning_rate, "warmup": self.warmup, "seed": self.seed, "lora": self.lora}
+        return {
+            "learning_rate": self.learning_rate,
+            "warmup": self.warmup,
+            "seed": self.seed,
+            "lora": self.lora,
+        }
 
     @property
     def machine(self) -> dict[str, Any]:
@@ -101,16 +145,24 @@ class Training:
         if command:
             become(command, folder)
 
-    def finish(self, folder: Path, names: tuple[str, ...], smooth: int, lost: Sequence[tuple[Raw, RecordError]]) -> None:
+    def finish(
+        self,
+        folder: Path,
+        names: tuple[str, ...],
+        smooth: int,
+        lost: Sequence[tuple[Raw, RecordError]],
+    ) -> None:
         """Writes rejects, marks the folder as finished, draws its metrics, uploads it; ends with the status for rejects."""
         if lost:
             write_rejects(lost, self.rejects or str(folder / "rejects.jsonl"))
         mark_finished(folder, len(lost))
         if self.plot:
-            from rlkd_cli.jsonl import rows
             from rlkd_cli.plots import plot_training
+            from rlkd_cli.records.read import rows
 
-            entries = [row for _, row in rows(str(folder / "metrics.jsonl")) if isinstance(row, dict)]
+            entries = [
+                row for _, row in rows(str(folder / "metrics.jsonl")) if isinstance(row, dict)
+            ]
             plot_training({folder.name: entries}, names, self.plot, smooth)
         if self.push_to_hub:
             console.message(f"uploaded: {push(folder, self.push_to_hub)}")

@@ -15,9 +15,21 @@ MAX_DEPTH = 12  # nested braces
 MAX_DIGITS = 40  # digits in one number
 MAX_EXPONENT = 4  # digits in an exponent
 
-_SIGNS = str.maketrans({"−": "-", "≤": r"\le ", "≥": r"\ge ", "≠": r"\ne ", "∞": r"\infty ", "π": r"\pi ", "√": r"\sqrt "})
+_SIGNS = str.maketrans(
+    {
+        "−": "-",
+        "≤": r"\le ",
+        "≥": r"\ge ",
+        "≠": r"\ne ",
+        "∞": r"\infty ",
+        "π": r"\pi ",
+        "√": r"\sqrt ",
+    }
+)
 _BOX = re.compile(r"\\(?:boxed|fbox|framebox)\s*(?=\{)")
-_LETTER = re.compile(r"(?:final answer|answer)\s*(?:is)?\s*[:=]?\s*\**\s*\(?\$?\s*([A-J])\b", re.IGNORECASE)
+_LETTER = re.compile(
+    r"(?:final answer|answer)\s*(?:is)?\s*[:=]?\s*\**\s*\(?\$?\s*([A-J])\b", re.IGNORECASE
+)
 
 
 class Grade(NamedTuple):
@@ -66,13 +78,19 @@ def plain(answer: str) -> str:
     """An answer in ASCII where LaTeX has a word for it: digits of all scripts, signs, `1 1/2` as a fraction."""
     text = unicodedata.normalize("NFKC", answer).strip().translate(_SIGNS)
     text = re.sub(r"[^\W\D]", lambda digit: str(unicodedata.digit(digit.group())), text)
-    return re.sub(r"\A(\d+)\s+(\d+)/(\d+)\Z", lambda m: f"{int(m[1]) * int(m[3]) + int(m[2])}/{m[3]}", text)
+    return re.sub(
+        r"\A(\d+)\s+(\d+)/(\d+)\Z", lambda m: f"{int(m[1]) * int(m[3]) + int(m[2])}/{m[3]}", text
+    )
 
 
 def normalize(answer: str) -> str:
     """An answer without what only dresses it: width variants, spacing, dollars, `\\text{}`, a final full stop."""
     text = re.sub(r"\\(?:text|mathrm|mbox|textbf)\s*\{([^{}]*)\}", r"\1", plain(answer))
-    text = re.sub(r"\\(?:left|right|displaystyle|,|!|;|:| )", "", text).replace("dfrac", "frac").replace("tfrac", "frac")
+    text = (
+        re.sub(r"\\(?:left|right|displaystyle|,|!|;|:| )", "", text)
+        .replace("dfrac", "frac")
+        .replace("tfrac", "frac")
+    )
     text = re.sub(r"\s+", "", text.replace("\\$", "").replace("$", "")).rstrip(".")
     return re.sub(r"(?<=\d),(?=\d{3}(?:\D|\Z))", "", text)
 
@@ -88,7 +106,10 @@ def compare_simple(prediction: str, reference: str) -> bool | None:
     if normalize(prediction).casefold() == normalize(reference).casefold():
         return True
     if re.fullmatch(r"[A-J]", reference.strip()):
-        match = re.match(r"(?:\\(?:text|mathrm|mbox|textbf)\s*\{)?\s*\(?([A-J])\)?(?:[.:\s}]|\Z)", prediction.strip())
+        match = re.match(
+            r"(?:\\(?:text|mathrm|mbox|textbf)\s*\{)?\s*\(?([A-J])\)?(?:[.:\s}]|\Z)",
+            prediction.strip(),
+        )
         return bool(match and match.group(1) == reference.strip())
     left, right = as_integer(prediction), as_integer(reference)
     return left == right if left is not None and right is not None else None

@@ -74,7 +74,13 @@ class LossBalance:
         self.window.clear()
 
     def state(self) -> dict[str, Any]:
-        return {"alpha": self.alpha, "a": self.a, "b": self.b, "initial": self.initial, "window": self.window}
+        return {
+            "alpha": self.alpha,
+            "a": self.a,
+            "b": self.b,
+            "initial": self.initial,
+            "window": self.window,
+        }
 
 
 def _mean(values: Sequence[float]) -> float:

@@ -27,7 +27,9 @@ def first_k(results: Sequence[Sequence[bool]], k: int) -> float:
     return float(np.mean([any(question[:k]) for question in results]))
 
 
-def bootstrap_interval(values: Sequence[float], seed: int = 0, draws: int = 2000) -> tuple[float, float]:
+def bootstrap_interval(
+    values: Sequence[float], seed: int = 0, draws: int = 2000
+) -> tuple[float, float]:
     """A 95% interval of the mean by resampling `values` (one a question); the two ends coincide for one value."""
     data = np.asarray(values, dtype=float)
     picks = np.random.default_rng(seed).integers(0, len(data), size=(draws, len(data)))
@@ -84,6 +86,8 @@ def diversity(embeddings: NDArray[np.float64]) -> float:
     """
     mean = embeddings.mean(axis=0)
     lengths = np.linalg.norm(embeddings, axis=1) * np.linalg.norm(mean)
-    cosines = np.divide(embeddings @ mean, lengths, out=np.zeros(len(embeddings)), where=lengths > 0)
+    cosines = np.divide(
+        embeddings @ mean, lengths, out=np.zeros(len(embeddings)), where=lengths > 0
+    )
     average = float(cosines.mean())
     return 1.0 / average if average > 0 else float("inf")

@@ -32,7 +32,10 @@ def walk(verdicts: Sequence[Verdict]) -> list[Verdict]:
 
 
 def structured_reward(
-    verdicts: Sequence[Verdict], teacher_steps: int, student_steps: int, normalize: Normalize = "none"
+    verdicts: Sequence[Verdict],
+    teacher_steps: int,
+    student_steps: int,
+    normalize: Normalize = "none",
 ) -> float | None:
     """Algorithm 1: the sum of the step rewards up to the first M that does not match.
 
@@ -49,7 +52,9 @@ def structured_reward(
     visited = walk(verdicts[:steps])
     if any(None in verdict for verdict in visited):
         return None
-    if len(visited) < steps and (len(visited) == len(verdicts) or verdicts[len(visited)].meta_reasoning is None):
+    if len(visited) < steps and (
+        len(visited) == len(verdicts) or verdicts[len(visited)].meta_reasoning is None
+    ):
         return None
     total = sum(map(step_reward, visited))
     divisor = {"none": 1, "teacher": teacher_steps, "shorter": steps}[normalize]

@@ -26,8 +26,12 @@ _NAMES: dict[str, Part] = {
     "query": "sub_problem",
     "answer": "answer",
 }
-_MARKER = re.compile(rf"\**\[\s*({'|'.join(_NAMES)})\s+([0-9]{{1,6}})\s*\]\**\s*:\**", re.IGNORECASE)
-_CLOSING = re.compile(r"(?:\A|\n|(?<=\.)\s)\s*\**So,? the final answer is\b[^\n]*\s*\Z", re.IGNORECASE)
+_MARKER = re.compile(
+    rf"\**\[\s*({'|'.join(_NAMES)})\s+([0-9]{{1,6}})\s*\]\**\s*:\**", re.IGNORECASE
+)
+_CLOSING = re.compile(
+    r"(?:\A|\n|(?<=\.)\s)\s*\**So,? the final answer is\b[^\n]*\s*\Z", re.IGNORECASE
+)
 _FENCE = re.compile(r"\A\s*```[a-z]*\n(.*?)\n?```\s*\Z", re.DOTALL)
 
 
@@ -71,7 +75,9 @@ def render(steps: Sequence[StepLike], final_answer: str | None = None) -> str:
         for number, step in enumerate(steps, start=1)
         for title, part in zip(titles, PARTS, strict=True)
     ]
-    return "\n".join(lines + ([f"So the final answer is: {final_answer}"] if final_answer is not None else []))
+    return "\n".join(
+        lines + ([f"So the final answer is: {final_answer}"] if final_answer is not None else [])
+    )
 
 
 def parse(text: str) -> list[StepText]:

@@ -6,16 +6,34 @@ from pathlib import Path
 
 from rlkd_cli.errors import UsageError
 from rlkd_cli.models.base import Message, Reply, Sampling, TextModel, user
-from rlkd_cli.models.batch import BatchModel, BatchOptions
-from rlkd_cli.models.endpoint import CONTEXTS, EndpointModel, HttpOptions, provider_key, served_model
+from rlkd_cli.models.batch_api import BatchModel, BatchOptions
+from rlkd_cli.models.endpoint import (
+    CONTEXTS,
+    EndpointModel,
+    HttpOptions,
+    provider_key,
+    served_model,
+)
+from rlkd_cli.models.providers import PROVIDERS, RETIRED, engine_of, model_of
 from rlkd_cli.models.replay import RecordingModel, ReplayModel
-from rlkd_cli.specs import PROVIDERS, RETIRED, engine_of, model_of
 
-__all__ = ["BatchOptions", "HttpOptions", "Message", "Reply", "Sampling", "TextModel", "open_model", "user"]
+__all__ = [
+    "BatchOptions",
+    "HttpOptions",
+    "Message",
+    "Reply",
+    "Sampling",
+    "TextModel",
+    "open_model",
+    "user",
+]
 
 
 def open_model(
-    spec: str, http: HttpOptions | None = None, record: Path | None = None, batch: BatchOptions | None = None
+    spec: str,
+    http: HttpOptions | None = None,
+    record: Path | None = None,
+    batch: BatchOptions | None = None,
 ) -> TextModel:
     """The model that `spec` names (`ENGINE/NAME` or an endpoint), recording its replies where `record` is given.
 
@@ -32,7 +50,9 @@ def open_model(
 def _open(spec: str, http: HttpOptions) -> TextModel:
     engine, name = engine_of(spec), model_of(spec)
     if not name:
-        raise UsageError(f"model {spec!r}: write ENGINE/NAME, http://HOST:PORT/v1#NAME, or a model's name or folder")
+        raise UsageError(
+            f"model {spec!r}: write ENGINE/NAME, http://HOST:PORT/v1#NAME, or a model's name or folder"
+        )
     if engine == "http":
         url, _, served = spec.partition("#")
         key = os.environ.get("RLKD_API_KEY") or "none"
@@ -46,10 +66,10 @@ def _open(spec: str, http: HttpOptions) -> TextModel:
     if engine == "replay":
         return ReplayModel(Path(name))
     if engine == "vllm" or (engine == "any" and find_spec("vllm") and _has_accelerator()):
-        from rlkd_cli.models.vllm_engine import VllmModel
+        from rlkd_cli.models.vllm import VllmModel
 
         return VllmModel(name)
-    from rlkd_cli.models.hf_engine import HfModel
+    from rlkd_cli.models.hf import HfModel
 
     return HfModel(name, batch_size=http.concurrency)
 

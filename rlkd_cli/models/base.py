@@ -77,14 +77,23 @@ def split_thinking(text: str) -> tuple[str, str]:
     return thought.strip("\n"), rest.lstrip("\n") if closed else ""
 
 
-def choice_probabilities(choices: Sequence[str], logprobs: Mapping[str, float], model: str) -> tuple[float, ...]:
+def choice_probabilities(
+    choices: Sequence[str], logprobs: Mapping[str, float], model: str
+) -> tuple[float, ...]:
     """How probable each choice is among the choices, from the first token's log-probabilities by its text.
 
     A token counts for a choice where it is that word in any case and spacing. ModelError where none is.
     """
     masses = [
-        sum(exp(value) for token, value in logprobs.items() if token.strip().lower() == choice.lower()) for choice in choices
+        sum(
+            exp(value)
+            for token, value in logprobs.items()
+            if token.strip().lower() == choice.lower()
+        )
+        for choice in choices
     ]
     if not sum(masses):
-        raise ModelError(f"{model} gives no probabilities of {' or '.join(choices)}; leave out --threshold and --probabilities")
+        raise ModelError(
+            f"{model} gives no probabilities of {' or '.join(choices)}; leave out --threshold and --probabilities"
+        )
     return tuple(mass / sum(masses) for mass in masses)

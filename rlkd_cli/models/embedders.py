@@ -25,7 +25,9 @@ class LexicalEmbedder:
     def embed(self, texts: Sequence[str]) -> Any:
         from sklearn.feature_extraction.text import HashingVectorizer
 
-        words = HashingVectorizer(n_features=4096, ngram_range=(1, 2), alternate_sign=False, token_pattern=r"[^\s.,;:?!]+")
+        words = HashingVectorizer(
+            n_features=4096, ngram_range=(1, 2), alternate_sign=False, token_pattern=r"[^\s.,;:?!]+"
+        )
         return words.transform(texts).toarray()
 
 
@@ -50,14 +52,18 @@ class SentenceEmbedder:
         is_papers = name.rstrip("/").endswith(PAPERS_EMBEDDER.partition("/")[2])
         try:
             dtype = "bfloat16" if is_papers else "auto"  # its card's; in float16 it is unstable
-            model: Any = SentenceTransformer(name, trust_remote_code=False, model_kwargs={"dtype": dtype})
+            model: Any = SentenceTransformer(
+                name, trust_remote_code=False, model_kwargs={"dtype": dtype}
+            )
         except (OSError, ValueError) as error:
             raise ModelError.loading(f"embedder {name}", error) from error
         self._model, config = model, model[0].auto_model.config
         if is_papers:
             config.is_causal = False
         elif getattr(config, "auto_map", None):
-            raise ModelError(f"embedder {name}: comes with code of its own, which is not run; choose another embedder")
+            raise ModelError(
+                f"embedder {name}: comes with code of its own, which is not run; choose another embedder"
+            )
 
     def embed(self, texts: Sequence[str]) -> Any:
         return self._model.encode(list(texts), show_progress_bar=False)

@@ -14,13 +14,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from rlkd_cli.errors import ModelError, RecordError, UsageError
-from rlkd_cli.metering import spend
 from rlkd_cli.models.base import Message, Reply, Sampling, choice_probabilities
+from rlkd_cli.models.usage import spend
 
 TOP_LOGPROBS = 20  # the most that OpenAI and DeepSeek give
 # Context lengths in tokens that the providers' documentation gave in 2026-11; a vLLM server says its own
 CONTEXTS = {"openai/gpt-4o": 128_000, "openai/gpt-4o-mini": 128_000}
-CONTEXTS |= dict.fromkeys(("deepseek/deepseek-flash", "deepseek/deepseek-chat", "deepseek/deepseek-reasoner"), 1_000_000)
+CONTEXTS |= dict.fromkeys(
+    ("deepseek/deepseek-flash", "deepseek/deepseek-chat", "deepseek/deepseek-reasoner"), 1_000_000
+)
 LONGEST_PAUSE = 60.0  # seconds between two tries, whatever a server asks for
 KEYS = ("OPENAI_API_KEY", "DEEPSEEK_API_KEY", "RLKD_API_KEY")
 
@@ -68,7 +70,9 @@ class EndpointModel:
         self._limiters = _limiters(options)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._session: Any = None
-        self._places = asyncio.Semaphore(options.concurrency)  # waiting here is not part of a request's timeout
+        self._places = asyncio.Semaphore(
+            options.concurrency
+        )  # waiting here is not part of a request's timeout
 
     async def reply(self, messages: Sequence[Message], sampling: Sampling) -> Reply:
         session = self.session()
@@ -81,9 +85,13 @@ class EndpointModel:
                     return read(await self._post(session, request), sampling, self.name)
                 except Retry as failure:
                     if attempt == self.options.max_retries:
-                        raise RecordError(failure.code, f"{self.name}: {failure.detail}") from failure
+                        raise RecordError(
+                            failure.code, f"{self.name}: {failure.detail}"
+                        ) from failure
                     pause = min(0.5 * 2**attempt, 8) * random.uniform(0.75, 1)
-                    await asyncio.sleep(min(pause if failure.after is None else failure.after, LONGEST_PAUSE))
+                    await asyncio.sleep(
+                        min(pause if failure.after is None else failure.after, LONGEST_PAUSE)
+                    )
         raise AssertionError("the last try returns or raises")
 
     async def close(self) -> None:
@@ -102,7 +110,9 @@ class EndpointModel:
                 connector=aiohttp.TCPConnector(limit=0),  # `_places` is the limit
                 timeout=aiohttp.ClientTimeout(total=self.options.timeout),
                 headers={"Authorization": f"Bearer {self._key}"},
-                trust_env=bool(urllib.request.getproxies()),  # looking for proxies at each request is dear
+                trust_env=bool(
+                    urllib.request.getproxies()
+                ),  # looking for proxies at each request is dear
             )
         return self._session
 
@@ -125,7 +135,11 @@ class EndpointModel:
             except ValueError:
                 raise Retry("bad_response", f"not JSON: {body[:60]!r}") from None
         said, code = error_text(body), error_code(body)
-        if code == "unsupported_parameter" and self._limit == "max_tokens" and "max_completion_tokens" in said:
+        if (
+            code == "unsupported_parameter"
+            and self._limit == "max_tokens"
+            and "max_completion_tokens" in said
+        ):
             self._limit = "max_completion_tokens"  # what OpenAI's newer models call it
             raise Retry(code, said, 0.0)
         if code.startswith("unsupported_"):  # every further request would be refused alike
@@ -134,13 +148,18 @@ class EndpointModel:
             raise ModelError(f"{self.name}: HTTP {status}: {said}")
         if status in (408, 409, 429) or status >= 500:
             raise Retry(f"http_{status}", said, retry_after(headers))
-        raise RecordError("too_long" if "context length" in said.lower() else f"http_{status}", f"{self.name}: {said}")
+        raise RecordError(
+            "too_long" if "context length" in said.lower() else f"http_{status}",
+            f"{self.name}: {said}",
+        )
 
     def request(self, messages: Sequence[Message], sampling: Sampling) -> dict[str, Any]:
         """The body of a chat completion; RecordError where the prompt cannot fit into the model's context."""
         tokens = estimated_tokens(messages)
         if self.context and tokens > self.context:
-            raise RecordError("too_long", f"about {tokens} tokens exceed {self.name}'s context of {self.context}")
+            raise RecordError(
+                "too_long", f"about {tokens} tokens exceed {self.name}'s context of {self.context}"
+            )
         request: dict[str, Any] = {
             "model": self.model,
             "messages": [dict(message) for message in messages],
@@ -152,7 +171,9 @@ class EndpointModel:
             request[self._limit] = sampling.max_tokens
         if sampling.seed is not None:
             request["seed"] = sampling.seed
-        if sampling.choices and self.name.startswith("http"):  # a vLLM field; hosted providers refuse it
+        if sampling.choices and self.name.startswith(
+            "http"
+        ):  # a vLLM field; hosted providers refuse it
             request["structured_outputs"] = {"choice": list(sampling.choices)}
         if sampling.probabilities:
             request |= {"logprobs": True, "top_logprobs": TOP_LOGPROBS}
@@ -163,7 +184,9 @@ class EndpointModel:
         if requests:
             await requests.acquire()
         if tokens:  # the reply is counted at its limit
-            await tokens.acquire(min(estimated_tokens(messages) + sampling.max_tokens, tokens.max_rate))
+            await tokens.acquire(
+                min(estimated_tokens(messages) + sampling.max_tokens, tokens.max_rate)
+            )
 
 
 def estimated_tokens(messages: Sequence[Message]) -> int:
@@ -181,13 +204,22 @@ def read(response: Any, sampling: Sampling, model: str) -> Reply:
     """The reply in a response's JSON. Retry where it holds none, RecordError for one that is not among the choices."""
     try:
         usage = response.get("usage") or {}
-        tokens_in, tokens_out = (int(usage.get(f"{kind}_tokens") or 0) for kind in ("prompt", "completion"))
+        tokens_in, tokens_out = (
+            int(usage.get(f"{kind}_tokens") or 0) for kind in ("prompt", "completion")
+        )
         spend(model, tokens_in=tokens_in, tokens_out=tokens_out)
         choice = response["choices"][0]
         message = choice["message"]
         text = message["content"]
         finish = "length" if choice.get("finish_reason") == "length" else "stop"
-        thinking = next((t for name in ("reasoning_content", "reasoning") if isinstance(t := message.get(name), str)), "")
+        thinking = next(
+            (
+                t
+                for name in ("reasoning_content", "reasoning")
+                if isinstance(t := message.get(name), str)
+            ),
+            "",
+        )
         first = ((choice.get("logprobs") or {}).get("content") or [{}])[0].get("top_logprobs") or []
         seen = {entry["token"]: float(entry["logprob"]) for entry in first}
     except (KeyError, IndexError, TypeError, ValueError, AttributeError):
@@ -196,12 +228,16 @@ def read(response: Any, sampling: Sampling, model: str) -> Reply:
         if not (thinking and finish == "length"):  # cut off before the thinking ended
             raise Retry("empty_reply", "the message is empty")
         text = ""
-    probabilities = choice_probabilities(sampling.choices, seen, model) if sampling.probabilities else ()
+    probabilities = (
+        choice_probabilities(sampling.choices, seen, model) if sampling.probabilities else ()
+    )
     if sampling.choices:
         word = text.strip().strip(".!\"'*").lower()
         text = next((choice for choice in sampling.choices if choice.lower() == word), "")
         if not text and not probabilities:
-            raise RecordError("unreadable_verdict", f"{word[:40]!r} is none of {', '.join(sampling.choices)}")
+            raise RecordError(
+                "unreadable_verdict", f"{word[:40]!r} is none of {', '.join(sampling.choices)}"
+            )
     return Reply(text, finish, tokens_in, tokens_out, thinking, probabilities)
 
 
@@ -255,7 +291,9 @@ def served_model(base_url: str, name: str, key: str) -> tuple[str, int | None]:
     Without a name it is the one model that the server lists; UsageError where there is none or several, ModelError
     where the server cannot be asked. With a name a server that does not list its models is taken as it is.
     """
-    request = urllib.request.Request(f"{base_url.rstrip('/')}/models", headers={"Authorization": f"Bearer {key}"})
+    request = urllib.request.Request(
+        f"{base_url.rstrip('/')}/models", headers={"Authorization": f"Bearer {key}"}
+    )
     try:
         with urllib.request.urlopen(request, timeout=5 if name else 30) as response:
             models = {model["id"]: model for model in json.load(response)["data"]}
@@ -263,9 +301,13 @@ def served_model(base_url: str, name: str, key: str) -> tuple[str, int | None]:
         if name:
             return name, None
         why = getattr(error, "reason", None) or error
-        raise ModelError(f"{base_url}: cannot list its models: {hide_keys(' '.join(str(why).split()))}") from None
+        raise ModelError(
+            f"{base_url}: cannot list its models: {hide_keys(' '.join(str(why).split()))}"
+        ) from None
     if not name and len(models) != 1:
-        raise UsageError(f"{base_url} lists {len(models)} models; name one: {base_url}#NAME ({', '.join(list(models)[:5])})")
+        raise UsageError(
+            f"{base_url} lists {len(models)} models; name one: {base_url}#NAME ({', '.join(list(models)[:5])})"
+        )
     chosen = name or next(iter(models))
     context = models.get(chosen, {}).get("max_model_len")
     return chosen, context if isinstance(context, int) else None

@@ -21,7 +21,9 @@ class LabelledHead:
         model.base_model.register_forward_hook(self._keep)
         self._kept: torch.Tensor | None = None
 
-    def log_probs(self, model: Any, inputs: Mapping[str, Any], labelled: "torch.Tensor") -> "torch.Tensor":
+    def log_probs(
+        self, model: Any, inputs: Mapping[str, Any], labelled: "torch.Tensor"
+    ) -> "torch.Tensor":
         """log p of every token after the first, (batch, tokens - 1); zero where `labelled` (batch, tokens) is False.
 
         `model` is the model given above or what wraps it by now; `inputs` are its own, `input_ids` among them.
@@ -29,7 +31,9 @@ class LabelledHead:
         self._kept = labelled[:, 1:]
         targets = inputs["input_ids"][:, 1:][self._kept][None]
         try:
-            found: torch.Tensor = model(**inputs, shift_labels=targets, fused_lm_head=True, use_cache=False).log_probs[0]
+            found: torch.Tensor = model(
+                **inputs, shift_labels=targets, fused_lm_head=True, use_cache=False
+            ).log_probs[0]
             return found.new_zeros(self._kept.shape).masked_scatter(self._kept, found)
         finally:
             self._kept = None

@@ -7,8 +7,8 @@ from dataclasses import asdict
 from pathlib import Path
 
 from rlkd_cli.errors import InputError, RecordError, UsageError
-from rlkd_cli.metering import spend
 from rlkd_cli.models.base import Message, Reply, Sampling, TextModel, request_key
+from rlkd_cli.models.usage import spend
 
 
 class ReplayModel:
@@ -25,14 +25,18 @@ class ReplayModel:
                     entry = json.loads(line)
                     self._replies[entry["key"]].append(Reply(**entry["reply"]))
                 except (ValueError, KeyError, TypeError) as error:
-                    raise InputError(f"{file}:{number}", "", f"not a recorded reply: {error}") from None
+                    raise InputError(
+                        f"{file}:{number}", "", f"not a recorded reply: {error}"
+                    ) from None
 
     async def reply(self, messages: Sequence[Message], sampling: Sampling) -> Reply:
         replies = self._replies.get(request_key(messages, sampling))
         if not replies:
             raise RecordError("not_recorded", f"{self.name} holds no reply to this request")
         reply = replies.popleft() if len(replies) > 1 else replies[0]
-        spend(self.name, requests=1, tokens_in=reply.prompt_tokens, tokens_out=reply.completion_tokens)
+        spend(
+            self.name, requests=1, tokens_in=reply.prompt_tokens, tokens_out=reply.completion_tokens
+        )
         return reply
 
     async def close(self) -> None:

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 from rlkd_cli.core.steps import PARTS, Part
 from rlkd_cli.errors import RecordError
-from rlkd_cli.pipeline.judges import MASTER_KEYS, Judge
-from rlkd_cli.records import Raw, Step
+from rlkd_cli.records.schema import Raw, Step
+from rlkd_cli.reward.judges import MASTER_KEYS, Judge
 
 Pair = tuple[Part, str, str]
 
@@ -30,7 +30,9 @@ class Finding:
 
     @property
     def passed(self) -> bool:
-        return self.asked > self.unanswered and (self.share >= self.bound if self.at_least else self.share <= self.bound)
+        return self.asked > self.unanswered and (
+            self.share >= self.bound if self.at_least else self.share <= self.bound
+        )
 
     def record(self) -> Raw:
         return {**self.__dict__, "passed": self.passed}
@@ -39,19 +41,33 @@ class Finding:
 class Audit:
     """Asks `judge` about up to `size` pairs a test; a likeness of `threshold` is a match."""
 
-    def __init__(self, judge: Judge, threshold: float = 0.5, size: int = 100, seed: int = 0) -> None:
-        self._judge, self._threshold, self._size, self._rng = judge, threshold, size, random.Random(seed)
+    def __init__(
+        self, judge: Judge, threshold: float = 0.5, size: int = 100, seed: int = 0
+    ) -> None:
+        self._judge, self._threshold, self._size, self._rng = (
+            judge,
+            threshold,
+            size,
+            random.Random(seed),
+        )
 
     async def run(self, walks: Sequence[tuple[Sequence[Step], Sequence[Step]]]) -> list[Finding]:
         """`walks` are (teacher's steps, student's steps) of one id each. The bounds are ours."""
-        pairs = self._some([pair for teacher, student in walks for pair in _pairs(teacher, student)])
+        pairs = self._some(
+            [pair for teacher, student in walks for pair in _pairs(teacher, student)]
+        )
         texts = self._some([(part, a, a) for part, a, _ in pairs])
         shuffled = self._some(_shuffled(pairs, self._rng))
         keys = self._some([(part, a, key) for part, a, _ in pairs for key in MASTER_KEYS])
         verdicts = await self._ask(pairs)
         return [
             _agreement("same verdict when asked again", 0.95, verdicts, await self._ask(pairs)),
-            _agreement("same verdict with the texts swapped", 0.9, verdicts, await self._ask([(p, b, a) for p, a, b in pairs])),
+            _agreement(
+                "same verdict with the texts swapped",
+                0.9,
+                verdicts,
+                await self._ask([(p, b, a) for p, a, b in pairs]),
+            ),
             _share("yes to a text and itself", 0.95, True, await self._ask(texts)),
             _share("yes to texts of different sub-problems", 0.2, False, await self._ask(shuffled)),
             _share("yes to a master key", 0.02, False, await self._ask(keys)),
@@ -71,7 +87,11 @@ class Audit:
 
 
 def _pairs(teacher: Sequence[Step], student: Sequence[Step]) -> list[Pair]:
-    return [(part, getattr(a, part), getattr(b, part)) for a, b in zip(teacher, student, strict=False) for part in PARTS]
+    return [
+        (part, getattr(a, part), getattr(b, part))
+        for a, b in zip(teacher, student, strict=False)
+        for part in PARTS
+    ]
 
 
 def _shuffled(pairs: Sequence[Pair], rng: random.Random) -> list[Pair]:
@@ -81,11 +101,15 @@ def _shuffled(pairs: Sequence[Pair], rng: random.Random) -> list[Pair]:
         mine = [pair for pair in pairs if pair[0] == part]
         others = [pair[2] for pair in mine]
         rng.shuffle(others)
-        found += [(part, a, b) for (_, a, own), b in zip(mine, others, strict=True) if b not in (a, own)]
+        found += [
+            (part, a, b) for (_, a, own), b in zip(mine, others, strict=True) if b not in (a, own)
+        ]
     return found
 
 
-def _agreement(test: str, bound: float, first: Sequence[bool | None], second: Sequence[bool | None]) -> Finding:
+def _agreement(
+    test: str, bound: float, first: Sequence[bool | None], second: Sequence[bool | None]
+) -> Finding:
     both = [a == b for a, b in zip(first, second, strict=True) if a is not None and b is not None]
     return Finding(test, len(first), len(first) - len(both), _mean(both), bound, True)
 

@@ -14,9 +14,16 @@ from typing import Any
 from rlkd_cli import prompts
 from rlkd_cli.core.metrics import never_solved_bound
 from rlkd_cli.errors import UsageError
-from rlkd_cli.records import Raw
+from rlkd_cli.records.schema import Raw
 
-EDGES = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)  # of the bins of success rates above 0: (0, 0.2], (0.2, 0.4] …
+EDGES = (
+    0.0,
+    0.2,
+    0.4,
+    0.6,
+    0.8,
+    1.0,
+)  # of the bins of success rates above 0: (0, 0.2], (0.2, 0.4] …
 
 
 @dataclass
@@ -24,7 +31,9 @@ class Model:
     """One model's graded paths, by question."""
 
     right: dict[str | int, list[bool]] = field(default_factory=lambda: defaultdict(list))
-    lengths: list[int] = field(default_factory=list)  # tokens, or words where no token count is in the file
+    lengths: list[int] = field(
+        default_factory=list
+    )  # tokens, or words where no token count is in the file
     reflections: list[int] = field(default_factory=list)
     paths: list[tuple[str, str]] = field(default_factory=list)  # (problem, path)
 
@@ -36,7 +45,9 @@ class Model:
         for record in records:
             model.right[record["id"]].append(record["correct"])
             path = record.get("path") or ""
-            model.lengths.append(record["tokens"] if isinstance(record.get("tokens"), int) else len(path.split()))
+            model.lengths.append(
+                record["tokens"] if isinstance(record.get("tokens"), int) else len(path.split())
+            )
             model.reflections.append(sum(path.lower().count(word) for word in words))
             model.paths.append((record.get("problem", ""), path))
         return model
@@ -51,7 +62,9 @@ def reflection_keywords(text: str | None = None) -> list[str]:
     return [line.strip().lower() for line in lines if line.strip() and not line.startswith("#")]
 
 
-def capability(before: Model, after: Model, k: int | None = None) -> tuple[list[Raw], dict[str, Any]]:
+def capability(
+    before: Model, after: Model, k: int | None = None
+) -> tuple[list[Raw], dict[str, Any]]:
     """One record a bin of the success rate before, and the whole.
 
     `k` is how many samples capability is seen through (default: what every question has in both files). UsageError
@@ -64,12 +77,16 @@ def capability(before: Model, after: Model, k: int | None = None) -> tuple[list[
     k = fewest if k is None else k
     if k > fewest:
         raise UsageError(f"--k {k}: a question has only {fewest} samples")
-    bins: list[tuple[str, list[str | int]]] = [("never solved", [n for n in shared if before.rate(n) == 0])]
+    bins: list[tuple[str, list[str | int]]] = [
+        ("never solved", [n for n in shared if before.rate(n) == 0])
+    ]
     for low, high in pairwise(EDGES):
         bins.append((f"({low:g}, {high:g}]", [n for n in shared if low < before.rate(n) <= high]))
     records = [_bin(label, names, before, after, k) for label, names in bins if names]
     whole = _bin("all", shared, before, after, k)
-    whole["gained"] = [n for n in shared if not any(before.right[n][:k]) and any(after.right[n][:k])]
+    whole["gained"] = [
+        n for n in shared if not any(before.right[n][:k]) and any(after.right[n][:k])
+    ]
     whole["lost"] = [n for n in shared if any(before.right[n][:k]) and not any(after.right[n][:k])]
     whole["k"], whole["never_solved_bound"] = k, never_solved_bound(k)
     for label, model in (("before", before), ("after", after)):
@@ -82,5 +99,7 @@ def _bin(label: str, names: Sequence[str | int], before: Model, after: Model, k:
     record: Raw = {"bin": label, "questions": len(names)}
     for when, model in (("before", before), ("after", after)):
         record[f"accuracy_{when}"] = sum(map(model.rate, names)) / len(names)
-        record[f"capability_{when}"] = sum(any(model.right[name][:k]) for name in names) / len(names)
+        record[f"capability_{when}"] = sum(any(model.right[name][:k]) for name in names) / len(
+            names
+        )
     return record

@@ -16,13 +16,20 @@ def compare(a: Summary, b: Summary) -> dict[str, Any]:
     shared = [name for name in a.results if name in b.results]
     if not shared:
         raise UsageError("--compare: no question is in both files")
-    counts = [tuple((sum(s.results[name].values()), len(s.results[name])) for s in (a, b)) for name in shared]
+    counts = [
+        tuple((sum(s.results[name].values()), len(s.results[name])) for s in (a, b))
+        for name in shared
+    ]
     rates = [tuple(right / runs for right, runs in pair) for pair in counts]
     differences = [of_b - of_a for of_a, of_b in rates]
 
     def solved(by_b: bool) -> list[dict[str, Any]]:
         pairs = zip(shared, rates, strict=True)
-        return [{"id": name, "a": x, "b": y} for name, (x, y) in pairs if (x == 0 and y > 0 if by_b else y == 0 and x > 0)]
+        return [
+            {"id": name, "a": x, "b": y}
+            for name, (x, y) in pairs
+            if (x == 0 and y > 0 if by_b else y == 0 and x > 0)
+        ]
 
     return {
         "questions": len(shared),

@@ -8,7 +8,7 @@ import numpy as np
 from rlkd_cli.core.metrics import bootstrap_interval, diversity
 from rlkd_cli.core.steps import PARTS
 from rlkd_cli.models.embedders import Embedder
-from rlkd_cli.records import Raw
+from rlkd_cli.records.schema import Raw
 
 
 def step_text(step: Raw) -> str:
@@ -28,7 +28,9 @@ def diversity_per_step(records: Iterable[Raw], embedder: Embedder, seed: int = 0
         for index, step in enumerate(record["steps"], start=1):
             text = numbers.setdefault(step_text(step), len(numbers))
             texts[index][record["id"]].append(text)
-    vectors = np.asarray(embedder.embed(list(numbers)), dtype=float) if numbers else np.zeros((0, 1))
+    vectors = (
+        np.asarray(embedder.embed(list(numbers)), dtype=float) if numbers else np.zeros((0, 1))
+    )
     for index in sorted(texts):
         several = [paths for paths in texts[index].values() if len(paths) > 1]
         values = [diversity(vectors[paths]) for paths in several]

@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from rlkd_cli.metering import Bill, Spent, cost
-from rlkd_cli.records import Raw
+from rlkd_cli.models.usage import Bill, Spent, cost
+from rlkd_cli.records.schema import Raw
 
 SAMPLE = 200  # records that are looked at; the rest are counted
 REPLY_SHARE = 0.5  # ours: steps are taken to be half as long as their path
@@ -37,7 +37,10 @@ def estimate(
     most: Bill = {}
     for model in dict.fromkeys(call.model for call in calls):
         mine = [call for call in calls if call.model == model]
-        requests, read = round(len(mine) * scale), round(sum(call.prompt for call in mine) / 4 * scale)
+        requests, read = (
+            round(len(mine) * scale),
+            round(sum(call.prompt for call in mine) / 4 * scale),
+        )
         likely[model] = Spent(requests, 0, read, round(sum(call.likely for call in mine) * scale))
         most[model] = Spent(requests, 0, read, round(sum(call.at_most for call in mine) * scale))
         rows += [
@@ -47,5 +50,9 @@ def estimate(
             ("  tokens written, at most", f"{most[model].tokens_out:,}"),
         ]
     dollars, ceiling = cost(likely, price), cost(most, price)
-    known = "not known (--price-in, --price-out)" if dollars is None else f"${dollars:,.2f}, at most ${ceiling:,.2f}"
+    known = (
+        "not known (--price-in, --price-out)"
+        if dollars is None
+        else f"${dollars:,.2f}, at most ${ceiling:,.2f}"
+    )
     return [*rows, ("cost, about", known)]

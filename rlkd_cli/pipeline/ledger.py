@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from rlkd_cli.errors import RecordError, RlkdError
-from rlkd_cli.metering import Bill, add, cost
+from rlkd_cli.models.usage import Bill, add, cost
 
 
 class BudgetReached(RlkdError):

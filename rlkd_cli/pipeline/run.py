@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from rlkd_cli.errors import RecordError, UsageError
-from rlkd_cli.journal import FileOutput, OnRecord, combined
-from rlkd_cli.jsonl import Input, Item, rows
-from rlkd_cli.metering import open_bill
-from rlkd_cli.output import Output, StreamOutput
+from rlkd_cli.models.usage import open_bill
 from rlkd_cli.pipeline.ledger import BudgetReached, Ledger
-from rlkd_cli.records import Raw
+from rlkd_cli.records.journal import FileOutput, OnRecord, combined
+from rlkd_cli.records.read import Input, Item, rows
+from rlkd_cli.records.schema import Raw
+from rlkd_cli.records.write import Output, StreamOutput
 
 Work = Callable[[Raw], Awaitable[list[Raw]]]
 WINDOW = 64  # times the concurrency: how far finished records may run ahead of a slow one on standard output

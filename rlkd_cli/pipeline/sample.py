@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from rlkd_cli import prompts
 from rlkd_cli.models import Sampling, TextModel, user
-from rlkd_cli.records import Raw
+from rlkd_cli.records.schema import Raw
 
 # The instruction that DeepSeek-R1's authors recommend for mathematics; the paper prints none.
 PROMPT = "{problem}\n\nPlease reason step by step, and put your final answer within \\boxed{}."
@@ -28,7 +28,9 @@ class Sampler:
         reply = await self.model.reply(messages, replace(self.sampling, seed=seed))
         path = reply.text
         if reply.thinking:  # a server that parses the thinking out gives it apart
-            path = f"<think>\n{reply.thinking}" + (f"\n</think>\n\n{reply.text}" if reply.text else "")
+            path = f"<think>\n{reply.thinking}" + (
+                f"\n</think>\n\n{reply.text}" if reply.text else ""
+            )
         own = {"path": path, "finish_reason": reply.finish_reason, "model": self.model.name}
         tokens = {"tokens": reply.completion_tokens}
         thought, closed, _ = path.partition("</think>")
@@ -39,7 +41,11 @@ class Sampler:
 
 def question(raw: Raw, template: str | None = None) -> str:
     """What the model is asked: the template filled with the problem."""
-    letter = isinstance(raw.get("answer"), str) and len(raw["answer"]) == 1 and raw["answer"] in "ABCDEFGHIJ"
+    letter = (
+        isinstance(raw.get("answer"), str)
+        and len(raw["answer"]) == 1
+        and raw["answer"] in "ABCDEFGHIJ"
+    )
     return prompts.fill(template or (CHOICE_PROMPT if letter else PROMPT), problem=raw["problem"])
 
 

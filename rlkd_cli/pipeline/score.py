@@ -8,10 +8,10 @@ from typing import Literal
 
 from rlkd_cli.core.steps import PARTS
 from rlkd_cli.errors import InputError, RecordError
-from rlkd_cli.jsonl import Item
-from rlkd_cli.pipeline.matcher import Matcher, Score
 from rlkd_cli.pipeline.segment import Segmenter
-from rlkd_cli.records import Raw, Step
+from rlkd_cli.records.read import Item
+from rlkd_cli.records.schema import Raw, Step
+from rlkd_cli.reward.matcher import Matcher, Score
 
 TeacherSamples = Literal["best", "mean", "first"]
 
@@ -35,7 +35,9 @@ class Scorer:
         self.seen.add(raw["id"])
         student = await self.student_steps(raw)
         used = references[:1] if self.teacher_samples == "first" else references
-        scores = await asyncio.gather(*(self.matcher.score(reference, student) for reference in used))
+        scores = await asyncio.gather(
+            *(self.matcher.score(reference, student) for reference in used)
+        )
         if any(score.reward is None for score in scores):
             raise RecordError("judge_failed", "a verdict that the reward needs could not be had")
         best = max(range(len(scores)), key=lambda i: scores[i].reward or 0.0)
@@ -43,7 +45,9 @@ class Scorer:
         reward = sum(rewards) / len(rewards) if self.teacher_samples == "mean" else rewards[best]
         record = score_record(raw, reward, scores[best], len(used[best]), len(student))
         if self.probabilities:
-            record["probabilities"] = [dict(zip(PARTS, step, strict=True)) for step in scores[best].likeness]
+            record["probabilities"] = [
+                dict(zip(PARTS, step, strict=True)) for step in scores[best].likeness
+            ]
         return [record]
 
     async def student_steps(self, raw: Raw) -> list[Step]:
@@ -51,12 +55,16 @@ class Scorer:
         if raw.get("steps"):
             return [Step(**step) for step in raw["steps"]]
         if self.gsrm is None:
-            raise RecordError("no_steps", "the record is a path without steps; --gsrm MODEL segments it")
+            raise RecordError(
+                "no_steps", "the record is a path without steps; --gsrm MODEL segments it"
+            )
         segmented = await self.gsrm({**raw, "path": thinking(raw["path"])})
         return [Step(**step) for step in segmented[0]["steps"]]
 
 
-def score_record(raw: Raw, reward: float, score: Score, teacher_steps: int, student_steps: int) -> Raw:
+def score_record(
+    raw: Raw, reward: float, score: Score, teacher_steps: int, student_steps: int
+) -> Raw:
     return {
         "id": raw["id"],
         "sample": raw.get("sample", 0),
@@ -74,7 +82,9 @@ def thinking(path: str) -> str:
     return before + closed
 
 
-async def teacher_steps(items: Iterable[Item], gsrm: Segmenter | None) -> dict[str | int, list[list[Step]]]:
+async def teacher_steps(
+    items: Iterable[Item], gsrm: Segmenter | None
+) -> dict[str | int, list[list[Step]]]:
     """The teacher's steps by id, several where there are several paths; paths without steps go through the GSRM."""
     steps: dict[str | int, list[list[Step]]] = defaultdict(list)
     places = asyncio.Semaphore(64)
@@ -85,7 +95,11 @@ async def teacher_steps(items: Iterable[Item], gsrm: Segmenter | None) -> dict[s
         if item.raw.get("steps"):
             return [item.raw]
         if gsrm is None:
-            raise InputError(item.where, "steps", "missing: the record is a path without steps; --gsrm MODEL segments it")
+            raise InputError(
+                item.where,
+                "steps",
+                "missing: the record is a path without steps; --gsrm MODEL segments it",
+            )
         async with places:
             try:
                 return await gsrm({**item.raw, "path": thinking(item.raw["path"])})
@@ -136,6 +150,8 @@ class Summary:
             for step, count in sorted(self.stops.items())
         ]
         if self.matched:
-            rows += [("Q penalties", f"{self.wrong['sub_problem'] / self.matched:.1%} of matched steps")]
+            rows += [
+                ("Q penalties", f"{self.wrong['sub_problem'] / self.matched:.1%} of matched steps")
+            ]
             rows += [("A penalties", f"{self.wrong['answer'] / self.matched:.1%} of matched steps")]
         return rows

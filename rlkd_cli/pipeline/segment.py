@@ -11,7 +11,7 @@ from rlkd_cli import prompts
 from rlkd_cli.core.steps import ParseError, parse, render
 from rlkd_cli.errors import RecordError
 from rlkd_cli.models import Message, Sampling, TextModel, user
-from rlkd_cli.records import Raw
+from rlkd_cli.records.schema import Raw
 
 VERIFIER_TOKENS = 1024
 
@@ -49,8 +49,13 @@ class Segmenter:
             else:
                 accepted = await self._verify(problem, path, render(steps)) if self.verifier else ""
                 if not accepted:
-                    done = {"steps": [step._asdict() for step in steps], "segmenter": self.model.name}
-                    return [{**raw, **done, "attempts": attempt, "verified": self.verifier is not None}]
+                    done = {
+                        "steps": [step._asdict() for step in steps],
+                        "segmenter": self.model.name,
+                    }
+                    return [
+                        {**raw, **done, "attempts": attempt, "verified": self.verifier is not None}
+                    ]
                 code, feedback = "not_verified", accepted
             if self.prompt and sampling.temperature == 0:
                 break  # a GSRM knows no feedback, and would only write the same again
@@ -61,7 +66,11 @@ class Segmenter:
         if self.prompt:
             return messages
         request = prompts.fill(prompts.load("feedback"), feedback=feedback)
-        return [*messages[:1], {"role": "assistant", "content": reply}, {"role": "user", "content": request}]
+        return [
+            *messages[:1],
+            {"role": "assistant", "content": reply},
+            {"role": "user", "content": request},
+        ]
 
     async def _verify(self, problem: str, path: str, steps: str) -> str:
         """The verifier's feedback, empty where it accepts. RecordError where its reply cannot be read, twice."""
@@ -70,7 +79,9 @@ class Segmenter:
         for seed in (self.sampling.seed, (self.sampling.seed or 0) + 1):
             sampling = Sampling(max_tokens=VERIFIER_TOKENS, seed=seed)
             text = (await self.verifier.reply(user(question), sampling)).text
-            match = re.search(r"\bverdict\b\W*(pass|fail)\b[\s.*]*(.*)", text, re.IGNORECASE | re.DOTALL)
+            match = re.search(
+                r"\bverdict\b\W*(pass|fail)\b[\s.*]*(.*)", text, re.IGNORECASE | re.DOTALL
+            )
             if match:
                 passed = match.group(1).lower() == "pass"
                 return "" if passed else match.group(2).strip() or "the verifier gave no reason"
@@ -83,7 +94,9 @@ def segment_prompt(raw: Raw, prompt: str | None = None) -> str:
     if prompt:
         return prompts.fill(prompt, path=raw["path"], problem=problem)
     examples = prompts.load(f"segment_{raw.get('domain', 'math')}")
-    return prompts.fill(prompts.load("segment"), examples=examples, problem=problem, path=raw["path"])
+    return prompts.fill(
+        prompts.load("segment"), examples=examples, problem=problem, path=raw["path"]
+    )
 
 
 def verify_prompt(problem: str, path: str, steps: str) -> str:

@@ -8,12 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rlkd_cli.models.embedders import Embedder
-from rlkd_cli.records import Raw
+from rlkd_cli.records.schema import Raw
 
 LOT = 1024  # problems embedded at a time
 
 
-def least_similar(pool: Iterable[Raw], tests: Sequence[str], embedder: Embedder, number: int) -> list[Raw]:
+def least_similar(
+    pool: Iterable[Raw], tests: Sequence[str], embedder: Embedder, number: int
+) -> list[Raw]:
     """The `number` records of `pool` whose nearest test problem is the least near, in the pool's order.
 
     Each gets `similarity`, the cosine to that nearest problem. The paper does not say how similarity to a set is
@@ -34,5 +36,7 @@ def least_similar(pool: Iterable[Raw], tests: Sequence[str], embedder: Embedder,
 def _unit(embedder: Embedder, texts: Sequence[str]) -> NDArray[np.float64]:
     """Embeddings of length 1, (texts, dimensions); a text without any feature stays 0."""
     vectors = np.asarray(embedder.embed(list(texts)), dtype=float)
-    unit: NDArray[np.float64] = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+    unit: NDArray[np.float64] = vectors / np.maximum(
+        np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12
+    )
     return unit

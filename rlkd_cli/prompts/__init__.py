@@ -19,7 +19,11 @@ def load(name: str) -> str:
 def fill(template: str, **values: str) -> str:
     """The template with each `{name}` of `values` replaced, once; all other braces stay."""
     names = "|".join(map(re.escape, values))
-    return re.sub(rf"\{{({names})\}}", lambda match: values[match.group(1)], template) if values else template
+    return (
+        re.sub(rf"\{{({names})\}}", lambda match: values[match.group(1)], template)
+        if values
+        else template
+    )
 
 
 def version(*templates: str) -> str:

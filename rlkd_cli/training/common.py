@@ -54,7 +54,9 @@ class TrainingConfig:
         }
 
 
-def load(name: str, config: TrainingConfig, changes: Mapping[str, Any] | None = None) -> tuple[Any, Any]:
+def load(
+    name: str, config: TrainingConfig, changes: Mapping[str, Any] | None = None
+) -> tuple[Any, Any]:
     """A causal language model to be trained, and its tokenizer; `changes` override fields of the model's config.
 
     Weights that are trained are float32, as TRL loads them, also where bf16 computes: a bfloat16 has 8 bits, and most
@@ -77,7 +79,9 @@ def lora(rank: int | None) -> Any:
         return None
     from peft import LoraConfig
 
-    return LoraConfig(r=rank, lora_alpha=2 * rank, target_modules="all-linear", task_type="CAUSAL_LM")
+    return LoraConfig(
+        r=rank, lora_alpha=2 * rank, target_modules="all-linear", task_type="CAUSAL_LM"
+    )
 
 
 def save_model(trainer: Trainer, tokenizer: Any, folder: Path) -> bool:

@@ -3,7 +3,7 @@ import asyncio
 import pytest
 
 from rlkd_cli.core.grade import extract_answer, grade_simple, screen
-from rlkd_cli.pipeline.grading import Grader
+from rlkd_cli.reward.grading import Grader
 
 
 @pytest.mark.parametrize(
@@ -45,8 +45,16 @@ def test_letters_count_where_the_reference_is_one() -> None:
         (r"(1,2)", r"[1,2]", "wrong"),
         (r"\{1,2,3\}", r"\{3,2,1\}", "correct"),
         ("(2, 1)", "(1,2)", "wrong"),
-        (r"\begin{pmatrix}1&2\\3&4\end{pmatrix}", r"\begin{pmatrix} 1 & 2 \\ 3 & 4 \end{pmatrix}", "correct"),
-        (r"\begin{pmatrix}1&2\\3&5\end{pmatrix}", r"\begin{pmatrix} 1 & 2 \\ 3 & 4 \end{pmatrix}", "wrong"),
+        (
+            r"\begin{pmatrix}1&2\\3&4\end{pmatrix}",
+            r"\begin{pmatrix} 1 & 2 \\ 3 & 4 \end{pmatrix}",
+            "correct",
+        ),
+        (
+            r"\begin{pmatrix}1&2\\3&5\end{pmatrix}",
+            r"\begin{pmatrix} 1 & 2 \\ 3 & 4 \end{pmatrix}",
+            "wrong",
+        ),
         ("50%", r"50\%", "correct"),
         (r"5\text{ cm}", "5", "correct"),
         (r"12\ \mathrm{km}", "12", "correct"),
@@ -86,7 +94,9 @@ def test_a_cut_path_without_an_answer_is_truncated() -> None:
 def test_time_out_is_a_verdict_and_the_next_answer_is_graded(grader: Grader) -> None:
     slow = Grader(timeout=0.01, workers=1)
     try:
-        assert asyncio.run(slow.compare(r"\sum_{k=1}^{99} \sin(k)^{99}", r"\int_0^1 x^{99} e^{x}")) in (
+        assert asyncio.run(
+            slow.compare(r"\sum_{k=1}^{99} \sin(k)^{99}", r"\int_0^1 x^{99} e^{x}")
+        ) in (
             "timeout",
             "unparsable",
             "wrong",
@@ -109,13 +119,21 @@ def test_ordinary_answers_pass_the_screen() -> None:
 
 
 def test_verdicts_do_not_depend_on_order_load_or_the_number_of_workers() -> None:
-    answers = [rf"\frac{{{i}}}{{{2 * i}}}" for i in range(1, 30)] + [rf"\sqrt{{{i}}}" for i in range(30)]
+    answers = [rf"\frac{{{i}}}{{{2 * i}}}" for i in range(1, 30)] + [
+        rf"\sqrt{{{i}}}" for i in range(30)
+    ]
 
     def verdicts(order: list[str], workers: int) -> dict[str, str]:
         grader = Grader(workers=workers)
 
         async def go() -> dict[str, str]:
-            return dict(zip(order, await asyncio.gather(*(grader.compare(a, "0.5") for a in order)), strict=True))
+            return dict(
+                zip(
+                    order,
+                    await asyncio.gather(*(grader.compare(a, "0.5") for a in order)),
+                    strict=True,
+                )
+            )
 
         try:
             return asyncio.run(go())

@@ -8,7 +8,9 @@ def test_a_token_that_straddles_two_parts_belongs_to_the_later_one() -> None:
     text = render([StepText("m", "q", "a")])
     edge = text.index("\n[Sub")
     found = spans(text)
-    assert token_roles([(0, 5), (edge, edge + 1), (edge, edge + 3), (edge + 1, len(text))], found) == [
+    assert token_roles(
+        [(0, 5), (edge, edge + 1), (edge, edge + 3), (edge + 1, len(text))], found
+    ) == [
         META,
         META,
         SOLVING,
@@ -43,7 +45,10 @@ def test_phases_weigh_the_sets() -> None:
     assert phase_weights("mixed", 3, 1) == (1.5, 0.5)
 
 
-STEPS = [StepText("Look at a.", "What is a?", "It is 1."), StepText("Then at é∑.", "What is b?", "2")]
+STEPS = [
+    StepText("Look at a.", "What is a?", "It is 1."),
+    StepText("Then at é∑.", "What is b?", "2"),
+]
 
 
 def byte_level():
@@ -52,7 +57,9 @@ def byte_level():
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     alphabet = pre_tokenizers.ByteLevel.alphabet()
-    tokenizer.train_from_iterator([render(STEPS)], trainers.BpeTrainer(vocab_size=300, initial_alphabet=alphabet))
+    tokenizer.train_from_iterator(
+        [render(STEPS)], trainers.BpeTrainer(vocab_size=300, initial_alphabet=alphabet)
+    )
     return tokenizer
 
 
@@ -61,7 +68,9 @@ def word_level():
 
     tokenizer = Tokenizer(models.WordLevel(unk_token="[UNK]"))
     tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
-    tokenizer.train_from_iterator([render(STEPS)], trainers.WordLevelTrainer(special_tokens=["[UNK]"]))
+    tokenizer.train_from_iterator(
+        [render(STEPS)], trainers.WordLevelTrainer(special_tokens=["[UNK]"])
+    )
     return tokenizer
 
 
@@ -70,7 +79,9 @@ def unigram():
 
     tokenizer = Tokenizer(models.Unigram())
     tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
-    trainer = trainers.UnigramTrainer(vocab_size=90, unk_token="<unk>", special_tokens=["<unk>"], show_progress=False)
+    trainer = trainers.UnigramTrainer(
+        vocab_size=90, unk_token="<unk>", special_tokens=["<unk>"], show_progress=False
+    )
     tokenizer.train_from_iterator([render(STEPS)] * 3, trainer)
     return tokenizer
 
@@ -80,7 +91,11 @@ def test_roles_are_right_for_every_kind_of_tokenizer(make) -> None:
     text = render(STEPS)
     offsets = make().encode(text).offsets
     roles = token_roles(offsets, spans(text))
-    seconds = [text.index("[Sub-problem 1]"), text.index("[Meta-reasoning 2]"), text.index("[Sub-problem 2]")]
+    seconds = [
+        text.index("[Sub-problem 1]"),
+        text.index("[Meta-reasoning 2]"),
+        text.index("[Sub-problem 2]"),
+    ]
     for (start, end), role in zip(offsets, roles, strict=True):
         last = max(start, end - 1)  # a token that straddles two parts belongs to the later one
         expected = META if last < seconds[0] or seconds[1] <= last < seconds[2] else SOLVING

@@ -47,9 +47,9 @@ def test_what_is_no_whole_sequence_fails_with_a_reason(text: str, reason: str) -
         parse(text)
 
 
-part = st.text(st.characters(exclude_categories=["Cs", "Cc"], exclude_characters="[]-"), min_size=1).filter(
-    lambda t: t.strip() and "final answer" not in t.lower()
-)
+part = st.text(
+    st.characters(exclude_categories=["Cs", "Cc"], exclude_characters="[]-"), min_size=1
+).filter(lambda t: t.strip() and "final answer" not in t.lower())
 
 
 @given(st.lists(st.builds(StepText, part, part, part), min_size=1, max_size=4))

@@ -56,11 +56,19 @@ class Hub:
         _, _, _, owner, name, kind, *_ = path.split("/")
         repository = f"{owner}/{name}"
         if kind == "preupload":
-            files = [{"path": file["path"], "uploadMode": "regular", "shouldIgnore": False} for file in json.loads(sent)["files"]]
+            files = [
+                {"path": file["path"], "uploadMode": "regular", "shouldIgnore": False}
+                for file in json.loads(sent)["files"]
+            ]
             return self._json(200, {"files": files})
         lines = [json.loads(line) for line in sent.split(b"\n") if line]
-        self.uploaded[repository] += [line["value"]["path"] for line in lines if line["key"] == "file"]
-        return self._json(200, {"commitUrl": f"{self.url}/{repository}/commit/1", "commitOid": "1", "success": True})
+        self.uploaded[repository] += [
+            line["value"]["path"] for line in lines if line["key"] == "file"
+        ]
+        return self._json(
+            200,
+            {"commitUrl": f"{self.url}/{repository}/commit/1", "commitOid": "1", "success": True},
+        )
 
     def get(self, path: str) -> tuple[int, bytes, dict[str, str]]:
         """(status, body, headers) for a path such as /api/datasets/OWNER/NAME/revision/REVISION."""
@@ -70,18 +78,39 @@ class Hub:
         repository, kind, revision = "/".join(words[1:3]), words[3], words[4]
         files = self.files.get((repository, revision))
         if files is None:
-            return self._json(404, {"error": "no such revision"}, {"X-Error-Code": "RevisionNotFound"})
-        listed = [{"type": "file", "path": name, "size": len(text.encode()), "oid": oid(text)} for name, text in files.items()]
+            return self._json(
+                404, {"error": "no such revision"}, {"X-Error-Code": "RevisionNotFound"}
+            )
+        listed = [
+            {"type": "file", "path": name, "size": len(text.encode()), "oid": oid(text)}
+            for name, text in files.items()
+        ]
         if kind == "resolve":
             name = "/".join(words[5:])
             if name not in files:
-                return self._json(404, {"error": "no such file"}, {"X-Error-Code": "EntryNotFound", "X-Repo-Commit": revision})
+                return self._json(
+                    404,
+                    {"error": "no such file"},
+                    {"X-Error-Code": "EntryNotFound", "X-Repo-Commit": revision},
+                )
             if repository in self.gated:
                 said = f"Access to dataset {repository} is restricted. You must have access to it and be authenticated."
-                return self._json(401, {"error": said}, {"X-Error-Code": "GatedRepo", "X-Error-Message": said})
-            return 200, files[name].encode(), {"ETag": f'"{oid(files[name])}"', "X-Repo-Commit": revision}
+                return self._json(
+                    401, {"error": said}, {"X-Error-Code": "GatedRepo", "X-Error-Message": said}
+                )
+            return (
+                200,
+                files[name].encode(),
+                {"ETag": f'"{oid(files[name])}"', "X-Repo-Commit": revision},
+            )
         if kind == "revision":
-            about = {"id": repository, "sha": revision, "private": False, "gated": repository in self.gated, "tags": []}
+            about = {
+                "id": repository,
+                "sha": revision,
+                "private": False,
+                "gated": repository in self.gated,
+                "tags": [],
+            }
             return self._json(200, {**about, "siblings": [{"rfilename": name} for name in files]})
         if kind == "tree":
             below = "/".join(words[5:])
@@ -89,8 +118,14 @@ class Hub:
         return self._json(200, listed)
 
     @staticmethod
-    def _json(status: int, content: Any, headers: dict[str, str] | None = None) -> tuple[int, bytes, dict[str, str]]:
-        return status, json.dumps(content).encode(), {"Content-Type": "application/json", **(headers or {})}
+    def _json(
+        status: int, content: Any, headers: dict[str, str] | None = None
+    ) -> tuple[int, bytes, dict[str, str]]:
+        return (
+            status,
+            json.dumps(content).encode(),
+            {"Content-Type": "application/json", **(headers or {})},
+        )
 
     def __enter__(self) -> "Hub":
         threading.Thread(target=self._server.serve_forever, daemon=True).start()

@@ -26,9 +26,20 @@ class Response:
     def payload(self) -> bytes:
         if self.body is not None:
             return self.body
-        choice = {"index": 0, "finish_reason": self.finish_reason, "message": {"role": "assistant", "content": self.text}}
+        choice = {
+            "index": 0,
+            "finish_reason": self.finish_reason,
+            "message": {"role": "assistant", "content": self.text},
+        }
         usage = {"prompt_tokens": 5, "completion_tokens": 7, "total_tokens": 12}
-        reply = {"id": "x", "object": "chat.completion", "created": 0, "model": "m", "choices": [choice], "usage": usage}
+        reply = {
+            "id": "x",
+            "object": "chat.completion",
+            "created": 0,
+            "model": "m",
+            "choices": [choice],
+            "usage": usage,
+        }
         return json.dumps(reply).encode()
 
 
@@ -44,12 +55,31 @@ class Batches:
     def post(self, path: str, body: bytes) -> dict[str, Any]:
         if path.endswith("/files"):
             name = f"file-{len(self.files)}"
-            lines = [line for line in body.split(b"\n") if line.startswith(b'{"custom_id"')]  # out of the multipart form
+            lines = [
+                line for line in body.split(b"\n") if line.startswith(b'{"custom_id"')
+            ]  # out of the multipart form
             self.files[name] = b"\n".join(lines)
-            return {"id": name, "object": "file", "bytes": 1, "created_at": 0, "filename": "x", "purpose": "batch"}
+            return {
+                "id": name,
+                "object": "file",
+                "bytes": 1,
+                "created_at": 0,
+                "filename": "x",
+                "purpose": "batch",
+            }
         request = json.loads(body)
-        batch = {"id": f"batch-{len(self.batches)}", "object": "batch", "endpoint": "/v1/chat/completions", "created_at": 0}
-        batch |= {"input_file_id": request["input_file_id"], "completion_window": "24h", "status": "in_progress", "looks": 0}
+        batch = {
+            "id": f"batch-{len(self.batches)}",
+            "object": "batch",
+            "endpoint": "/v1/chat/completions",
+            "created_at": 0,
+        }
+        batch |= {
+            "input_file_id": request["input_file_id"],
+            "completion_window": "24h",
+            "status": "in_progress",
+            "looks": 0,
+        }
         self.batches.append(batch)
         return batch
 
@@ -66,7 +96,16 @@ class Batches:
                 request = json.loads(line)
                 response = script(request["body"], number)
                 answer = {"status_code": response.status, "body": json.loads(response.payload())}
-                results.append(json.dumps({"id": "x", "custom_id": request["custom_id"], "response": answer, "error": None}))
+                results.append(
+                    json.dumps(
+                        {
+                            "id": "x",
+                            "custom_id": request["custom_id"],
+                            "response": answer,
+                            "error": None,
+                        }
+                    )
+                )
             if self.status == "completed":
                 batch["output_file_id"] = f"out-{name}"
                 self.files[f"out-{name}"] = "\n".join(reversed(results)).encode()
@@ -90,7 +129,9 @@ class ScriptedServer:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 if not self.path.endswith("/chat/completions"):
                     with lock:
-                        return self._send(Response(body=json.dumps(outer.batches.post(self.path, body)).encode()))
+                        return self._send(
+                            Response(body=json.dumps(outer.batches.post(self.path, body)).encode())
+                        )
                 request = json.loads(body)
                 with lock:
                     number = len(outer.requests)

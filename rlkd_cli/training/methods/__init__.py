@@ -21,19 +21,19 @@ from datasets import Dataset
 from transformers import AutoTokenizer
 
 from rlkd_cli.errors import ModelError, RecordError, UsageError
-from rlkd_cli.jsonl import dumps, rows
 from rlkd_cli.models import user
 from rlkd_cli.models.endpoint import EndpointModel
-from rlkd_cli.models.hf_engine import opens_thinking
+from rlkd_cli.models.hf import opens_thinking
 from rlkd_cli.pipeline.sample import question
 from rlkd_cli.pipeline.score import thinking
 from rlkd_cli.pipeline.segment import Segmenter
-from rlkd_cli.records import Raw
+from rlkd_cli.records.read import dumps, rows
+from rlkd_cli.records.schema import Raw
 from rlkd_cli.training import common
 from rlkd_cli.training.common import TrainingConfig
-from rlkd_cli.training.fit import Show, fit
-from rlkd_cli.training.folder import write_card
-from rlkd_cli.training.rewards import Reward
+from rlkd_cli.training.loop import Show, fit
+from rlkd_cli.training.reward import Reward
+from rlkd_cli.training.run_folder import write_card
 
 Method = Literal["rlkd", "grpo", "ppo", "sft", "rlad"]
 
@@ -61,25 +61,43 @@ class DistillConfig(TrainingConfig):
     vllm: Literal["colocate", "server"] | None = None
 
 
-def train(config: DistillConfig, records: Sequence[Raw], reward: Reward | None, on_log: Show) -> dict[str, Any]:
+def train(
+    config: DistillConfig, records: Sequence[Raw], reward: Reward | None, on_log: Show
+) -> dict[str, Any]:
     """Trains the student and saves it in `config.output`; continues from the last checkpoint there."""
     common.quiet_libraries()
-    trainer, tokenizer = _sft(config, records) if config.method == "sft" else _rl(config, records, reward)
+    trainer, tokenizer = (
+        _sft(config, records) if config.method == "sft" else _rl(config, records, reward)
+    )
     try:
         metrics = fit(trainer, config.output, on_log)
     finally:
         if reward is not None:  # TRL has an event loop of its own for rewards
             asyncio.run_coroutine_threadsafe(reward.close(), trainer.async_loop).result(10)
     if common.save_model(trainer, tokenizer, config.output):
-        facts = {"student": config.student, "method": config.method, "steps": config.steps, "problems": len(records)}
+        facts = {
+            "student": config.student,
+            "method": config.method,
+            "steps": config.steps,
+            "problems": len(records),
+        }
         facts |= {k: v for k, v in metrics.items() if k.endswith("_reward")}
-        write_card(config.output, f"Student ({config.method})", "Distilled from a teacher's reasoning.", facts)
+        write_card(
+            config.output,
+            f"Student ({config.method})",
+            "Distilled from a teacher's reasoning.",
+            facts,
+        )
     return metrics
 
 
 def _shared(config: DistillConfig) -> dict[str, Any]:
     """The arguments that mean the same for every method."""
-    own = {"max_steps": config.steps, "lr_scheduler_type": "constant_with_warmup", "max_grad_norm": config.max_grad_norm}
+    own = {
+        "max_steps": config.steps,
+        "lr_scheduler_type": "constant_with_warmup",
+        "max_grad_norm": config.max_grad_norm,
+    }
     return config.arguments | own
 
 
@@ -112,15 +130,20 @@ def _rl(config: DistillConfig, records: Sequence[Raw], reward: Reward | None) ->
     )
     model, tokenizer = common.load(config.student, config)
     chat = tokenizer.chat_template is not None
-    data = Dataset.from_list([{"prompt": prompt_of(raw, config, chat), "row": i} for i, raw in enumerate(records)])
+    data = Dataset.from_list(
+        [{"prompt": prompt_of(raw, config, chat), "row": i} for i, raw in enumerate(records)]
+    )
     trainer_class: type[TimedTrainer] = TimedTrainer
     extra: dict[str, Any] = {}
     if config.method == "rlad":
-        from rlkd_cli.training.trrd import TrrdTrainer, load_teacher
+        from rlkd_cli.training.methods.rlad import TrrdTrainer, load_teacher
 
-        trainer_class, extra = TrrdTrainer, {"teacher": load_teacher(config.teacher, tokenizer), "alpha": config.trrd_alpha}
+        trainer_class, extra = (
+            TrrdTrainer,
+            {"teacher": load_teacher(config.teacher, tokenizer), "alpha": config.trrd_alpha},
+        )
     if config.method == "ppo":
-        from rlkd_cli.training.ppo import PpoTrainer, load_critic
+        from rlkd_cli.training.methods.ppo import PpoTrainer, load_critic
 
         trainer_class, extra = PpoTrainer, {"critic": load_critic(config.student)}
     trainer = trainer_class(
@@ -144,7 +167,9 @@ def check_batches(config: DistillConfig, processes: int) -> None:
             f"do not divide into groups of {config.group}"
         )
     if config.save_steps % config.iterations:
-        raise UsageError(f"--save-steps {config.save_steps} must be a multiple of --iterations {config.iterations}")
+        raise UsageError(
+            f"--save-steps {config.save_steps} must be a multiple of --iterations {config.iterations}"
+        )
 
 
 def _sft(config: DistillConfig, records: Sequence[Raw]) -> tuple[Any, Any]:
@@ -183,7 +208,9 @@ def decoder(student: str) -> Callable[[list[int]], str]:
     return lambda ids: start + str(tokenizer.decode(ids, skip_special_tokens=True))
 
 
-def with_steps(records: Sequence[Raw], gsrm: Segmenter, file: Path) -> tuple[list[Raw], list[tuple[Raw, RecordError]]]:
+def with_steps(
+    records: Sequence[Raw], gsrm: Segmenter, file: Path
+) -> tuple[list[Raw], list[tuple[Raw, RecordError]]]:
     """Records whose teacher has steps, and those of which none could be made, with the reason.
 
     Missing steps are asked for once, and what came of it is kept in `file`, a line a record, for a resumed run and for
@@ -210,11 +237,18 @@ def with_steps(records: Sequence[Raw], gsrm: Segmenter, file: Path) -> tuple[lis
     if not file.exists():
         found = asyncio.run(everything())
         partial = file.with_suffix(".partial")
-        partial.write_text("".join(dumps({"id": r["id"], **own}) + "\n" for r, own in zip(records, found, strict=True)), "utf-8")
+        partial.write_text(
+            "".join(
+                dumps({"id": r["id"], **own}) + "\n" for r, own in zip(records, found, strict=True)
+            ),
+            "utf-8",
+        )
         partial.replace(file)
     kept = [own for _, own in rows(str(file)) if isinstance(own, dict)]
     pairs = list(zip(records, kept, strict=True))
     done = [{**raw, "steps": own["steps"]} for raw, own in pairs if own["steps"]]
     if not done:
         raise ModelError("no teacher path could be segmented")
-    return done, [(raw, RecordError(own["error"], own["detail"])) for raw, own in pairs if not own["steps"]]
+    return done, [
+        (raw, RecordError(own["error"], own["detail"])) for raw, own in pairs if not own["steps"]
+    ]

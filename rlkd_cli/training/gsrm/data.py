@@ -14,8 +14,8 @@ from rlkd_cli.core.loss_weights import END, token_roles
 from rlkd_cli.core.steps import ParseError, parse, render, spans
 from rlkd_cli.errors import RecordError
 from rlkd_cli.models.base import user
-from rlkd_cli.models.hf_engine import encode_chat
-from rlkd_cli.records import Raw, Step
+from rlkd_cli.models.hf import encode_chat
+from rlkd_cli.records.schema import Raw, Step
 
 IGNORED = -1  # the role of prompt and padding
 
@@ -31,7 +31,9 @@ class Example:
     roles: NDArray[np.int8]
 
 
-def encode(raw: Raw, tokenizer: Any, prompt: str, max_length: int, truncate: bool = False) -> Example:
+def encode(
+    raw: Raw, tokenizer: Any, prompt: str, max_length: int, truncate: bool = False
+) -> Example:
     """A segmentation record as an Example.
 
     RecordError where the steps' text would not be read back as the same steps, or where there are more than
@@ -43,13 +45,21 @@ def encode(raw: Raw, tokenizer: Any, prompt: str, max_length: int, truncate: boo
     roles = [*token_roles([tuple(pair) for pair in target["offset_mapping"]], spans(text)), END]
 
     def asked(characters: int) -> list[int]:
-        return encode_chat(tokenizer, user(prompts.fill(prompt, path=path[:characters], problem=problem)))
+        return encode_chat(
+            tokenizer, user(prompts.fill(prompt, path=path[:characters], problem=problem))
+        )
 
     start = asked(len(path))
     if len(start) + len(roles) > max_length:
-        keep = _longest(lambda length: len(asked(length)) + len(roles) <= max_length, len(path)) if truncate else 0
+        keep = (
+            _longest(lambda length: len(asked(length)) + len(roles) <= max_length, len(path))
+            if truncate
+            else 0
+        )
         if not keep:
-            raise RecordError("too_long", f"{len(start) + len(roles)} tokens, more than --max-length {max_length}")
+            raise RecordError(
+                "too_long", f"{len(start) + len(roles)} tokens, more than --max-length {max_length}"
+            )
         start = asked(keep)
     ids = [*start, *target["input_ids"], tokenizer.eos_token_id]
     return Example(np.array(ids, np.int32), np.array([IGNORED] * len(start) + roles, np.int8))
@@ -64,7 +74,9 @@ def _faithful_text(steps: list[Step]) -> str:
             return text
     except ParseError as error:
         raise RecordError("unparsable_steps", str(error)) from None
-    raise RecordError("unparsable_steps", "the text form of the steps does not read back as the same steps")
+    raise RecordError(
+        "unparsable_steps", "the text form of the steps does not read back as the same steps"
+    )
 
 
 def _longest(fits: Callable[[int], bool], most: int) -> int:
@@ -75,7 +87,9 @@ def _longest(fits: Callable[[int], bool], most: int) -> int:
 def split(records: Sequence[Raw], fraction: float, seed: int) -> tuple[list[Raw], list[Raw]]:
     """(held out, to train on): a random share of the records is kept from training, the same one for the same seed."""
     held = set(random.Random(seed).sample(range(len(records)), round(fraction * len(records))))
-    return [r for i, r in enumerate(records) if i in held], [r for i, r in enumerate(records) if i not in held]
+    return [r for i, r in enumerate(records) if i in held], [
+        r for i, r in enumerate(records) if i not in held
+    ]
 
 
 def collate(examples: Sequence[Example], pad: int) -> dict[str, Any]:
@@ -83,10 +97,20 @@ def collate(examples: Sequence[Example], pad: int) -> dict[str, Any]:
     import torch
     from torch.nn.utils.rnn import pad_sequence
 
-    ids = pad_sequence([torch.from_numpy(e.ids).long() for e in examples], batch_first=True, padding_value=pad)
-    roles = pad_sequence([torch.from_numpy(e.roles).long() for e in examples], batch_first=True, padding_value=IGNORED)
+    ids = pad_sequence(
+        [torch.from_numpy(e.ids).long() for e in examples], batch_first=True, padding_value=pad
+    )
+    roles = pad_sequence(
+        [torch.from_numpy(e.roles).long() for e in examples],
+        batch_first=True,
+        padding_value=IGNORED,
+    )
     lengths = torch.tensor([len(e.ids) for e in examples])
-    return {"input_ids": ids, "attention_mask": (torch.arange(ids.shape[1]) < lengths[:, None]).long(), "roles": roles}
+    return {
+        "input_ids": ids,
+        "attention_mask": (torch.arange(ids.shape[1]) < lengths[:, None]).long(),
+        "roles": roles,
+    }
 
 
 def pack(examples: Sequence[Example]) -> dict[str, Any]:
@@ -100,7 +124,11 @@ def pack(examples: Sequence[Example]) -> dict[str, Any]:
     row = torch.cat([torch.from_numpy(e.ids).long() for e in examples])
     roles = torch.cat([torch.from_numpy(e.roles).long() for e in examples])
     positions = torch.cat([torch.arange(len(e.ids)) for e in examples])
-    return {"input_ids": row[None], "position_ids": positions[None], "roles": roles.masked_fill(positions == 0, IGNORED)[None]}
+    return {
+        "input_ids": row[None],
+        "position_ids": positions[None],
+        "roles": roles.masked_fill(positions == 0, IGNORED)[None],
+    }
 
 
 def encode_all(

@@ -17,9 +17,9 @@ from typing import Any
 
 import jsonlines
 
-from rlkd_cli import datasets
 from rlkd_cli.errors import InputError, RecordError, UsageError
-from rlkd_cli.records import Key, Raw, Record, check, key_of
+from rlkd_cli.records import published as datasets
+from rlkd_cli.records.schema import Key, Raw, Record, check, key_of
 
 Row = tuple[str, Raw | InputError]  # (file:line, what stands there)
 
@@ -71,8 +71,14 @@ class Input:
 
     def __iter__(self) -> Iterator[Item]:
         index, slices = self.shard
-        chosen = itertools.islice(itertools.islice(self._items(), index - 1, None, slices), self.limit)
-        return chosen if self.copies is None else itertools.chain.from_iterable(map(self._copy, chosen))
+        chosen = itertools.islice(
+            itertools.islice(self._items(), index - 1, None, slices), self.limit
+        )
+        return (
+            chosen
+            if self.copies is None
+            else itertools.chain.from_iterable(map(self._copy, chosen))
+        )
 
     def _copy(self, item: Item) -> Iterator[Item]:
         for sample in range(self.copies or 1):
@@ -123,7 +129,9 @@ def rows(source: str) -> Iterator[Row]:
 
 def _file_lines(path: Path) -> Iterator[Row]:
     with ExitStack() as stack:
-        file: Any = stack.enter_context(gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb"))
+        file: Any = stack.enter_context(
+            gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb")
+        )
         try:
             yield from _json_lines(str(path), file)
         except (gzip.BadGzipFile, EOFError) as error:
@@ -147,7 +155,9 @@ def _json_lines(name: str, file: Iterable[bytes]) -> Iterator[Row]:
             return
         except jsonlines.InvalidLineError as error:
             where, reason = f"{name}:{number}", str(error).removesuffix(f" (line {number})")
-            text = error.line if isinstance(error.line, str) else error.line.decode("utf-8", "replace")
+            text = (
+                error.line if isinstance(error.line, str) else error.line.decode("utf-8", "replace")
+            )
             yield where, InputError(where, "", reason, text)
         except RecursionError:
             yield f"{name}:{number}", InputError(f"{name}:{number}", "", "nested too deeply")
@@ -158,7 +168,10 @@ def _json_lines(name: str, file: Iterable[bytes]) -> Iterator[Row]:
 def _plain_rows(name: str, values: Iterable[Any]) -> Iterator[Row]:
     for number, value in enumerate(values, start=1):
         where = f"{name}:{number}"
-        yield where, value if isinstance(value, dict) else InputError(where, "", "not a JSON object")
+        yield (
+            where,
+            value if isinstance(value, dict) else InputError(where, "", "not a JSON object"),
+        )
 
 
 def _json_list(path: Path) -> list[Any]:

@@ -17,11 +17,11 @@ from typing import Any, TypeVar
 
 from rlkd_cli.errors import ModelError, RecordError
 from rlkd_cli.models import TextModel
-from rlkd_cli.pipeline.grading import Grader
-from rlkd_cli.pipeline.matcher import Matcher
 from rlkd_cli.pipeline.score import thinking
 from rlkd_cli.pipeline.segment import Segmenter
-from rlkd_cli.records import Raw, Step
+from rlkd_cli.records.schema import Raw, Step
+from rlkd_cli.reward.grading import Grader
+from rlkd_cli.reward.matcher import Matcher
 
 T = TypeVar("T")
 
@@ -59,7 +59,13 @@ def total_rewards(
     `everywhere` adds the groups that lack a part in other processes.
     """
     lacking: dict[str, set[int]] = {
-        name: everywhere({group for part, group in zip(parts, groups, strict=True) if getattr(part, name) is None})
+        name: everywhere(
+            {
+                group
+                for part, group in zip(parts, groups, strict=True)
+                if getattr(part, name) is None
+            }
+        )
         for name in ("structure", "outcome")
     }
     totals: list[float | None] = []
@@ -70,14 +76,21 @@ def total_rewards(
             if getattr(weights, name) and group not in lacking[name]
         ]
         wanted = weights.structure or weights.outcome
-        totals.append(sum(w * r for w, r in present) + weights.format * part.format if present or not wanted else None)
+        totals.append(
+            sum(w * r for w, r in present) + weights.format * part.format
+            if present or not wanted
+            else None
+        )
     return totals
 
 
 def format_reward(path: str) -> float:
     """1 for one closed block of thinking with something after it, as R1-style models write; else 0."""
     text = path if path.lstrip().startswith("<think>") else f"<think>{path}"
-    return float(re.fullmatch(r"\s*<think>((?!</?think>).)+</think>\s*\S((?!</?think>).)*", text, re.DOTALL) is not None)
+    return float(
+        re.fullmatch(r"\s*<think>((?!</?think>).)+</think>\s*\S((?!</?think>).)*", text, re.DOTALL)
+        is not None
+    )
 
 
 @dataclass
@@ -129,7 +142,9 @@ class Reward:
     tell: Callable[[str], None] = lambda text: None
     __name__: str = field(default="rlkd_reward", init=False)
 
-    async def __call__(self, completion_ids: list[list[int]], row: list[int], **kwargs: Any) -> list[float | None]:
+    async def __call__(
+        self, completion_ids: list[list[int]], row: list[int], **kwargs: Any
+    ) -> list[float | None]:
         paths = [self.decode(ids) for ids in completion_ids]
         clock, started = Clock(), time.perf_counter()
         attempts = await self._patiently(paths, [self.records[number] for number in row], clock)
@@ -139,14 +154,25 @@ class Reward:
         self._check_failures(parts)
         self._log(parts, totals, clock, kwargs.get("log_metric"))
         state = kwargs.get("trainer_state")
-        if self.samples and state and state.is_world_process_zero and state.global_step % self.sample_every == 0:
-            self._keep_sample(state.global_step, paths[0], attempts[0], totals[0], self.records[row[0]])
+        if (
+            self.samples
+            and state
+            and state.is_world_process_zero
+            and state.global_step % self.sample_every == 0
+        ):
+            self._keep_sample(
+                state.global_step, paths[0], attempts[0], totals[0], self.records[row[0]]
+            )
         return totals
 
     async def _patiently(self, paths: list[str], records: list[Raw], clock: Clock) -> list[Attempt]:
         """All attempts; those that a server's absence spoilt are made again while there is time."""
         deadline, pause = time.monotonic() + self.timeout, 1.0
-        attempts = list(await asyncio.gather(*(self._attempt(p, r, clock) for p, r in zip(paths, records, strict=True))))
+        attempts = list(
+            await asyncio.gather(
+                *(self._attempt(p, r, clock) for p, r in zip(paths, records, strict=True))
+            )
+        )
         while failed := [i for i, attempt in enumerate(attempts) if attempt.server_failed]:
             if time.monotonic() + pause > deadline:
                 break
@@ -155,13 +181,17 @@ class Reward:
             )
             await asyncio.sleep(pause)
             pause = min(2 * pause, 30.0)
-            again = await asyncio.gather(*(self._attempt(paths[i], records[i], clock) for i in failed))
+            again = await asyncio.gather(
+                *(self._attempt(paths[i], records[i], clock) for i in failed)
+            )
             for i, attempt in zip(failed, again, strict=True):
                 attempts[i] = attempt
         return attempts
 
     async def _attempt(self, path: str, record: Raw, clock: Clock) -> Attempt:
-        outcome, attempt = await asyncio.gather(self._outcome(path, record, clock), self._structure(path, record, clock))
+        outcome, attempt = await asyncio.gather(
+            self._outcome(path, record, clock), self._structure(path, record, clock)
+        )
         attempt.parts.outcome = outcome
         attempt.parts.format = format_reward(path) if self.weights.format else 0.0
         return attempt
@@ -180,12 +210,16 @@ class Reward:
             with clock("segmenting"):
                 segmented = (await self.gsrm({**record, "path": thinking(path)}))[0]["steps"]
         except RecordError as error:
-            return Attempt(server_failed=error.code in SERVER_CODES or error.code.startswith("http_5"))
+            return Attempt(
+                server_failed=error.code in SERVER_CODES or error.code.startswith("http_5")
+            )
         teacher = [Step(**step) for step in record["steps"]]
         with clock("judging"):
             score = await self.matcher.score(teacher, [Step(**step) for step in segmented])
         verdicts = [verdict._asdict() for verdict in score.verdicts]
-        return Attempt(Parts(structure=score.reward), segmented, verdicts, server_failed=score.reward is None)
+        return Attempt(
+            Parts(structure=score.reward), segmented, verdicts, server_failed=score.reward is None
+        )
 
     async def close(self) -> None:
         """Closes the connections to servers."""
@@ -205,7 +239,11 @@ class Reward:
             )
 
     def _log(
-        self, parts: list[Parts], totals: list[float | None], clock: Clock, log: Callable[[str, float], None] | None
+        self,
+        parts: list[Parts],
+        totals: list[float | None],
+        clock: Clock,
+        log: Callable[[str, float], None] | None,
     ) -> None:
         structures = [part.structure for part in parts if part.structure is not None]
         failed = 1 - len(structures) / len(parts)
@@ -215,16 +253,32 @@ class Reward:
         known = [total for total in totals if total is not None]
         for part, (first, last) in clock.spans.items():
             log(f"seconds_{part}", last - first)
-        for name, values in (("structured_reward", structures), ("outcome_reward", outcomes), ("total_reward", known)):
+        for name, values in (
+            ("structured_reward", structures),
+            ("outcome_reward", outcomes),
+            ("total_reward", known),
+        ):
             if values:
                 log(name, sum(values) / len(values))
         if self.gsrm:
             log("reward_failures", failed)
 
-    def _keep_sample(self, step: int, path: str, attempt: Attempt, total: float | None, raw: Raw) -> None:
+    def _keep_sample(
+        self, step: int, path: str, attempt: Attempt, total: float | None, raw: Raw
+    ) -> None:
         assert self.samples is not None
-        entry = {"step": step, "id": raw["id"], "path": path, "steps": attempt.steps, "verdicts": attempt.verdicts}
-        entry |= {"total_reward": total, "structured_reward": attempt.parts.structure, "outcome_reward": attempt.parts.outcome}
+        entry = {
+            "step": step,
+            "id": raw["id"],
+            "path": path,
+            "steps": attempt.steps,
+            "verdicts": attempt.verdicts,
+        }
+        entry |= {
+            "total_reward": total,
+            "structured_reward": attempt.parts.structure,
+            "outcome_reward": attempt.parts.outcome,
+        }
         with self.samples.open("a", encoding="utf-8") as out:
             out.write(json.dumps(entry, ensure_ascii=False) + "\n")
 

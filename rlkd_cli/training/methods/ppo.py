@@ -31,7 +31,11 @@ def advantages_of(
     gained[torch.arange(len(rewards)), ends.clamp(min=0)] = rewards * mask.any(1)
     advantages, running = torch.zeros_like(values), torch.zeros_like(rewards)
     for t in reversed(range(values.shape[1])):
-        following = values[:, t + 1] * mask[:, t + 1] if t + 1 < values.shape[1] else torch.zeros_like(rewards)
+        following = (
+            values[:, t + 1] * mask[:, t + 1]
+            if t + 1 < values.shape[1]
+            else torch.zeros_like(rewards)
+        )
         running = (gained[:, t] + following - values[:, t] + lam * running) * mask[:, t]
         advantages[:, t] = running
     return advantages, (advantages + values) * mask
@@ -40,7 +44,9 @@ def advantages_of(
 def load_critic(student: str) -> Any:
     """The student's backbone with a value head that says 0 at first."""
     config = AutoConfig.from_pretrained(student, num_labels=1, classifier_dropout=0.0)
-    critic = AutoModelForTokenClassification.from_pretrained(student, config=config, dtype=torch.float32)
+    critic = AutoModelForTokenClassification.from_pretrained(
+        student, config=config, dtype=torch.float32
+    )
     torch.nn.init.zeros_(critic.score.weight)
     torch.nn.init.zeros_(critic.score.bias)
     return critic
@@ -52,15 +58,21 @@ class PpoTrainer(TimedTrainer):
     def __init__(self, *args: Any, critic: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         if self.is_deepspeed_enabled or self.is_fsdp_enabled:
-            raise UsageError("--method ppo holds student and critic whole on each device: --launch ddp, or one device")
+            raise UsageError(
+                "--method ppo holds student and critic whole on each device: --launch ddp, or one device"
+            )
         self.critic = critic.to(self.accelerator.device)
-        self.critic_optimizer = torch.optim.AdamW(critic.parameters(), lr=self.args.learning_rate, weight_decay=0.0)
+        self.critic_optimizer = torch.optim.AdamW(
+            critic.parameters(), lr=self.args.learning_rate, weight_decay=0.0
+        )
         self.add_callback(_StepCritic(self))
 
     def _calculate_rewards(self, *args: Any, **kwargs: Any) -> torch.Tensor:
         rewards: torch.Tensor = super()._calculate_rewards(*args, **kwargs)
         mine = self.accelerator.process_index * len(args[0])
-        self._rewards = rewards[mine : mine + len(args[0])].sum(1)  # one composite function: NaN where there is none
+        self._rewards = rewards[mine : mine + len(args[0])].sum(
+            1
+        )  # one composite function: NaN where there is none
         return rewards
 
     def _generate_and_score_completions(self, inputs: Any) -> dict[str, Any]:
@@ -71,7 +83,9 @@ class PpoTrainer(TimedTrainer):
             advantages, output["returns"] = advantages_of(self._rewards.nan_to_num(), values, mask)
         count = self.accelerator.reduce(mask.sum(), "sum").clamp(min=1)
         mean = self.accelerator.reduce((advantages * mask).sum(), "sum") / count
-        spread = (self.accelerator.reduce(((advantages - mean).square() * mask).sum(), "sum") / count).sqrt()
+        spread = (
+            self.accelerator.reduce(((advantages - mean).square() * mask).sum(), "sum") / count
+        ).sqrt()
         output["advantages"] = (advantages - mean) / (spread + 1e-8) * mask
         output["value_mask"] = mask
         return output
@@ -90,27 +104,43 @@ class PpoTrainer(TimedTrainer):
             errors = (self._values(inputs) - inputs["returns"]).square() * mask
             loss = errors.sum() / mask.sum().clamp(min=1) / 2
             (loss / self.current_gradient_accumulation_steps).backward()
-            self._metrics["train"]["value_loss"].append(self.accelerator.gather(loss.detach()).mean().item())
+            self._metrics["train"]["value_loss"].append(
+                self.accelerator.gather(loss.detach()).mean().item()
+            )
         return super()._compute_loss(model, inputs)
 
     def step_critic(self) -> None:
         for parameter in self.critic.parameters():
             if parameter.grad is not None:
                 parameter.grad = self.accelerator.reduce(parameter.grad, "mean")
-        torch.nn.utils.clip_grad_norm_(self.critic.parameters(), self.args.max_grad_norm or float("inf"))
+        torch.nn.utils.clip_grad_norm_(
+            self.critic.parameters(), self.args.max_grad_norm or float("inf")
+        )
         self.critic_optimizer.step()
         self.critic_optimizer.zero_grad()
 
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
         super()._save_checkpoint(model, trial)
         if self.args.should_save:
-            state = {"critic": self.critic.state_dict(), "optimizer": self.critic_optimizer.state_dict()}
-            torch.save(state, Path(str(self.args.output_dir), f"checkpoint-{self.state.global_step}", "critic.pt"))
+            state = {
+                "critic": self.critic.state_dict(),
+                "optimizer": self.critic_optimizer.state_dict(),
+            }
+            torch.save(
+                state,
+                Path(
+                    str(self.args.output_dir), f"checkpoint-{self.state.global_step}", "critic.pt"
+                ),
+            )
 
     def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
         super()._load_optimizer_and_scheduler(checkpoint)
         if checkpoint:
-            state = torch.load(Path(checkpoint, "critic.pt"), map_location=self.accelerator.device, weights_only=True)
+            state = torch.load(
+                Path(checkpoint, "critic.pt"),
+                map_location=self.accelerator.device,
+                weights_only=True,
+            )
             self.critic.load_state_dict(state["critic"])
             self.critic_optimizer.load_state_dict(state["optimizer"])
 

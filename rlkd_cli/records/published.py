@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from rlkd_cli.errors import InputError, UsageError
-from rlkd_cli.records import Raw
+from rlkd_cli.records.schema import Raw
 
 DOMAINS = {"biology": "science", "physics": "science", "chemistry": "science", "puzzles": "puzzle"}
 
@@ -21,7 +21,10 @@ BENCHMARKS: dict[str, tuple[str, int]] = {
     "aime24": ("hf://HuggingFaceH4/aime_2024@2fe88a2f1091d5048c0f36abc874fb997b3dd99a:train", 64),
     "aime25": ("hf://math-ai/aime25@563bb8404243c5f09de6ec262f2db674fe5bce9b:test", 64),
     "math500": ("hf://HuggingFaceH4/MATH-500@6e4ed1a2a79af7d8630a6b768ec859cb5af4d3be:test", 4),
-    "gpqa-diamond": ("hf://Idavidrein/gpqa/gpqa_diamond@633f5ee89ab8ad4522a9f850766b73f62147ffdd:train", 8),
+    "gpqa-diamond": (
+        "hf://Idavidrein/gpqa/gpqa_diamond@633f5ee89ab8ad4522a9f850766b73f62147ffdd:train",
+        8,
+    ),
     "gsm8k": ("hf://openai/gsm8k/main@740312add88f781978c0658806c59bc2815b9866:test", 4),
 }
 
@@ -43,7 +46,9 @@ def expand(row: Raw, mapping: dict[str, str], where: str) -> Iterator[Raw]:
         own = {
             name: value[sample]
             for name, value in shared.items()
-            if name.startswith("correctness_") and isinstance(value, list) and len(value) == len(row["paths"])
+            if name.startswith("correctness_")
+            and isinstance(value, list)
+            and len(value) == len(row["paths"])
         }
         yield {**shared, **own, "path": path, "sample": sample}
 
@@ -54,7 +59,11 @@ def rename(row: Raw, mapping: dict[str, str], where: str) -> Raw:
         if column not in row:
             raise InputError(where, column, f"no such column (from --map {field}={column})")
     names = {column: field for field, column in mapping.items()}
-    return {names.get(name, name): value for name, value in row.items() if name in names or name not in mapping}
+    return {
+        names.get(name, name): value
+        for name, value in row.items()
+        if name in names or name not in mapping
+    }
 
 
 def _published(row: Raw, where: str) -> Raw:
@@ -95,7 +104,9 @@ def _domain(row: Raw) -> Raw:
 
 def _s1k(row: Raw) -> Raw:
     path = f"<think>\n{row['deepseek_thinking_trajectory']}\n</think>\n\n{row['deepseek_attempt']}"
-    return {"problem": row["question"], "path": path} | ({"answer": row["solution"]} if "solution" in row else {})
+    return {"problem": row["question"], "path": path} | (
+        {"answer": row["solution"]} if "solution" in row else {}
+    )
 
 
 def _limo(row: Raw) -> Raw:
@@ -103,7 +114,10 @@ def _limo(row: Raw) -> Raw:
 
 
 def _gsm8k(row: Raw) -> Raw:
-    return {"problem": row["question"], "answer": str(row["answer"]).rpartition("####")[2].strip().replace(",", "")}
+    return {
+        "problem": row["question"],
+        "answer": str(row["answer"]).rpartition("####")[2].strip().replace(",", ""),
+    }
 
 
 def _gpqa(row: Raw) -> Raw:
@@ -115,7 +129,11 @@ def _gpqa(row: Raw) -> Raw:
     random.Random(question).shuffle(choices)
     lines = [f"({letter}) {choice.strip()}" for letter, choice in zip("ABCD", choices, strict=True)]
     letter = "ABCD"[choices.index(right)]
-    return {"problem": "\n".join([question.strip(), "", *lines]), "answer": letter, "domain": "science"}
+    return {
+        "problem": "\n".join([question.strip(), "", *lines]),
+        "answer": letter,
+        "domain": "science",
+    }
 
 
 def _chat(turns: Any, role: str, content: str) -> Raw:
@@ -126,7 +144,9 @@ def _chat(turns: Any, role: str, content: str) -> Raw:
     said = [turn.get(content) for turn in turns if turn.get(role) in ("assistant", "gpt")]
     path = said[-1] if said else None
     if isinstance(path, str):  # OpenThoughts' own tags for the thinking
-        path = re.sub(r"<\|begin_of_thought\|>", "<think>", path).replace("<|end_of_thought|>", "</think>")
+        path = re.sub(r"<\|begin_of_thought\|>", "<think>", path).replace(
+            "<|end_of_thought|>", "</think>"
+        )
         path = re.sub(r"<\|(begin|end)_of_solution\|>", "", path).strip()
     return {"problem": asked[-1] if asked else None, "path": path}
 
@@ -135,7 +155,16 @@ _FORMATS: list[tuple[set[str], Callable[[Raw], Raw]]] = [
     ({"problem", "generations"}, _open_r1),
     ({"problem", "deepseek_reasoning", "deepseek_solution"}, _open_thoughts),
     ({"question", "deepseek_thinking_trajectory", "deepseek_attempt"}, _s1k),
-    ({"Question", "Correct Answer", "Incorrect Answer 1", "Incorrect Answer 2", "Incorrect Answer 3"}, _gpqa),
+    (
+        {
+            "Question",
+            "Correct Answer",
+            "Incorrect Answer 1",
+            "Incorrect Answer 2",
+            "Incorrect Answer 3",
+        },
+        _gpqa,
+    ),
     ({"question", "solution", "answer"}, _limo),
     ({"question", "answer"}, _gsm8k),
     ({"conversations"}, lambda row: _chat(row["conversations"], "from", "value")),
@@ -158,8 +187,12 @@ def load_hub(source: str) -> Iterable[Any]:
     except Exception as error:  # the library raises a dozen kinds, and a hub adds its own
         reason = str(error).strip().split("\n")[0]
         if "gated" in str(error).lower():
-            reason += f"; ask for access at https://huggingface.co/datasets/{name}, then `hf auth login`"
-        raise UsageError(f"{source}: cannot be loaded ({type(error).__name__}: {reason}); a local file does as well") from error
+            reason += (
+                f"; ask for access at https://huggingface.co/datasets/{name}, then `hf auth login`"
+            )
+        raise UsageError(
+            f"{source}: cannot be loaded ({type(error).__name__}: {reason}); a local file does as well"
+        ) from error
 
 
 def benchmark(name: str) -> tuple[str, int]:
@@ -170,7 +203,9 @@ def benchmark(name: str) -> tuple[str, int]:
     if name not in BENCHMARKS:
         if Path(name).suffix or name == "-" or name.startswith("hf://"):
             return name, 1
-        raise UsageError(f"no benchmark {name!r}: one of {', '.join(BENCHMARKS)}, or a file of problems with answers")
+        raise UsageError(
+            f"no benchmark {name!r}: one of {', '.join(BENCHMARKS)}, or a file of problems with answers"
+        )
     source, runs = BENCHMARKS[name]
     folder = os.environ.get("RLKD_BENCH_DIR")
     local = Path(folder, f"{name}.jsonl") if folder else None

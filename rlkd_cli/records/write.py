@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import IO, Protocol
 
 from rlkd_cli.errors import RecordError
-from rlkd_cli.journal import FileOutput, OnRecord, Settings
-from rlkd_cli.jsonl import Item, dumps, reject
-from rlkd_cli.metering import Bill
-from rlkd_cli.records import Raw
+from rlkd_cli.models.usage import Bill
+from rlkd_cli.records.journal import FileOutput, OnRecord, Settings
+from rlkd_cli.records.read import Item, dumps, reject
+from rlkd_cli.records.schema import Raw
 
 
 class Output(Protocol):
@@ -36,7 +36,9 @@ class Output(Protocol):
     def close(self) -> None: ...
 
 
-def open_output(file: str | None, rejects: str, settings: Settings, overwrite: bool = False) -> Output:
+def open_output(
+    file: str | None, rejects: str, settings: Settings, overwrite: bool = False
+) -> Output:
     """A journalled file, or standard output where `file` is None or "-"."""
     if file is None or file == "-":
         return StreamOutput(Path(rejects))

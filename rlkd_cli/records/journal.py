@@ -18,9 +18,9 @@ from typing import Any
 
 from rlkd_cli import __version__
 from rlkd_cli.errors import InputError, OutputError, RecordError, UsageError
-from rlkd_cli.jsonl import Item, dumps, reject
-from rlkd_cli.metering import Bill, add
-from rlkd_cli.records import Raw, key_of
+from rlkd_cli.models.usage import Bill, add
+from rlkd_cli.records.read import Item, dumps, reject
+from rlkd_cli.records.schema import Raw, key_of
 
 Settings = Mapping[str, Any]
 OnRecord = Callable[[Raw], None]
@@ -54,7 +54,9 @@ class FileOutput:
         if not self.path.exists():
             return
         if not self.manifest.exists():
-            raise UsageError(f"{self.path} exists and was not made by this command; --overwrite replaces it")
+            raise UsageError(
+                f"{self.path} exists and was not made by this command; --overwrite replaces it"
+            )
         manifest = json.loads(self.manifest.read_text("utf-8"))
         check_same(self.path, manifest["settings"], self._settings)
         self.complete, self.rejected = True, manifest["rejected"]
@@ -104,7 +106,11 @@ class FileOutput:
         if index >= len(self._offsets) or self._offsets[index] < 0:
             return False
         if self._digests[index] != item.digest:
-            raise InputError(item.where, "", f"is not the record that {self.path} was begun with; --overwrite starts afresh")
+            raise InputError(
+                item.where,
+                "",
+                f"is not the record that {self.path} was begun with; --overwrite starts afresh",
+            )
         return True
 
     def backlog(self, index: int) -> int:
@@ -112,7 +118,9 @@ class FileOutput:
 
     def add(self, index: int, item: Item, result: list[Raw] | RecordError, bill: Bill) -> None:
         entry: Raw = {"i": index, "h": item.digest, "u": bill}
-        entry |= {"x": reject(item.raw, result)} if isinstance(result, RecordError) else {"r": result}
+        entry |= (
+            {"x": reject(item.raw, result)} if isinstance(result, RecordError) else {"r": result}
+        )
         self._note(index, item.digest, self._append(json.dumps(entry).encode() + b"\n"))
         self.rejected += "x" in entry
 
@@ -130,7 +138,9 @@ class FileOutput:
             self._broken = True
             with suppress(OSError):
                 os.ftruncate(self._file.fileno(), start)
-        raise OutputError(f"{self.journal}: {reason}; what is finished is kept: make room, then run it again")
+        raise OutputError(
+            f"{self.journal}: {reason}; what is finished is kept: make room, then run it again"
+        )
 
     def same_input(self, digest: int) -> bool:
         """Whether a finished output was made from the input with this digest."""
@@ -141,11 +151,18 @@ class FileOutput:
         try:
             self._finish(on_record, facts)
         except OSError as error:
-            raise OutputError(f"{self.path}: {error.strerror}; nothing is lost: make room, then run it again") from None
+            raise OutputError(
+                f"{self.path}: {error.strerror}; nothing is lost: make room, then run it again"
+            ) from None
 
     def _finish(self, on_record: OnRecord, facts: Settings) -> None:
-        partial, partial_rejects = (f.with_name(f.name + ".partial") for f in (self.path, self.rejects_file))
-        with partial.open("w", encoding="utf-8") as out, partial_rejects.open("w", encoding="utf-8") as rejects:
+        partial, partial_rejects = (
+            f.with_name(f.name + ".partial") for f in (self.path, self.rejects_file)
+        )
+        with (
+            partial.open("w", encoding="utf-8") as out,
+            partial_rejects.open("w", encoding="utf-8") as rejects,
+        ):
             for offset in self._offsets:
                 self._file.seek(offset)
                 entry = json.loads(self._file.readline())
@@ -191,7 +208,9 @@ def check_same(path: Path, before: Settings, now: Settings) -> None:
         )
 
 
-def reopen(path: Path, rejects: Path, settings: Settings, grows: str, items: Iterable[Item]) -> None:
+def reopen(
+    path: Path, rejects: Path, settings: Settings, grows: str, items: Iterable[Item]
+) -> None:
     """Makes a journal of a finished output whose setting `grows` was smaller, so that a run adds what is missing.
 
     Nothing happens where there is no such output. What was rejected is asked for again.
@@ -213,7 +232,9 @@ def reopen(path: Path, rejects: Path, settings: Settings, grows: str, items: Ite
             record = None if item.fault else records.get(key_of(item.raw))
             if record is not None:
                 spent = {model: list(counts.values()) for model, counts in bill.items()}
-                out.write(json.dumps({"i": index, "h": item.digest, "u": spent, "r": [record]}) + "\n")
+                out.write(
+                    json.dumps({"i": index, "h": item.digest, "u": spent, "r": [record]}) + "\n"
+                )
                 bill = {}
         out.flush()
         os.fsync(out.fileno())

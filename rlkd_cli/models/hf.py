@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from rlkd_cli.errors import ModelError, RecordError
-from rlkd_cli.metering import spend
 from rlkd_cli.models.base import Message, Reply, Sampling, split_thinking
 from rlkd_cli.models.batching import Batcher
+from rlkd_cli.models.usage import spend
 
 
 @dataclass(frozen=True)
@@ -44,30 +44,49 @@ class HfModel:
         self._tokenizer: Any = tokenizer
         self._encoder = ChatEncoder(tokenizer)
         self._head: Any = None  # made at the first likelihood
-        self.in_flight = 4 * batch_size  # more than a batch, so that a batch can hold requests of like length
+        self.in_flight = (
+            4 * batch_size
+        )  # more than a batch, so that a batch can hold requests of like length
         if tokenizer.pad_token_id is None:
             tokenizer.pad_token = tokenizer.eos_token
         self.context = int(getattr(model.config, "max_position_embeddings", 0) or 0)
-        self._batcher: Batcher[_Request, Reply] = Batcher(self._generate, batch_size, lambda r: len(r.ids))
-        self._likelihood: Batcher[_Request, float] = Batcher(self._log_likelihoods, batch_size, lambda r: len(r.ids))
-        self._scorer: Batcher[_Request, Any] = Batcher(self._score, batch_size, lambda r: len(r.ids))
+        self._batcher: Batcher[_Request, Reply] = Batcher(
+            self._generate, batch_size, lambda r: len(r.ids)
+        )
+        self._likelihood: Batcher[_Request, float] = Batcher(
+            self._log_likelihoods, batch_size, lambda r: len(r.ids)
+        )
+        self._scorer: Batcher[_Request, Any] = Batcher(
+            self._score, batch_size, lambda r: len(r.ids)
+        )
 
     async def reply(self, messages: Sequence[Message], sampling: Sampling) -> Reply:
         request = _Request(self._encoder(messages), sampling)
         room = self.context - len(request.ids) if self.context else sampling.max_tokens
         if room < min(sampling.max_tokens, 1):
-            raise RecordError("too_long", f"{len(request.ids)} tokens exceed {self.name}'s context of {self.context}")
+            raise RecordError(
+                "too_long",
+                f"{len(request.ids)} tokens exceed {self.name}'s context of {self.context}",
+            )
         reply = await (self._choose(request) if sampling.choices else self._batcher(request))
-        spend(self.name, requests=1, tokens_in=reply.prompt_tokens, tokens_out=reply.completion_tokens)
+        spend(
+            self.name, requests=1, tokens_in=reply.prompt_tokens, tokens_out=reply.completion_tokens
+        )
         return reply
 
     async def log_likelihood(self, messages: Sequence[Message], text: str) -> float:
         """The mean log-probability of a token of `text` as the reply to `messages`; what exceeds the context is cut."""
         start = self._encoder(messages)
-        ids = [*start, *self._tokenizer(text, add_special_tokens=False)["input_ids"]][: self.context or None]
+        ids = [*start, *self._tokenizer(text, add_special_tokens=False)["input_ids"]][
+            : self.context or None
+        ]
         if len(ids) <= len(start):
-            raise RecordError("too_long", f"nothing of the text fits into {self.name}'s context of {self.context}")
-        return float(await self._likelihood(_Request(ids, Sampling(max_tokens=len(ids) - len(start)))))
+            raise RecordError(
+                "too_long", f"nothing of the text fits into {self.name}'s context of {self.context}"
+            )
+        return float(
+            await self._likelihood(_Request(ids, Sampling(max_tokens=len(ids) - len(start))))
+        )
 
     def count_tokens(self, text: str) -> int:
         return len(self._tokenizer(text, add_special_tokens=False)["input_ids"])
@@ -78,10 +97,19 @@ class HfModel:
     async def _choose(self, request: _Request) -> Reply:
         """The most probable of the choices, by the probabilities of their first tokens."""
         scores, choices = await self._scorer(request), request.sampling.choices
-        firsts = [self._tokenizer(choice, add_special_tokens=False)["input_ids"][0] for choice in choices]
+        firsts = [
+            self._tokenizer(choice, add_special_tokens=False)["input_ids"][0] for choice in choices
+        ]
         probabilities = tuple(scores[firsts].softmax(0).tolist())
         text = choices[max(range(len(choices)), key=probabilities.__getitem__)]
-        return Reply(text, "stop", len(request.ids), 1, "", probabilities if request.sampling.probabilities else ())
+        return Reply(
+            text,
+            "stop",
+            len(request.ids),
+            1,
+            "",
+            probabilities if request.sampling.probabilities else (),
+        )
 
     def _pad(self, requests: Sequence[_Request]) -> Any:
         rows = {"input_ids": [request.ids for request in requests]}
@@ -92,7 +120,9 @@ class HfModel:
         import torch
 
         with torch.inference_mode():
-            return list(self._model(**self._pad(requests), logits_to_keep=1).logits[:, -1].float().cpu())
+            return list(
+                self._model(**self._pad(requests), logits_to_keep=1).logits[:, -1].float().cpu()
+            )
 
     def _log_likelihoods(self, requests: Sequence[_Request]) -> list[float | Exception]:
         """The mean log-probability of each request's last `max_tokens` tokens; never holds all logits at once."""
@@ -103,11 +133,16 @@ class HfModel:
         if self._head is None:
             self._head = LabelledHead(self._model)
         padded = self._pad(requests)
-        counts = torch.tensor([[request.sampling.max_tokens] for request in requests], device=self.device)
+        counts = torch.tensor(
+            [[request.sampling.max_tokens] for request in requests], device=self.device
+        )
         from_end = torch.arange(padded["input_ids"].shape[1], 0, -1, device=self.device)
         with torch.inference_mode():
             found = self._head.log_probs(self._model, padded, from_end <= counts).float()
-        return [float(row[-r.sampling.max_tokens :].mean()) for row, r in zip(found, requests, strict=True)]
+        return [
+            float(row[-r.sampling.max_tokens :].mean())
+            for row, r in zip(found, requests, strict=True)
+        ]
 
     def _generate(self, requests: Sequence[_Request]) -> list[Reply | Exception]:
         import torch
@@ -118,7 +153,10 @@ class HfModel:
         limit = min(wanted, self.context - longest) if self.context else wanted
         own = self._model.generation_config
         config = GenerationConfig(
-            max_new_tokens=limit, do_sample=False, pad_token_id=self._tokenizer.pad_token_id, eos_token_id=own.eos_token_id
+            max_new_tokens=limit,
+            do_sample=False,
+            pad_token_id=self._tokenizer.pad_token_id,
+            eos_token_id=own.eos_token_id,
         )
         drawn = any(request.sampling.temperature > 0 for request in requests)
         with torch.inference_mode():
@@ -129,7 +167,10 @@ class HfModel:
                     [seeded_sampling([r.sampling for r in requests], self.device)] if drawn else []
                 ),
             )
-        return [self._read(request, row) for request, row in zip(requests, out[:, longest:].tolist(), strict=True)]
+        return [
+            self._read(request, row)
+            for request, row in zip(requests, out[:, longest:].tolist(), strict=True)
+        ]
 
     def _read(self, request: _Request, tokens: list[int]) -> Reply:
         ends = self._model.generation_config.eos_token_id
@@ -141,14 +182,18 @@ class HfModel:
         thinking, text = "", self._tokenizer.decode(kept, skip_special_tokens=True)
         if self._encoder.opens_thinking:
             thinking, text = split_thinking(text)
-        return Reply(text, "stop" if stopped else "length", len(request.ids), len(kept) + stopped, thinking)
+        return Reply(
+            text, "stop" if stopped else "length", len(request.ids), len(kept) + stopped, thinking
+        )
 
 
 def encode_chat(tokenizer: Any, messages: Sequence[Message]) -> list[int]:
     """The token ids of a chat, ready for the reply; without a chat template the contents, a blank line between."""
     if tokenizer.chat_template is None:
         return list(tokenizer("\n\n".join(m["content"] for m in messages))["input_ids"])
-    text = tokenizer.apply_chat_template([dict(m) for m in messages], add_generation_prompt=True, tokenize=False)
+    text = tokenizer.apply_chat_template(
+        [dict(m) for m in messages], add_generation_prompt=True, tokenize=False
+    )
     return list(tokenizer(text, add_special_tokens=False)["input_ids"])
 
 
@@ -156,7 +201,9 @@ def opens_thinking(tokenizer: Any) -> bool:
     """Whether the chat template ends in `<think>`, as DeepSeek-R1's does: what a model writes then begins inside its thinking."""
     if tokenizer.chat_template is None:
         return False
-    text = tokenizer.apply_chat_template([{"role": "user", "content": "?"}], add_generation_prompt=True, tokenize=False)
+    text = tokenizer.apply_chat_template(
+        [{"role": "user", "content": "?"}], add_generation_prompt=True, tokenize=False
+    )
     return str(text).rstrip().endswith("<think>")
 
 
@@ -183,7 +230,9 @@ def seeded_sampling(samplings: Sequence[Sampling], device: str) -> Any:
     import torch
     from transformers import TopPLogitsWarper
 
-    generators = [torch.Generator(device).manual_seed((s.seed or 0) & (2**63 - 1)) for s in samplings]
+    generators = [
+        torch.Generator(device).manual_seed((s.seed or 0) & (2**63 - 1)) for s in samplings
+    ]
 
     def process(input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
         scores = scores.float()
@@ -192,7 +241,9 @@ def seeded_sampling(samplings: Sequence[Sampling], device: str) -> Any:
                 logits = scores[row : row + 1] / sampling.temperature
                 if sampling.top_p < 1:
                     logits = TopPLogitsWarper(sampling.top_p)(input_ids, logits)
-                noise = torch.rand(logits.shape, generator=generator, device=logits.device).clamp_(1e-20, 1 - 1e-7)
+                noise = torch.rand(logits.shape, generator=generator, device=logits.device).clamp_(
+                    1e-20, 1 - 1e-7
+                )
                 scores[row] = (logits - (-noise.log()).log())[0]
         return scores
 

@@ -13,13 +13,16 @@ from pathlib import Path
 from typing import Any
 
 from rlkd_cli.errors import ModelError, RecordError
-from rlkd_cli.metering import spend
 from rlkd_cli.models.base import Message, Reply, Sampling, request_key
 from rlkd_cli.models.endpoint import EndpointModel, Retry, error_text, hide_keys, read
-from rlkd_cli.specs import batched
+from rlkd_cli.models.providers import batched
+from rlkd_cli.models.usage import spend
 
 ENDED = ("completed", "failed", "expired", "cancelled")
-MOST_REQUESTS, MOST_BYTES = 50_000, 190_000_000  # of one batch: 50,000 and 200 MB in OpenAI's documentation
+MOST_REQUESTS, MOST_BYTES = (
+    50_000,
+    190_000_000,
+)  # of one batch: 50,000 and 200 MB in OpenAI's documentation
 
 
 @dataclass(frozen=True)
@@ -37,7 +40,9 @@ class BatchModel:
     def __init__(self, endpoint: EndpointModel, options: BatchOptions) -> None:
         self.name, self._bill = endpoint.name, batched(endpoint.name)
         self._endpoint, self._options = endpoint, options
-        self._waiting: dict[str, dict[str, Any]] = {}  # by request key: bodies that no batch holds yet
+        self._waiting: dict[
+            str, dict[str, Any]
+        ] = {}  # by request key: bodies that no batch holds yet
         self._results: dict[str, asyncio.Future[Any]] = {}
         self._batch_of = self._submitted()
         self._tasks: dict[str, asyncio.Task[None]] = {}  # by batch
@@ -86,7 +91,12 @@ class BatchModel:
                 await asyncio.sleep(self._options.gather)
             lot, size = dict[str, bytes](), 0
             for key in list(self._waiting):
-                line = {"custom_id": key, "method": "POST", "url": "/v1/chat/completions", "body": self._waiting[key]}
+                line = {
+                    "custom_id": key,
+                    "method": "POST",
+                    "url": "/v1/chat/completions",
+                    "body": self._waiting[key],
+                }
                 data = json.dumps(line).encode() + b"\n"
                 if len(lot) == MOST_REQUESTS or (lot and size + len(data) > MOST_BYTES):
                     break
@@ -95,15 +105,27 @@ class BatchModel:
             try:
                 await self._submit(lot)
             except Exception as error:
-                self._fail(lot, error if isinstance(error, ModelError) else ModelError(f"{self.name}: {error}"))
+                self._fail(
+                    lot,
+                    error if isinstance(error, ModelError) else ModelError(f"{self.name}: {error}"),
+                )
 
     async def _submit(self, lot: dict[str, bytes]) -> None:
         import aiohttp
 
         form = aiohttp.FormData({"purpose": "batch"})
-        form.add_field("file", b"".join(lot.values()), filename="requests.jsonl", content_type="application/jsonl")
+        form.add_field(
+            "file",
+            b"".join(lot.values()),
+            filename="requests.jsonl",
+            content_type="application/jsonl",
+        )
         file = json.loads(await self._call("POST", "/files", data=form))
-        terms = {"input_file_id": file["id"], "endpoint": "/v1/chat/completions", "completion_window": "24h"}
+        terms = {
+            "input_file_id": file["id"],
+            "endpoint": "/v1/chat/completions",
+            "completion_window": "24h",
+        }
         batch = json.loads(await self._call("POST", "/batches", json=terms))["id"]
         self._remember(batch, list(lot))
         self._batch_of |= dict.fromkeys(lot, batch)
@@ -118,7 +140,9 @@ class BatchModel:
         for attempt in range(tries):
             reason = ""
             try:
-                async with self._endpoint.session().request(method, self._endpoint.base_url + path, **content) as response:
+                async with self._endpoint.session().request(
+                    method, self._endpoint.base_url + path, **content
+                ) as response:
                     body: bytes = await response.read()
                     if response.status == 200:
                         return body
@@ -142,15 +166,24 @@ class BatchModel:
         """Polls a batch until it has ended and hands its results out; what it does not hold has failed."""
         mine = [key for key, batch in self._batch_of.items() if batch == name]
         try:
-            while (batch := json.loads(await self._call("GET", f"/batches/{name}")))["status"] not in ENDED:
+            while (batch := json.loads(await self._call("GET", f"/batches/{name}")))[
+                "status"
+            ] not in ENDED:
                 await asyncio.sleep(self._options.poll)
             for file in (batch.get("output_file_id"), batch.get("error_file_id")):
-                lines = (await self._call("GET", f"/files/{file}/content")).split(b"\n") if file else []
+                lines = (
+                    (await self._call("GET", f"/files/{file}/content")).split(b"\n") if file else []
+                )
                 for line in lines:
                     if line.strip():
                         self._hand_out(json.loads(line))
         except Exception as error:
-            self._fail(mine, error if isinstance(error, ModelError) else ModelError(f"{self.name}: batch {name}: {error}"))
+            self._fail(
+                mine,
+                error
+                if isinstance(error, ModelError)
+                else ModelError(f"{self.name}: batch {name}: {error}"),
+            )
             return
         lost = [key for key in mine if not (key in self._results and self._results[key].done())]
         if lost:

@@ -33,10 +33,14 @@ class MetricsCallback(TrainerCallback):  # type: ignore[misc]
         self.file, self.show = file, show
         self.last: dict[str, Any] = {}
 
-    def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
         """Drops entries that a killed run logged after its last checkpoint: they will come again."""
         if self.file.exists() and state.is_world_process_zero:
-            lines = [line for line in self.file.read_text("utf-8").split("\n") if line.endswith("}")]
+            lines = [
+                line for line in self.file.read_text("utf-8").split("\n") if line.endswith("}")
+            ]
             kept = [line for line in lines if json.loads(line)["step"] <= state.global_step]
             self.file.write_text("".join(line + "\n" for line in kept), "utf-8")
 
@@ -77,7 +81,9 @@ class TogetherCallback(TrainerCallback):  # type: ignore[misc]
     def _ask(self, *args: Any) -> None:
         self.asked = True
 
-    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
+    def on_step_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
         anyone = torch.tensor(float(self.asked), device=args.device)
         torch.distributed.all_reduce(anyone, torch.distributed.ReduceOp.MAX)
         if anyone:
@@ -93,7 +99,11 @@ class BoundaryCallback(TrainerCallback):  # type: ignore[misc]
 
     def on_step_end(self, *args: Any, **kwargs: Any) -> None:
         self.updating = False
-        self.states = {"python": random.getstate(), "numpy": np.random.get_state(), "torch": torch.get_rng_state()}
+        self.states = {
+            "python": random.getstate(),
+            "numpy": np.random.get_state(),
+            "torch": torch.get_rng_state(),
+        }
         if torch.cuda.is_available():
             self.states["cuda"] = torch.cuda.get_rng_state_all()
 
@@ -114,9 +124,17 @@ def fit(trainer: Trainer, folder: Path, show: Show) -> dict[str, Any]:
     A run that is interrupted leaves a checkpoint of the last whole step; one process stops at once, several together
     at their step's end. So does one process that an error of ours stops.
     """
-    if hasattr(trainer.model, "merge_and_unload") and (trainer.is_fsdp_enabled or is_deepspeed_zero3_enabled()):
-        raise UsageError("--lora: adapters cannot be merged into a model sharded by zero3 or fsdp2; --launch ddp or zero2")
-    metrics, boundary, together = MetricsCallback(folder / "metrics.jsonl", show), BoundaryCallback(), TogetherCallback()
+    if hasattr(trainer.model, "merge_and_unload") and (
+        trainer.is_fsdp_enabled or is_deepspeed_zero3_enabled()
+    ):
+        raise UsageError(
+            "--lora: adapters cannot be merged into a model sharded by zero3 or fsdp2; --launch ddp or zero2"
+        )
+    metrics, boundary, together = (
+        MetricsCallback(folder / "metrics.jsonl", show),
+        BoundaryCallback(),
+        TogetherCallback(),
+    )
     for printer in (PrinterCallback, ProgressCallback):
         trainer.remove_callback(printer)
     trainer.add_callback(metrics)

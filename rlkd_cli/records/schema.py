@@ -101,7 +101,9 @@ def check(model: type[T], raw: Raw, where: str) -> T:
     except ValidationError as error:
         first = error.errors()[0]
         places = [str(part) for part in first["loc"] if part not in ("str", "int", "float")]
-        raise InputError(where, ".".join(places), first["msg"].removeprefix("Value error, ")) from None
+        raise InputError(
+            where, ".".join(places), first["msg"].removeprefix("Value error, ")
+        ) from None
 
 
 def key_of(raw: Raw) -> Key:

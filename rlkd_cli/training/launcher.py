@@ -23,7 +23,9 @@ def is_main_process() -> bool:
     return os.environ.get("RANK", "0") == "0"
 
 
-def launcher(config: str | None, processes: int | None, arguments: list[str], accelerator: bool) -> list[str] | None:
+def launcher(
+    config: str | None, processes: int | None, arguments: list[str], accelerator: bool
+) -> list[str] | None:
     """The launcher's module and its arguments; None where one process is enough, or this is one of the launched already.
 
     UsageError for a configuration that is not there or cannot run here.
@@ -33,11 +35,19 @@ def launcher(config: str | None, processes: int | None, arguments: list[str], ac
     command = ["-m", "rlkd_cli", *arguments]
     if not accelerator:
         if config not in (None, "ddp"):
-            raise UsageError(f"--launch {config} needs accelerators; on CPU: --num-processes N alone")
+            raise UsageError(
+                f"--launch {config} needs accelerators; on CPU: --num-processes N alone"
+            )
         return [TORCHRUN, "--standalone", "--nproc_per_node", str(processes or 1), *command]
-    file = Path(__file__).with_name("configs") / f"{config or 'ddp'}.yaml" if (config or "ddp") in CONFIGS else Path(str(config))
+    file = (
+        Path(__file__).with_name("configs") / f"{config or 'ddp'}.yaml"
+        if (config or "ddp") in CONFIGS
+        else Path(str(config))
+    )
     if not file.is_file():
-        raise UsageError(f"--launch {config}: one of {', '.join(CONFIGS)}, or an accelerate configuration file")
+        raise UsageError(
+            f"--launch {config}: one of {', '.join(CONFIGS)}, or an accelerate configuration file"
+        )
     if config in ("zero2", "zero3") and find_spec("deepspeed") is None:
         raise UsageError(f"--launch {config} needs DeepSpeed (pip install deepspeed)")
     count = ["--num_processes", str(processes)] if processes else []
@@ -52,7 +62,9 @@ def become(command: list[str], folder: Path) -> None:
         os.environ["ACCELERATE_USE_CPU"] = "true"
     sys.stdout.flush()
     sys.stderr.flush()
-    os.execv(sys.executable, [sys.executable, "-m", "rlkd_cli.commands.launched", str(folder), *command])
+    os.execv(
+        sys.executable, [sys.executable, "-m", "rlkd_cli.commands.launched", str(folder), *command]
+    )
 
 
 def run(command: list[str]) -> int:
@@ -67,7 +79,10 @@ def run(command: list[str]) -> int:
 
     logging.disable(logging.CRITICAL)  # the processes speak for themselves
     os.environ["PET_SIGNALS_TO_HANDLE"] = "SIGTERM,SIGHUP,SIGQUIT"
-    signal.signal(signal.SIGINT, lambda *_: [process.send_signal(signal.SIGINT) for process in psutil.Process().children()])
+    signal.signal(
+        signal.SIGINT,
+        lambda *_: [process.send_signal(signal.SIGINT) for process in psutil.Process().children()],
+    )
     try:
         if command[0] == TORCHRUN:
             from torch.distributed import run as torchrun

@@ -12,11 +12,11 @@ from importlib.util import find_spec
 from typing import Any
 
 from rlkd_cli.errors import ModelError, RecordError, UsageError
-from rlkd_cli.metering import spend
 from rlkd_cli.models.base import Message, Reply, Sampling, choice_probabilities, split_thinking
 from rlkd_cli.models.batching import settle
 from rlkd_cli.models.endpoint import TOP_LOGPROBS
-from rlkd_cli.models.hf_engine import ChatEncoder
+from rlkd_cli.models.hf import ChatEncoder
+from rlkd_cli.models.usage import spend
 
 
 class VllmModel:
@@ -26,7 +26,9 @@ class VllmModel:
 
     def __init__(self, name: str) -> None:
         if find_spec("vllm") is None:
-            raise UsageError(f"vllm/{name}: vLLM is not installed (pip install 'rlkd[vllm]'), or use hf/{name}")
+            raise UsageError(
+                f"vllm/{name}: vLLM is not installed (pip install 'rlkd[vllm]'), or use hf/{name}"
+            )
         self.name = f"vllm/{name}"
         try:
             with _stdout_to_stderr(), _own_cores():
@@ -34,13 +36,17 @@ class VllmModel:
                 from vllm import LLM
 
                 # Without an accelerator, a prompt read in pieces breaks a seeded request ("CPU Generator does not use offset")
-                whole: dict[str, Any] = {} if torch.cuda.is_available() else {"enable_chunked_prefill": False}
+                whole: dict[str, Any] = (
+                    {} if torch.cuda.is_available() else {"enable_chunked_prefill": False}
+                )
                 llm: Any = LLM(model=name, enable_prefix_caching=True, **whole)
         except (OSError, ValueError, RuntimeError) as error:
             raise ModelError.loading(self.name, error) from error
         self._engine, self._encoder = llm.llm_engine, ChatEncoder(llm.get_tokenizer())
         self.context = int(self._engine.model_config.max_model_len)
-        self._new: queue.SimpleQueue[tuple[str, list[int], Any, asyncio.Future[Any]] | None] = queue.SimpleQueue()
+        self._new: queue.SimpleQueue[tuple[str, list[int], Any, asyncio.Future[Any]] | None] = (
+            queue.SimpleQueue()
+        )
         self._ids = itertools.count()
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop
@@ -48,13 +54,17 @@ class VllmModel:
     async def reply(self, messages: Sequence[Message], sampling: Sampling) -> Reply:
         ids = self._encoder(messages)
         if len(ids) >= self.context:
-            raise RecordError("too_long", f"{len(ids)} tokens exceed {self.name}'s context of {self.context}")
+            raise RecordError(
+                "too_long", f"{len(ids)} tokens exceed {self.name}'s context of {self.context}"
+            )
         self._loop = asyncio.get_running_loop()
         future: asyncio.Future[Any] = self._loop.create_future()
         if self._thread is None:
             self._thread = threading.Thread(target=self._work, daemon=True)
             self._thread.start()
-        self._new.put((str(next(self._ids)), ids, self._params(sampling, self.context - len(ids)), future))
+        self._new.put(
+            (str(next(self._ids)), ids, self._params(sampling, self.context - len(ids)), future)
+        )
         out = (await future).outputs[0]
         spend(self.name, requests=1, tokens_in=len(ids), tokens_out=len(out.token_ids))
         probabilities: tuple[float, ...] = ()
@@ -63,7 +73,9 @@ class VllmModel:
             probabilities = choice_probabilities(sampling.choices, seen, self.name)
         splits = self._encoder.opens_thinking and not sampling.choices
         thinking, text = split_thinking(out.text) if splits else ("", out.text)
-        return Reply(text, out.finish_reason or "stop", len(ids), len(out.token_ids), thinking, probabilities)
+        return Reply(
+            text, out.finish_reason or "stop", len(ids), len(out.token_ids), thinking, probabilities
+        )
 
     async def close(self) -> None:
         if self._thread is not None:
@@ -80,7 +92,9 @@ class VllmModel:
             top_p=sampling.top_p,
             max_tokens=min(sampling.max_tokens, room),
             seed=sampling.seed,
-            structured_outputs=StructuredOutputsParams(choice=list(sampling.choices)) if sampling.choices else None,
+            structured_outputs=StructuredOutputsParams(choice=list(sampling.choices))
+            if sampling.choices
+            else None,
             logprobs=TOP_LOGPROBS if sampling.probabilities else None,
             output_kind=RequestOutputKind.FINAL_ONLY,
         )
@@ -99,7 +113,11 @@ class VllmModel:
                             break
                         number, ids, params, waiting[number] = request
                         self._engine.add_request(number, {"prompt_token_ids": ids}, params)
-                    done = [output for output in self._engine.step() if output.finished] if waiting else []
+                    done = (
+                        [output for output in self._engine.step() if output.finished]
+                        if waiting
+                        else []
+                    )
                     self._tell([(waiting.pop(output.request_id), output) for output in done])
                 except Exception as error:
                     failure = ModelError(f"{self.name}: {str(error).strip().splitlines()[0]}")

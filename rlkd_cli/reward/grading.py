@@ -49,7 +49,9 @@ class Grader:
         from pebble import ProcessExpired
 
         async with self._places:
-            future = self._start().schedule(verify, args=(prediction, reference), timeout=self._timeout)
+            future = self._start().schedule(
+                verify, args=(prediction, reference), timeout=self._timeout
+            )
             try:
                 return await asyncio.wrap_future(future)  # type: ignore[no-any-return]
             except (TimeoutError, FutureTimeout):
@@ -63,7 +65,9 @@ class Grader:
 
             # spawned: forking a process that holds threads or an accelerator is not safe
             context = multiprocessing.get_context("spawn")
-            self._pool = ProcessPool(max_workers=self._workers, context=context, initializer=_warm_up)
+            self._pool = ProcessPool(
+                max_workers=self._workers, context=context, initializer=_warm_up
+            )
         return self._pool
 
     def close(self) -> None:
@@ -87,13 +91,22 @@ def verify(prediction: str, reference: str) -> AlgebraVerdict:
     """math-verify on two answers, in a worker; its own time limits (signals) are off, the worker's killer is on."""
     from math_verify import parse, verify
 
-    gold, answer = (parse(f"${text.strip().strip('$')}$", parsing_timeout=None) for text in (reference, prediction))
+    gold, answer = (
+        parse(f"${text.strip().strip('$')}$", parsing_timeout=None)
+        for text in (reference, prediction)
+    )
     if not answer or not gold:
         return "unparsable"
     try:
         same = verify(gold, answer, timeout_seconds=None)
-        if not same and re.search(r"\\[lg]e|[<>]", prediction) and reference.strip()[:1] in ("[", "("):
-            same = verify(answer, gold, timeout_seconds=None)  # it takes an interval for an inequality, not the reverse
+        if (
+            not same
+            and re.search(r"\\[lg]e|[<>]", prediction)
+            and reference.strip()[:1] in ("[", "(")
+        ):
+            same = verify(
+                answer, gold, timeout_seconds=None
+            )  # it takes an interval for an inequality, not the reverse
         return "correct" if same else "wrong"
     except Exception:  # computer algebra raises whatever it likes on odd input
         return "unparsable"

@@ -12,12 +12,14 @@ from pathlib import Path
 from rlkd_cli.core.steps import render
 from rlkd_cli.errors import RecordError
 from rlkd_cli.models.base import Sampling
-from rlkd_cli.models.hf_engine import HfModel
+from rlkd_cli.models.hf import HfModel
 from rlkd_cli.pipeline.segment import Segmenter
-from rlkd_cli.records import Raw, Step
+from rlkd_cli.records.schema import Raw, Step
 
 
-def agreement(references: Sequence[Sequence[Raw]], found: Sequence[Sequence[Raw] | None]) -> dict[str, float]:
+def agreement(
+    references: Sequence[Sequence[Raw]], found: Sequence[Sequence[Raw] | None]
+) -> dict[str, float]:
     """Shares over paths: that parse, and that have as many steps as the reference; over the reference's steps: exact.
 
     A step is exact where its three texts are the reference's of the same number; None is a reply that does not parse.
@@ -52,8 +54,12 @@ class HeldOut:
         if self.has(when):
             return
         references = [[Step(**step).model_dump() for step in raw["steps"]] for raw in self._records]
-        found = asyncio.run(self._segment(name, [render([Step(**step) for step in steps]) for steps in references]))
-        facts = self.facts | {f"{fact} held out {when}": value for fact, value in agreement(references, found).items()}
+        found = asyncio.run(
+            self._segment(name, [render([Step(**step) for step in steps]) for steps in references])
+        )
+        facts = self.facts | {
+            f"{fact} held out {when}": value for fact, value in agreement(references, found).items()
+        }
         self._file.write_text(json.dumps(facts, indent=2) + "\n", "utf-8")
 
     async def _segment(self, name: str, references: list[str]) -> list[list[Raw] | None]:

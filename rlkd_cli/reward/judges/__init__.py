@@ -11,10 +11,19 @@ from rlkd_cli.errors import ModelError, RecordError
 from rlkd_cli.models import Sampling, TextModel, user
 from rlkd_cli.models.batching import Batcher
 from rlkd_cli.models.embedders import Embedder
-from rlkd_cli.pipeline.grading import Grader
+from rlkd_cli.reward.grading import Grader
 
 # Texts that say nothing and still draw a "yes" from model judges ("One Token to Fool LLM-as-a-Judge", 2507.08794)
-MASTER_KEYS = (":", ".", " ", "Solution", "Let's solve this step by step", "Thought process:", "Step", "Answer")
+MASTER_KEYS = (
+    ":",
+    ".",
+    " ",
+    "Solution",
+    "Let's solve this step by step",
+    "Thought process:",
+    "Step",
+    "Answer",
+)
 EMBEDDING_THRESHOLD = 0.9  # ours
 
 
@@ -34,7 +43,13 @@ class Judge(Protocol):
 
 def normalize_text(text: str) -> str:
     """A text without case, punctuation at its end, and spacing: two texts that differ only there are the same."""
-    return re.sub(r"\s+", " ", unicodedata.normalize("NFKC", text)).strip().rstrip(".!?;:").strip().casefold()
+    return (
+        re.sub(r"\s+", " ", unicodedata.normalize("NFKC", text))
+        .strip()
+        .rstrip(".!?;:")
+        .strip()
+        .casefold()
+    )
 
 
 def is_hollow(text: str) -> bool:
@@ -47,12 +62,19 @@ def _words(text: str) -> str:
     return " ".join(re.sub(r"[^\w\s]", "", normalize_text(text)).split())
 
 
-_HOLLOW = {_words(key) for key in MASTER_KEYS} | {"lets think step by step", "final answer", "the answer is", "thought process"}
+_HOLLOW = {_words(key) for key in MASTER_KEYS} | {
+    "lets think step by step",
+    "final answer",
+    "the answer is",
+    "thought process",
+}
 
 
 def same_or_hollow(part: Part, teacher: str, student: str) -> float | None:
     """1 for equal texts (answers: also equal numbers), 0 where either is hollow, else None."""
-    if normalize_text(teacher) == normalize_text(student) or (part == "answer" and compare_simple(student, teacher) is True):
+    if normalize_text(teacher) == normalize_text(student) or (
+        part == "answer" and compare_simple(student, teacher) is True
+    ):
         return 1.0
     return 0.0 if is_hollow(teacher) or is_hollow(student) else None
 
@@ -130,11 +152,15 @@ class ModelJudge:
         if formulas and await self._grader.compare(student, teacher) == "correct":
             return 1.0
         texts = {"first": shielded(teacher), "second": shielded(student)}
-        reply = await self._model.reply(user(prompts.fill(prompts.load(f"match_{part}"), **texts)), self._sampling)
+        reply = await self._model.reply(
+            user(prompts.fill(prompts.load(f"match_{part}"), **texts)), self._sampling
+        )
         if reply.probabilities:
             return reply.probabilities[0]
         if self._sampling.probabilities:
-            raise ModelError(f"{self._model.name} gives no probabilities; leave out --threshold and --probabilities")
+            raise ModelError(
+                f"{self._model.name} gives no probabilities; leave out --threshold and --probabilities"
+            )
         if reply.text not in self._sampling.choices:
             raise RecordError("unreadable_verdict", f"the judge wrote {reply.text[:40]!r}")
         return float(reply.text == "yes")

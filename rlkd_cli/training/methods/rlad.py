@@ -29,10 +29,14 @@ def anchor(old: torch.Tensor, teacher: torch.Tensor, alpha: float) -> torch.Tens
 def load_teacher(name: str | None, tokenizer: Any) -> Any:
     """The teacher, after a check that it shares the student's vocabulary. UsageError where it does not."""
     if not name:
-        raise UsageError("--method rlad needs --teacher MODEL, whose log-probabilities anchor the ratio")
+        raise UsageError(
+            "--method rlad needs --teacher MODEL, whose log-probabilities anchor the ratio"
+        )
     try:
         if AutoTokenizer.from_pretrained(name).get_vocab() != tokenizer.get_vocab():
-            raise UsageError(f"--teacher {name}: its vocabulary differs from the student's; rlad compares token by token")
+            raise UsageError(
+                f"--teacher {name}: its vocabulary differs from the student's; rlad compares token by token"
+            )
         teacher = AutoModelForCausalLM.from_pretrained(name, dtype="auto")
     except (OSError, ValueError) as error:
         raise ModelError.loading(name, error) from error
@@ -64,7 +68,9 @@ class TrrdTrainer(TimedTrainer):
 
         def log_probs(model: Any) -> torch.Tensor:
             with torch.no_grad():
-                found, _, _ = self._get_per_token_logps_and_entropies(model, ids, mask, keep, batch_size=size)
+                found, _, _ = self._get_per_token_logps_and_entropies(
+                    model, ids, mask, keep, batch_size=size
+                )
             return found  # type: ignore[no-any-return]
 
         old = output.get("old_per_token_logps")

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from contextvars import ContextVar
 from typing import NamedTuple
 
-from rlkd_cli.specs import PAID, engine_of, unbatched
+from rlkd_cli.models.providers import PAID, engine_of, unbatched
 
 
 class Spent(NamedTuple):
@@ -37,7 +37,9 @@ def add(bill: Bill, more: Mapping[str, Iterable[int]]) -> None:
         bill[model] = bill.get(model, Spent()).plus(spent)
 
 
-def spend(model: str, requests: int = 0, retries: int = 0, tokens_in: int = 0, tokens_out: int = 0) -> None:
+def spend(
+    model: str, requests: int = 0, retries: int = 0, tokens_in: int = 0, tokens_out: int = 0
+) -> None:
     """Writes on the bill that is open, if one is."""
     bill = _BILL.get()
     if bill is not None:

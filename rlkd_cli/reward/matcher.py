@@ -17,7 +17,7 @@ from typing import Literal
 from rlkd_cli.core.reward import Normalize, Verdict, structured_reward
 from rlkd_cli.core.steps import PARTS, Part, StepLike
 from rlkd_cli.errors import RecordError
-from rlkd_cli.pipeline.judges import Judge
+from rlkd_cli.reward.judges import Judge
 
 Strategy = Literal["lazy", "eager"]
 Likeness = float | None  # from 0 to 1; None: not asked, or the judge failed
@@ -47,10 +47,14 @@ class VerdictCache:
         self._db: sqlite3.Connection | None = None
         if file:
             file.parent.mkdir(parents=True, exist_ok=True)
-            self._db = sqlite3.connect(file, timeout=60, isolation_level=None, check_same_thread=False)
+            self._db = sqlite3.connect(
+                file, timeout=60, isolation_level=None, check_same_thread=False
+            )
             self._db.execute("PRAGMA journal_mode=WAL")
             self._db.execute("PRAGMA synchronous=NORMAL")
-            self._db.execute("CREATE TABLE IF NOT EXISTS likeness (key BLOB PRIMARY KEY, value REAL) WITHOUT ROWID")
+            self._db.execute(
+                "CREATE TABLE IF NOT EXISTS likeness (key BLOB PRIMARY KEY, value REAL) WITHOUT ROWID"
+            )
 
     def get(self, key: bytes) -> float | None:
         if key in self._memory or self._db is None:
@@ -78,7 +82,12 @@ class Matcher:
         threshold: float = 0.5,
         strategy: Strategy = "lazy",
     ) -> None:
-        self.judge, self.normalize, self.threshold, self.strategy = judge, normalize, threshold, strategy
+        self.judge, self.normalize, self.threshold, self.strategy = (
+            judge,
+            normalize,
+            threshold,
+            strategy,
+        )
         self._cache = cache or VerdictCache()
         self._asked: dict[bytes, asyncio.Task[Likeness]] = {}
 
@@ -87,10 +96,19 @@ class Matcher:
         pairs = list(zip(teacher, student, strict=False))
         walk = self._all_at_once if self.strategy == "eager" else self._step_by_step
         likeness = await walk(pairs)
-        verdicts = [Verdict(*(None if value is None else value >= self.threshold for value in step)) for step in likeness]
-        return Score(structured_reward(verdicts, len(teacher), len(student), self.normalize), verdicts, likeness)
+        verdicts = [
+            Verdict(*(None if value is None else value >= self.threshold for value in step))
+            for step in likeness
+        ]
+        return Score(
+            structured_reward(verdicts, len(teacher), len(student), self.normalize),
+            verdicts,
+            likeness,
+        )
 
-    async def _step_by_step(self, pairs: Sequence[tuple[StepLike, StepLike]]) -> list[tuple[Likeness, ...]]:
+    async def _step_by_step(
+        self, pairs: Sequence[tuple[StepLike, StepLike]]
+    ) -> list[tuple[Likeness, ...]]:
         metas: list[Likeness] = []
         solving: list[tuple[Likeness | asyncio.Task[Likeness], ...]] = []
         for pair in pairs:
@@ -102,7 +120,9 @@ class Matcher:
         rest += [(None, None)] * (len(metas) - len(rest))
         return [(meta, *others) for meta, others in zip(metas, rest, strict=True)]
 
-    async def _all_at_once(self, pairs: Sequence[tuple[StepLike, StepLike]]) -> list[tuple[Likeness, ...]]:
+    async def _all_at_once(
+        self, pairs: Sequence[tuple[StepLike, StepLike]]
+    ) -> list[tuple[Likeness, ...]]:
         asked = [[self._ask(part, *pair) for part in PARTS] for pair in pairs]
         steps = [tuple([await _value(answer) for answer in answers]) for answers in asked]
         for number, (meta, *_) in enumerate(steps):
@@ -113,13 +133,17 @@ class Matcher:
     def _matches(self, likeness: Likeness) -> bool:
         return likeness is not None and likeness >= self.threshold
 
-    def _ask(self, part: Part, teacher: StepLike, student: StepLike) -> "Likeness | asyncio.Task[Likeness]":
+    def _ask(
+        self, part: Part, teacher: StepLike, student: StepLike
+    ) -> "Likeness | asyncio.Task[Likeness]":
         """One answer: settled without a model, from the cache, or the question under way."""
         texts = (getattr(teacher, part), getattr(student, part))
         settled = self.judge.settle(part, *texts)
         if settled is not None:
             return settled
-        key = hashlib.sha256("\0".join((self.judge.name, part, *texts)).encode("utf-8", "surrogatepass")).digest()
+        key = hashlib.sha256(
+            "\0".join((self.judge.name, part, *texts)).encode("utf-8", "surrogatepass")
+        ).digest()
         known = self._cache.get(key)
         if known is not None:
             return known
@@ -141,4 +165,8 @@ class Matcher:
 
 async def _value(answer: "Likeness | Awaitable[Likeness]") -> Likeness:
     """An answer that is here, or that has to be waited for; a caller that gives up does not take it from others."""
-    return answer if answer is None or isinstance(answer, float | int) else await asyncio.shield(answer)
+    return (
+        answer
+        if answer is None or isinstance(answer, float | int)
+        else await asyncio.shield(answer)
+    )

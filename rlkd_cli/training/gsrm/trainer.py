@@ -19,13 +19,13 @@ from transformers.trainer_callback import ExportableState
 from rlkd_cli.core.loss_weights import END, META, SOLVING, LossBalance, Phase, phase_weights
 from rlkd_cli.errors import ModelError, RecordError
 from rlkd_cli.models.labelled_head import LabelledHead
-from rlkd_cli.records import Raw
+from rlkd_cli.records.schema import Raw
 from rlkd_cli.training import common
 from rlkd_cli.training.common import TrainingConfig
-from rlkd_cli.training.fit import Show, fit
-from rlkd_cli.training.folder import write_card
-from rlkd_cli.training.gsrm_data import collate, encode_all, pack, split
-from rlkd_cli.training.held_out import HeldOut
+from rlkd_cli.training.gsrm.data import collate, encode_all, pack, split
+from rlkd_cli.training.gsrm.held_out import HeldOut
+from rlkd_cli.training.loop import Show, fit
+from rlkd_cli.training.run_folder import write_card
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,7 +57,9 @@ class BalanceCallback(TrainerCallback, ExportableState):  # type: ignore[misc]
 class StructuredTrainer(Trainer):
     """Trainer with a phase an epoch and a loss by token set; `sums` holds the step's losses and token counts."""
 
-    def __init__(self, phases: Sequence[Phase], balance: BalanceCallback, head: LabelledHead, **kwargs: Any) -> None:
+    def __init__(
+        self, phases: Sequence[Phase], balance: BalanceCallback, head: LabelledHead, **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs, callbacks=[balance])
         self.phases, self.head = phases, head
         self.counts = torch.zeros(2)
@@ -71,24 +73,35 @@ class StructuredTrainer(Trainer):
     @property
     def balance(self) -> LossBalance:
         # a resumed run replaces callbacks by those of the checkpoint
-        callback = next(c for c in self.callback_handler.callbacks if isinstance(c, BalanceCallback))
+        callback = next(
+            c for c in self.callback_handler.callbacks if isinstance(c, BalanceCallback)
+        )
         return callback.balance
 
     def get_batch_samples(self, epoch_iterator: Any, num_batches: int, device: torch.device) -> Any:
         """The step's batches; counts each set's tokens over all of them and all processes."""
         batches, _ = super().get_batch_samples(epoch_iterator, num_batches, device)
         counts = torch.zeros(2, device=device)
-        self.started, self.tokens = time.perf_counter(), sum(batch["roles"].numel() for batch in batches)
+        self.started, self.tokens = (
+            time.perf_counter(),
+            sum(batch["roles"].numel() for batch in batches),
+        )
         for batch in batches:
             roles = batch["roles"][:, 1:]
-            counts += torch.stack([(roles == META).sum(), (roles == SOLVING).sum() + (roles == END).sum()]).to(device)
+            counts += torch.stack(
+                [(roles == META).sum(), (roles == SOLVING).sum() + (roles == END).sum()]
+            ).to(device)
         self.counts = self.accelerator.reduce(counts, "sum")
         self.sums = torch.zeros(2, device=device)
         # a count tells Trainer that the loss is normalised already: else it divides by the accumulation steps
         return batches, self.counts.sum()
 
     def compute_loss(
-        self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
+        self,
+        model: Any,
+        inputs: dict[str, Any],
+        return_outputs: bool = False,
+        num_items_in_batch: Any = None,
     ) -> Any:
         """This batch's share of the step's loss: per-token weights times -log p, summed."""
         roles = inputs["roles"]
@@ -118,12 +131,21 @@ class StructuredTrainer(Trainer):
     def training_step(self, *args: Any, **kwargs: Any) -> torch.Tensor:
         loss = super().training_step(*args, **kwargs)
         if self.accelerator.sync_gradients:
-            meta, solving = (self.accelerator.reduce(self.sums, "sum") / self.counts.clamp(min=1)).tolist()
+            meta, solving = (
+                self.accelerator.reduce(self.sums, "sum") / self.counts.clamp(min=1)
+            ).tolist()
             phase = self.phase
             if self.counts.min() > 0:
                 self.balance.update(phase, meta, solving)
-            speed = self.tokens * self.accelerator.num_processes / (time.perf_counter() - self.started)
-            self.step_metrics = {"phase": phase, "loss_meta": meta, "loss_solving": solving, "tokens_per_second": speed}
+            speed = (
+                self.tokens * self.accelerator.num_processes / (time.perf_counter() - self.started)
+            )
+            self.step_metrics = {
+                "phase": phase,
+                "loss_meta": meta,
+                "loss_solving": solving,
+                "tokens_per_second": speed,
+            }
         return loss
 
     def log(self, logs: dict[str, float], *args: Any, **kwargs: Any) -> None:
@@ -149,15 +171,22 @@ def rope_changes(config: GsrmConfig) -> dict[str, Any]:
         return {}
     base = AutoConfig.from_pretrained(config.model)
     positions = max(base.max_position_embeddings, config.max_length)
-    return {"rope_parameters": {**base.rope_parameters, "rope_theta": config.rope_theta}, "max_position_embeddings": positions}
+    return {
+        "rope_parameters": {**base.rope_parameters, "rope_theta": config.rope_theta},
+        "max_position_embeddings": positions,
+    }
 
 
 def held_out(config: GsrmConfig, records: Sequence[Raw]) -> HeldOut:
     """The check of the records that `train` leaves out."""
-    return HeldOut(split(records, config.eval_fraction, config.seed)[0], config.prompt, config.output)
+    return HeldOut(
+        split(records, config.eval_fraction, config.seed)[0], config.prompt, config.output
+    )
 
 
-def train(config: GsrmConfig, records: Sequence[Raw], on_log: Show) -> tuple[dict[str, Any], list[tuple[Raw, RecordError]]]:
+def train(
+    config: GsrmConfig, records: Sequence[Raw], on_log: Show
+) -> tuple[dict[str, Any], list[tuple[Raw, RecordError]]]:
     """Trains and saves a GSRM in `config.output`; continues from the last checkpoint there.
 
     Returns the last logged metrics and the records that could not be used, with the reason.
@@ -174,9 +203,13 @@ def train(config: GsrmConfig, records: Sequence[Raw], on_log: Show) -> tuple[dic
     )
     model, tokenizer, head = load(config)
     mine = split(records, config.eval_fraction, config.seed)[1]
-    examples, rejected = encode_all(mine, tokenizer, config.prompt, config.max_length, config.truncate)
+    examples, rejected = encode_all(
+        mine, tokenizer, config.prompt, config.max_length, config.truncate
+    )
     if not examples:
-        raise ModelError(f"no record can be trained on ({len(rejected)} rejected; the first: {rejected[0][1]})")
+        raise ModelError(
+            f"no record can be trained on ({len(rejected)} rejected; the first: {rejected[0][1]})"
+        )
     trainer = StructuredTrainer(
         config.phases,
         BalanceCallback({"alpha": config.alpha}),
@@ -202,7 +235,21 @@ def write_folder(config: GsrmConfig, metrics: dict[str, Any], used: int, rejecte
     """What makes a model folder a GSRM: its prompt, the form of its replies, and a card."""
     about = {"prompt": config.prompt, "format": "Meta-reasoning, Sub-problem, Answer"}
     (config.output / "gsrm.json").write_text(json.dumps(about, indent=2) + "\n", "utf-8")
-    facts = {"base model": config.model, "pairs": used, "pairs left out": rejected, "phases": ", ".join(config.phases)}
-    facts |= {"learning rate": config.learning_rate, "batch": config.batch_size * config.accumulation}
-    facts |= {name: metrics[name] for name in metrics if name in ("loss_meta", "loss_solving", "a", "b") or " held out " in name}
-    write_card(config.output, "GSRM", "Turns a reasoning path into steps (RLKD, section 3.1).", facts)
+    facts = {
+        "base model": config.model,
+        "pairs": used,
+        "pairs left out": rejected,
+        "phases": ", ".join(config.phases),
+    }
+    facts |= {
+        "learning rate": config.learning_rate,
+        "batch": config.batch_size * config.accumulation,
+    }
+    facts |= {
+        name: metrics[name]
+        for name in metrics
+        if name in ("loss_meta", "loss_solving", "a", "b") or " held out " in name
+    }
+    write_card(
+        config.output, "GSRM", "Turns a reasoning path into steps (RLKD, section 3.1).", facts
+    )

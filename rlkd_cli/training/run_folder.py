@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from rlkd_cli.errors import ModelError, UsageError
-from rlkd_cli.training.launch import is_main_process
+from rlkd_cli.training.launcher import is_main_process
 
 
 def check_settings(folder: Path, settings: Mapping[str, Any], overwrite: bool) -> bool:
@@ -32,7 +32,9 @@ def check_settings(folder: Path, settings: Mapping[str, Any], overwrite: bool) -
             )
         return bool(saved["finished"])
     if folder.exists() and any(folder.iterdir()):
-        raise UsageError(f"{folder} is not empty and was not made by this command; name another folder")
+        raise UsageError(
+            f"{folder} is not empty and was not made by this command; name another folder"
+        )
     folder.mkdir(parents=True, exist_ok=True)
     file.write_text(json.dumps({"settings": now, "finished": False}, indent=2) + "\n", "utf-8")
     return False
@@ -42,7 +44,9 @@ def mark_finished(folder: Path, rejected: int) -> None:
     """Keeps in run.json that the training has ended, and how many records it could not use."""
     file = folder / "run.json"
     run = json.loads(file.read_text("utf-8"))
-    file.write_text(json.dumps({**run, "finished": True, "rejected": rejected}, indent=2) + "\n", "utf-8")
+    file.write_text(
+        json.dumps({**run, "finished": True, "rejected": rejected}, indent=2) + "\n", "utf-8"
+    )
 
 
 def rejected(folder: Path) -> int:
@@ -53,7 +57,9 @@ def rejected(folder: Path) -> int:
 def write_card(folder: Path, title: str, text: str, facts: Mapping[str, Any]) -> None:
     """A short model card, README.md in the model folder."""
     rows = "\n".join(f"| {name} | {value} |" for name, value in facts.items())
-    (folder / "README.md").write_text(f"# {title}\n\n{text} Made by rlkd.\n\n| | |\n| --- | --- |\n{rows}\n", "utf-8")
+    (folder / "README.md").write_text(
+        f"# {title}\n\n{text} Made by rlkd.\n\n| | |\n| --- | --- |\n{rows}\n", "utf-8"
+    )
 
 
 def push(folder: Path, repository: str) -> str:
@@ -63,6 +69,14 @@ def push(folder: Path, repository: str) -> str:
     try:
         api = HfApi()
         api.create_repo(repository, exist_ok=True, private=True)
-        return str(api.upload_folder(folder_path=folder, repo_id=repository, ignore_patterns=["checkpoint-*"]))
-    except Exception as error:  # no network, no token, no right to it: the hub's client raises a dozen kinds
-        raise ModelError(f"{folder} is finished, but {repository} cannot be written: {str(error).splitlines()[0]}") from error
+        return str(
+            api.upload_folder(
+                folder_path=folder, repo_id=repository, ignore_patterns=["checkpoint-*"]
+            )
+        )
+    except (
+        Exception
+    ) as error:  # no network, no token, no right to it: the hub's client raises a dozen kinds
+        raise ModelError(
+            f"{folder} is finished, but {repository} cannot be written: {str(error).splitlines()[0]}"
+        ) from error

@@ -1,0 +1,1 @@
+"""JSONL in and out: what a record is, how it is read, checked, written and kept."""

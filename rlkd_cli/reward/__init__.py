@@ -1,0 +1,1 @@
+"""The heart: from a path to its score, by judges and graders."""

@@ -1,0 +1,1 @@
+"""Structured Fine-grained Training (RLKD, section 3.1)."""
