@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from rlkd_cli.records.published import BENCHMARKS
+from rlkd_cli.benchmarks import BENCHMARKS
 from tests.servers.hub import Hub
 
 MATH = {"problem": "What is 3 + 4?", "solution": "7", "answer": "7"}
@@ -39,7 +39,7 @@ def hub() -> Iterator[Hub]:
     with Hub() as running:
         for name, files in PUBLISHED.items():
             repository, revision = re.fullmatch(
-                r"hf://([^/]+/[^/@]+)[^@]*@([0-9a-f]{40}):.+", BENCHMARKS[name][0]
+                r"hf://([^/]+/[^/@]+)[^@]*@([0-9a-f]{40}):.+", BENCHMARKS[name].source
             ).groups()
             running.files[repository, revision] = files
         yield running

@@ -151,10 +151,10 @@ def test_a_path_that_never_closed_its_thinking_has_no_answer(rlkd, thinker) -> N
 
 
 def test_thinking_is_told_from_the_answer() -> None:
-    from rlkd_cli.models.base import split_thinking
+    from rlkd_cli.core.thinking import split
 
-    assert split_thinking("Hm.\n</think>\n\n\\boxed{8}") == ("Hm.", "\\boxed{8}")
-    assert split_thinking("So \\boxed{8}, or") == ("So \\boxed{8}, or", "")
+    assert split("Hm.\n</think>\n\n\\boxed{8}", True) == ("Hm.", "\\boxed{8}")
+    assert split("So \\boxed{8}, or", True) == ("So \\boxed{8}, or", "")
 
 
 def test_length_context_and_choices(base) -> None:

@@ -7,12 +7,12 @@ from typing import Annotated, Any
 from rlkd_cli import console
 from rlkd_cli.commands import options as opt
 from rlkd_cli.commands.common import Table, end_with_rejects
+from rlkd_cli.core.question import question
 from rlkd_cli.errors import UsageError
 from rlkd_cli.models import user
-from rlkd_cli.models.providers import engine_of, model_of
+from rlkd_cli.models.spec import engine_of, model_of
 from rlkd_cli.pipeline.capability import Model, reflection_keywords
 from rlkd_cli.pipeline.capability import capability as measure
-from rlkd_cli.pipeline.sample import question
 from rlkd_cli.records.schema import GradedPath
 
 

@@ -14,7 +14,7 @@ from rlkd_cli import __version__, console
 from rlkd_cli.commands import options as opt
 from rlkd_cli.errors import REJECTED, RecordError, UsageError
 from rlkd_cli.models import TextModel
-from rlkd_cli.models.providers import model_of
+from rlkd_cli.models.spec import model_of
 from rlkd_cli.pipeline.estimate import Call, estimate
 from rlkd_cli.pipeline.ledger import Ledger
 from rlkd_cli.pipeline.run import Outcome, Work, run

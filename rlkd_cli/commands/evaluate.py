@@ -7,16 +7,17 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from rlkd_cli import console
+from rlkd_cli.benchmarks import benchmark
 from rlkd_cli.commands import options as opt
 from rlkd_cli.commands.common import Job, finish
+from rlkd_cli.core.question import question
 from rlkd_cli.errors import UsageError
 from rlkd_cli.models import Sampling
 from rlkd_cli.pipeline.compare import compare
 from rlkd_cli.pipeline.estimate import Call
 from rlkd_cli.pipeline.evaluate import Evaluator, Summary
 from rlkd_cli.pipeline.run import Outcome
-from rlkd_cli.pipeline.sample import Sampler, question
-from rlkd_cli.records.published import benchmark
+from rlkd_cli.pipeline.sample import Sampler
 from rlkd_cli.records.read import Input
 from rlkd_cli.records.schema import GradedPath, GradedSample, Raw, Task
 from rlkd_cli.reward.grading import Grader
@@ -164,8 +165,9 @@ def evaluate(
             rows.input(compare_files[1], GradedPath),
             json_summary,
         )
-    source, usual_runs = benchmark(bench) if bench else (samples or "", 1)
-    count = runs or max(usual_runs, k)
+    chosen = benchmark(bench) if bench else None
+    source = chosen.source if chosen else samples or ""
+    count = runs or max(chosen.runs if chosen else 1, k)
     if k > count and bench:
         raise UsageError(f"--k {k} needs at least {k} runs of each question; --runs is {count}")
     if checkpoints and (not bench or not out.output):

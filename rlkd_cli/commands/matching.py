@@ -10,7 +10,8 @@ from rlkd_cli.commands.common import gsrm_prompt
 from rlkd_cli.errors import UsageError
 from rlkd_cli.models import Sampling, TextModel
 from rlkd_cli.models.embedders import PAPERS_EMBEDDER, open_embedder
-from rlkd_cli.models.providers import PROVIDERS, engine_of
+from rlkd_cli.models.providers import PROVIDERS
+from rlkd_cli.models.spec import engine_of
 from rlkd_cli.pipeline.segment import Segmenter
 from rlkd_cli.reward.grading import Grader
 from rlkd_cli.reward.judges import (

@@ -17,8 +17,8 @@ import typer
 from rlkd_cli import console
 from rlkd_cli.errors import UsageError
 from rlkd_cli.models import BatchOptions, HttpOptions, TextModel, open_model
-from rlkd_cli.models.providers import RETIRED
-from rlkd_cli.models.usage import PRICES_OF, price_of
+from rlkd_cli.models.providers import PRICES_OF, hosted
+from rlkd_cli.models.usage import price_of
 from rlkd_cli.pipeline.ledger import Ledger
 from rlkd_cli.records.read import Input
 from rlkd_cli.records.schema import Record
@@ -214,10 +214,10 @@ class Models:
 
     def open(self, spec: str, batch: BatchOptions | None = None) -> TextModel:
         """The model that `spec` names; says so where that is another one by now."""
-        if spec in RETIRED:
+        if hosted(spec).successor:
+            successor = hosted(spec).successor
             console.message(
-                f"{spec} was retired by its provider: asking {RETIRED[spec][0]}, which it names instead",
-                "yellow",
+                f"{spec} was retired by its provider: asking {successor} instead", "yellow"
             )
         return open_model(spec, self.http, self.record, batch)
 

@@ -5,10 +5,11 @@ from typing import Annotated
 from rlkd_cli import prompts
 from rlkd_cli.commands import options as opt
 from rlkd_cli.commands.common import Job, finish, gsrm_prompt
+from rlkd_cli.core.question import question
 from rlkd_cli.models import Sampling
-from rlkd_cli.models.providers import batched
+from rlkd_cli.models.spec import batched
 from rlkd_cli.pipeline.estimate import REPLY_SHARE, Call
-from rlkd_cli.pipeline.sample import Sampler, question
+from rlkd_cli.pipeline.sample import Sampler
 from rlkd_cli.pipeline.segment import VERIFIER_TOKENS, Segmenter, segment_prompt, verify_prompt
 from rlkd_cli.records.schema import PathRecord, Problem, Raw
 

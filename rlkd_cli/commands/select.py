@@ -3,12 +3,12 @@
 from typing import Annotated
 
 from rlkd_cli import console
+from rlkd_cli.benchmarks import benchmark
 from rlkd_cli.commands import options as opt
 from rlkd_cli.commands.common import Table, end_with_rejects
 from rlkd_cli.errors import InputError
 from rlkd_cli.models.embedders import PAPERS_EMBEDDER, open_embedder
 from rlkd_cli.pipeline.select import least_similar
-from rlkd_cli.records.published import benchmark
 from rlkd_cli.records.schema import Problem
 
 
@@ -44,7 +44,10 @@ def select(
 
     Reads problems; writes the chosen ones in their order, with `similarity` to the nearest test problem.
     """
-    inputs, tests = rows.input(pool, Problem), opt.Rows().input(benchmark(away_from)[0], Problem)
+    inputs, tests = (
+        rows.input(pool, Problem),
+        opt.Rows().input(benchmark(away_from).source, Problem),
+    )
     if run.dry_run:
         counts = [(one.source, f"{sum(1 for _ in one):,} problems") for one in (inputs, tests)]
         return console.table(

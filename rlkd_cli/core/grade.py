@@ -8,6 +8,8 @@ import re
 import unicodedata
 from typing import Literal, NamedTuple
 
+from rlkd_cli.core.thinking import answer_text
+
 GradeVerdict = Literal["correct", "wrong", "no_answer", "timeout", "unparsable", "truncated"]
 
 MAX_LENGTH = 400  # characters; a final answer is short, and the time of computer algebra is not
@@ -45,10 +47,9 @@ def extract_answer(path: str, reference: str = "") -> str | None:
     A stray number is never an answer: paths that loop until they are cut off would get credit by chance. For a
     reference that is one letter (multiple choice), `Answer: C` counts too.
     """
-    _, closed, rest = path.rpartition("</think>")
-    if not closed and path.lstrip().startswith("<think>"):
+    text = answer_text(path)
+    if text is None:
         return None
-    text = rest if closed else path
     tagged = re.findall(r"<answer>(.*?)</answer>", text, re.DOTALL)
     text = tagged[-1] if tagged else text
     boxes = _boxes(text)

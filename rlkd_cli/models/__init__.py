@@ -7,15 +7,10 @@ from pathlib import Path
 from rlkd_cli.errors import UsageError
 from rlkd_cli.models.base import Message, Reply, Sampling, TextModel, user
 from rlkd_cli.models.batch_api import BatchModel, BatchOptions
-from rlkd_cli.models.endpoint import (
-    CONTEXTS,
-    EndpointModel,
-    HttpOptions,
-    provider_key,
-    served_model,
-)
-from rlkd_cli.models.providers import PROVIDERS, RETIRED, engine_of, model_of
+from rlkd_cli.models.endpoint import EndpointModel, HttpOptions, served_model
+from rlkd_cli.models.providers import PROVIDERS, address_of, hosted, key_of
 from rlkd_cli.models.replay import RecordingModel, ReplayModel
+from rlkd_cli.models.spec import engine_of, model_of
 
 __all__ = [
     "BatchOptions",
@@ -42,7 +37,7 @@ def open_model(
     ModelError where the model cannot be loaded.
     """
     model = _open(spec, http or HttpOptions())
-    if batch and isinstance(model, EndpointModel) and engine_of(spec) != "deepseek":
+    if batch and isinstance(model, EndpointModel) and has_batches(spec):
         model = BatchModel(model, batch)
     return RecordingModel(model, record) if record else model
 
@@ -59,10 +54,9 @@ def _open(spec: str, http: HttpOptions) -> TextModel:
         named, context = served_model(url, served, key)
         return EndpointModel(url, named, key, http, spec, context)
     if engine in PROVIDERS:
-        base = os.environ.get(f"{engine.upper()}_BASE_URL") or PROVIDERS[engine]
-        served, extra = RETIRED.get(spec, (name, {}))
-        key = provider_key(f"{engine.upper()}_API_KEY", spec)
-        return EndpointModel(base, served, key, http, spec, CONTEXTS.get(spec), extra)
+        known, key = hosted(spec), key_of(engine, spec)
+        asked = known.successor or name
+        return EndpointModel(address_of(engine), asked, key, http, spec, known.context, known.extra)
     if engine == "replay":
         return ReplayModel(Path(name))
     if engine == "vllm" or (engine == "any" and find_spec("vllm") and _has_accelerator()):
@@ -72,6 +66,12 @@ def _open(spec: str, http: HttpOptions) -> TextModel:
     from rlkd_cli.models.hf import HfModel
 
     return HfModel(name, batch_size=http.concurrency)
+
+
+def has_batches(spec: str) -> bool:
+    """Whether a model can be asked through the Batch API: OpenAI's, and any server named by its address."""
+    engine = engine_of(spec)
+    return engine == "http" or (engine in PROVIDERS and PROVIDERS[engine].batches)
 
 
 def _has_accelerator() -> bool:

@@ -71,12 +71,6 @@ def user(text: str, system: str | None = None) -> list[Message]:
     return [*first, {"role": "user", "content": text}]
 
 
-def split_thinking(text: str) -> tuple[str, str]:
-    """(thinking, text) of a reply whose thinking was opened in the prompt; one that was cut off is all thinking."""
-    thought, closed, rest = text.partition("</think>")
-    return thought.strip("\n"), rest.lstrip("\n") if closed else ""
-
-
 def choice_probabilities(
     choices: Sequence[str], logprobs: Mapping[str, float], model: str
 ) -> tuple[float, ...]:

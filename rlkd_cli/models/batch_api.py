@@ -15,7 +15,7 @@ from typing import Any
 from rlkd_cli.errors import ModelError, RecordError
 from rlkd_cli.models.base import Message, Reply, Sampling, request_key
 from rlkd_cli.models.endpoint import EndpointModel, Retry, error_text, hide_keys, read
-from rlkd_cli.models.providers import batched
+from rlkd_cli.models.spec import batched
 from rlkd_cli.models.usage import spend
 
 ENDED = ("completed", "failed", "expired", "cancelled")

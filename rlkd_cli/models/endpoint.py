@@ -6,7 +6,6 @@ afford (aiohttp takes 0.3 ms).
 
 import asyncio
 import json
-import os
 import random
 import urllib.request
 from collections.abc import Mapping, Sequence
@@ -15,16 +14,11 @@ from typing import Any
 
 from rlkd_cli.errors import ModelError, RecordError, UsageError
 from rlkd_cli.models.base import Message, Reply, Sampling, choice_probabilities
+from rlkd_cli.models.providers import keys
 from rlkd_cli.models.usage import spend
 
 TOP_LOGPROBS = 20  # the most that OpenAI and DeepSeek give
-# Context lengths in tokens that the providers' documentation gave in 2026-11; a vLLM server says its own
-CONTEXTS = {"openai/gpt-4o": 128_000, "openai/gpt-4o-mini": 128_000}
-CONTEXTS |= dict.fromkeys(
-    ("deepseek/deepseek-flash", "deepseek/deepseek-chat", "deepseek/deepseek-reasoner"), 1_000_000
-)
 LONGEST_PAUSE = 60.0  # seconds between two tries, whatever a server asks for
-KEYS = ("OPENAI_API_KEY", "DEEPSEEK_API_KEY", "RLKD_API_KEY")
 
 
 @dataclass(frozen=True)
@@ -260,9 +254,9 @@ def error_code(body: bytes) -> str:
 
 
 def hide_keys(text: str) -> str:
-    for name in KEYS:
-        key = os.environ.get(name)
-        text = text.replace(key, "***") if key else text
+    """The text without any key of the environment in it."""
+    for key in keys():
+        text = text.replace(key, "***")
     return text
 
 
@@ -272,17 +266,6 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
         return max(0.0, float(headers["Retry-After"]))
     except (KeyError, ValueError):
         return None
-
-
-def provider_key(variable: str, spec: str) -> str:
-    """The key in an environment variable; UsageError that names it and the ways to do without."""
-    key = os.environ.get(variable, "").strip()
-    if not key:
-        raise UsageError(
-            f"{spec} needs a key in {variable}, which is not set; other ways: --model http://HOST:PORT/v1#NAME, "
-            "vllm/NAME_OR_DIR, hf/NAME_OR_DIR, replay/FILE"
-        )
-    return key
 
 
 def served_model(base_url: str, name: str, key: str) -> tuple[str, int | None]:

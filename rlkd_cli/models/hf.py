@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from rlkd_cli.core.thinking import split
 from rlkd_cli.errors import ModelError, RecordError
-from rlkd_cli.models.base import Message, Reply, Sampling, split_thinking
+from rlkd_cli.models.base import Message, Reply, Sampling
 from rlkd_cli.models.batching import Batcher
+from rlkd_cli.models.chat import ChatEncoder
 from rlkd_cli.models.usage import spend
 
 
@@ -179,46 +181,12 @@ class HfModel:
         kept = tokens[:stop] if stop is not None else tokens
         stopped = stop is not None and stop < request.sampling.max_tokens
         kept = kept[: request.sampling.max_tokens]
-        thinking, text = "", self._tokenizer.decode(kept, skip_special_tokens=True)
-        if self._encoder.opens_thinking:
-            thinking, text = split_thinking(text)
+        text = self._tokenizer.decode(kept, skip_special_tokens=True)
+        opened = self._encoder.opens_thinking
+        thinking, text = split(text, opened) if opened else ("", text)
         return Reply(
             text, "stop" if stopped else "length", len(request.ids), len(kept) + stopped, thinking
         )
-
-
-def encode_chat(tokenizer: Any, messages: Sequence[Message]) -> list[int]:
-    """The token ids of a chat, ready for the reply; without a chat template the contents, a blank line between."""
-    if tokenizer.chat_template is None:
-        return list(tokenizer("\n\n".join(m["content"] for m in messages))["input_ids"])
-    text = tokenizer.apply_chat_template(
-        [dict(m) for m in messages], add_generation_prompt=True, tokenize=False
-    )
-    return list(tokenizer(text, add_special_tokens=False)["input_ids"])
-
-
-def opens_thinking(tokenizer: Any) -> bool:
-    """Whether the chat template ends in `<think>`, as DeepSeek-R1's does: what a model writes then begins inside its thinking."""
-    if tokenizer.chat_template is None:
-        return False
-    text = tokenizer.apply_chat_template(
-        [{"role": "user", "content": "?"}], add_generation_prompt=True, tokenize=False
-    )
-    return str(text).rstrip().endswith("<think>")
-
-
-class ChatEncoder:
-    """`encode_chat` that remembers the last chat: the samples of a problem come one after another."""
-
-    def __init__(self, tokenizer: Any) -> None:
-        self._tokenizer = tokenizer
-        self.opens_thinking = opens_thinking(tokenizer)
-        self._last: tuple[list[Message], list[int]] = ([], [])
-
-    def __call__(self, messages: Sequence[Message]) -> list[int]:
-        if self._last[0] != messages:
-            self._last = list(messages), encode_chat(self._tokenizer, messages)
-        return list(self._last[1])
 
 
 def seeded_sampling(samplings: Sequence[Sampling], device: str) -> Any:

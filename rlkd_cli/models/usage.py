@@ -4,7 +4,8 @@ from collections.abc import Iterable, Mapping
 from contextvars import ContextVar
 from typing import NamedTuple
 
-from rlkd_cli.models.providers import PAID, engine_of, unbatched
+from rlkd_cli.models.providers import hosted
+from rlkd_cli.models.spec import is_paid, unbatched
 
 
 class Spent(NamedTuple):
@@ -46,20 +47,7 @@ def spend(
         add(bill, {model: (requests, retries, tokens_in, tokens_out)})
 
 
-# US dollars per million tokens, in and out, as the providers' price pages gave them for this date, uncached input.
-# DeepSeek's are those of its peak hours, twice the others, so that a budget errs on the safe side. The Batch API's
-# discount (half) is applied where a batch is used.
-PRICES_OF = "2026-11"
-PRICES: dict[str, tuple[float, float]] = {
-    "openai/gpt-4o": (2.50, 10.00),
-    "openai/gpt-4o-mini": (0.15, 0.60),
-    "openai/gpt-4.1": (2.00, 8.00),
-    "openai/gpt-4.1-mini": (0.40, 1.60),
-    "deepseek/deepseek-flash": (0.30, 1.20),
-    "deepseek/deepseek-chat": (0.30, 1.20),
-    "deepseek/deepseek-reasoner": (0.30, 1.20),
-}
-BATCH_DISCOUNT = 0.5
+BATCH_DISCOUNT = 0.5  # of the Batch API
 
 
 def price_of(model: str, given: tuple[float, float] | None = None) -> tuple[float, float] | None:
@@ -68,9 +56,9 @@ def price_of(model: str, given: tuple[float, float] | None = None) -> tuple[floa
     Engines in this process and recorded replies cost nothing.
     """
     spec, in_batch = unbatched(model)
-    if engine_of(spec) not in PAID:
+    if not is_paid(spec):
         return 0.0, 0.0
-    price = given or PRICES.get(spec)
+    price = given or hosted(spec).price
     discount = BATCH_DISCOUNT if in_batch else 1.0
     return (price[0] * discount, price[1] * discount) if price else None
 

@@ -11,11 +11,12 @@ from collections.abc import Iterator, Sequence
 from importlib.util import find_spec
 from typing import Any
 
+from rlkd_cli.core.thinking import split
 from rlkd_cli.errors import ModelError, RecordError, UsageError
-from rlkd_cli.models.base import Message, Reply, Sampling, choice_probabilities, split_thinking
+from rlkd_cli.models.base import Message, Reply, Sampling, choice_probabilities
 from rlkd_cli.models.batching import settle
+from rlkd_cli.models.chat import ChatEncoder
 from rlkd_cli.models.endpoint import TOP_LOGPROBS
-from rlkd_cli.models.hf import ChatEncoder
 from rlkd_cli.models.usage import spend
 
 
@@ -72,7 +73,7 @@ class VllmModel:
             seen = {entry.decoded_token: entry.logprob for entry in out.logprobs[0].values()}
             probabilities = choice_probabilities(sampling.choices, seen, self.name)
         splits = self._encoder.opens_thinking and not sampling.choices
-        thinking, text = split_thinking(out.text) if splits else ("", out.text)
+        thinking, text = split(out.text, True) if splits else ("", out.text)
         return Reply(
             text, out.finish_reason or "stop", len(ids), len(out.token_ids), thinking, probabilities
         )

@@ -3,13 +3,10 @@
 import hashlib
 from dataclasses import dataclass, replace
 
-from rlkd_cli import prompts
+from rlkd_cli.core.question import question
+from rlkd_cli.core.thinking import join, split
 from rlkd_cli.models import Sampling, TextModel, user
 from rlkd_cli.records.schema import Raw
-
-# The instruction that DeepSeek-R1's authors recommend for mathematics; the paper prints none.
-PROMPT = "{problem}\n\nPlease reason step by step, and put your final answer within \\boxed{}."
-CHOICE_PROMPT = '{problem}\n\nPlease reason step by step, and end with a line "Answer: LETTER".'
 
 
 @dataclass
@@ -26,27 +23,15 @@ class Sampler:
         seed = draw_seed(self.sampling.seed or 0, raw["id"], raw.get("sample", 0))
         messages = user(question(raw, self.template), self.system)
         reply = await self.model.reply(messages, replace(self.sampling, seed=seed))
-        path = reply.text
-        if reply.thinking:  # a server that parses the thinking out gives it apart
-            path = f"<think>\n{reply.thinking}" + (
-                f"\n</think>\n\n{reply.text}" if reply.text else ""
-            )
+        path = join(reply.thinking, reply.text)
         own = {"path": path, "finish_reason": reply.finish_reason, "model": self.model.name}
         tokens = {"tokens": reply.completion_tokens}
-        thought, closed, _ = path.partition("</think>")
-        if closed:  # engines count the whole; the share of the thinking is that of its characters
+        thought, answer = split(path)
+        if (
+            thought and answer
+        ):  # engines count the whole; the thinking's share is that of its characters
             tokens["thinking_tokens"] = round(reply.completion_tokens * len(thought) / len(path))
         return [{**raw, **own, **tokens}]
-
-
-def question(raw: Raw, template: str | None = None) -> str:
-    """What the model is asked: the template filled with the problem."""
-    letter = (
-        isinstance(raw.get("answer"), str)
-        and len(raw["answer"]) == 1
-        and raw["answer"] in "ABCDEFGHIJ"
-    )
-    return prompts.fill(template or (CHOICE_PROMPT if letter else PROMPT), problem=raw["problem"])
 
 
 def draw_seed(seed: int, identity: str | int, sample: int) -> int:

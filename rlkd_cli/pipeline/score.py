@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from rlkd_cli.core.steps import PARTS
+from rlkd_cli.core.thinking import reasoning
 from rlkd_cli.errors import InputError, RecordError
 from rlkd_cli.pipeline.segment import Segmenter
 from rlkd_cli.records.read import Item
@@ -58,7 +59,7 @@ class Scorer:
             raise RecordError(
                 "no_steps", "the record is a path without steps; --gsrm MODEL segments it"
             )
-        segmented = await self.gsrm({**raw, "path": thinking(raw["path"])})
+        segmented = await self.gsrm({**raw, "path": reasoning(raw["path"])})
         return [Step(**step) for step in segmented[0]["steps"]]
 
 
@@ -74,12 +75,6 @@ def score_record(
         "student_steps": student_steps,
         "verdicts": [verdict._asdict() for verdict in score.verdicts],
     }
-
-
-def thinking(path: str) -> str:
-    """A path cut at `</think>`, where it has one: the reasoning, without the answer written out after it."""
-    before, closed, _ = path.partition("</think>")
-    return before + closed
 
 
 async def teacher_steps(
@@ -102,7 +97,7 @@ async def teacher_steps(
             )
         async with places:
             try:
-                return await gsrm({**item.raw, "path": thinking(item.raw["path"])})
+                return await gsrm({**item.raw, "path": reasoning(item.raw["path"])})
             except RecordError:
                 return None
 

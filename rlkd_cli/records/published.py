@@ -4,29 +4,15 @@
 that are records already pass through. Columns were checked against the data sets' own pages.
 """
 
-import os
 import re
 from collections.abc import Callable, Iterable, Iterator
-from pathlib import Path
 from typing import Any
 
+from rlkd_cli.core.thinking import as_think, join
 from rlkd_cli.errors import InputError, UsageError
 from rlkd_cli.records.schema import Raw
 
 DOMAINS = {"biology": "science", "physics": "science", "chemistry": "science", "puzzles": "puzzle"}
-
-# name -> source on the hub, and runs of each question: the paper's (section 4.1), where it has the benchmark.
-# Revisions are pinned, so that a number means the same questions next year; as public evaluations pinned them in 2026.
-BENCHMARKS: dict[str, tuple[str, int]] = {
-    "aime24": ("hf://HuggingFaceH4/aime_2024@2fe88a2f1091d5048c0f36abc874fb997b3dd99a:train", 64),
-    "aime25": ("hf://math-ai/aime25@563bb8404243c5f09de6ec262f2db674fe5bce9b:test", 64),
-    "math500": ("hf://HuggingFaceH4/MATH-500@6e4ed1a2a79af7d8630a6b768ec859cb5af4d3be:test", 4),
-    "gpqa-diamond": (
-        "hf://Idavidrein/gpqa/gpqa_diamond@633f5ee89ab8ad4522a9f850766b73f62147ffdd:train",
-        8,
-    ),
-    "gsm8k": ("hf://openai/gsm8k/main@740312add88f781978c0658806c59bc2815b9866:test", 4),
-}
 
 
 def expand(row: Raw, mapping: dict[str, str], where: str) -> Iterator[Raw]:
@@ -93,7 +79,7 @@ def _open_r1(row: Raw) -> Raw:
 
 
 def _open_thoughts(row: Raw) -> Raw:
-    path = f"<think>\n{row['deepseek_reasoning']}\n</think>\n\n{row['deepseek_solution']}"
+    path = join(row["deepseek_reasoning"], row["deepseek_solution"])
     return {"problem": row["problem"], "path": path, **_domain(row)}
 
 
@@ -103,7 +89,7 @@ def _domain(row: Raw) -> Raw:
 
 
 def _s1k(row: Raw) -> Raw:
-    path = f"<think>\n{row['deepseek_thinking_trajectory']}\n</think>\n\n{row['deepseek_attempt']}"
+    path = join(row["deepseek_thinking_trajectory"], row["deepseek_attempt"])
     return {"problem": row["question"], "path": path} | (
         {"answer": row["solution"]} if "solution" in row else {}
     )
@@ -144,9 +130,7 @@ def _chat(turns: Any, role: str, content: str) -> Raw:
     said = [turn.get(content) for turn in turns if turn.get(role) in ("assistant", "gpt")]
     path = said[-1] if said else None
     if isinstance(path, str):  # OpenThoughts' own tags for the thinking
-        path = re.sub(r"<\|begin_of_thought\|>", "<think>", path).replace(
-            "<|end_of_thought|>", "</think>"
-        )
+        path = as_think(path)
         path = re.sub(r"<\|(begin|end)_of_solution\|>", "", path).strip()
     return {"problem": asked[-1] if asked else None, "path": path}
 
@@ -193,20 +177,3 @@ def load_hub(source: str) -> Iterable[Any]:
         raise UsageError(
             f"{source}: cannot be loaded ({type(error).__name__}: {reason}); a local file does as well"
         ) from error
-
-
-def benchmark(name: str) -> tuple[str, int]:
-    """(source, runs of each question) of a benchmark by name, or of a file (1 run).
-
-    A file NAME.jsonl in `RLKD_BENCH_DIR` goes before the hub.
-    """
-    if name not in BENCHMARKS:
-        if Path(name).suffix or name == "-" or name.startswith("hf://"):
-            return name, 1
-        raise UsageError(
-            f"no benchmark {name!r}: one of {', '.join(BENCHMARKS)}, or a file of problems with answers"
-        )
-    source, runs = BENCHMARKS[name]
-    folder = os.environ.get("RLKD_BENCH_DIR")
-    local = Path(folder, f"{name}.jsonl") if folder else None
-    return (str(local) if local and local.is_file() else source), runs

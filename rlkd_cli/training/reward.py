@@ -15,9 +15,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
+from rlkd_cli.core.thinking import reasoning
 from rlkd_cli.errors import ModelError, RecordError
 from rlkd_cli.models import TextModel
-from rlkd_cli.pipeline.score import thinking
 from rlkd_cli.pipeline.segment import Segmenter
 from rlkd_cli.records.schema import Raw, Step
 from rlkd_cli.reward.grading import Grader
@@ -208,7 +208,7 @@ class Reward:
             return Attempt()
         try:
             with clock("segmenting"):
-                segmented = (await self.gsrm({**record, "path": thinking(path)}))[0]["steps"]
+                segmented = (await self.gsrm({**record, "path": reasoning(path)}))[0]["steps"]
         except RecordError as error:
             return Attempt(
                 server_failed=error.code in SERVER_CODES or error.code.startswith("http_5")

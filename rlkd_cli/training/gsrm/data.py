@@ -14,7 +14,7 @@ from rlkd_cli.core.loss_weights import END, token_roles
 from rlkd_cli.core.steps import ParseError, parse, render, spans
 from rlkd_cli.errors import RecordError
 from rlkd_cli.models.base import user
-from rlkd_cli.models.hf import encode_chat
+from rlkd_cli.models.chat import encode_chat
 from rlkd_cli.records.schema import Raw, Step
 
 IGNORED = -1  # the role of prompt and padding

@@ -20,12 +20,12 @@ from typing import Any, Literal
 from datasets import Dataset
 from transformers import AutoTokenizer
 
+from rlkd_cli.core.question import question
+from rlkd_cli.core.thinking import OPEN, reasoning
 from rlkd_cli.errors import ModelError, RecordError, UsageError
 from rlkd_cli.models import user
+from rlkd_cli.models.chat import opens_thinking
 from rlkd_cli.models.endpoint import EndpointModel
-from rlkd_cli.models.hf import opens_thinking
-from rlkd_cli.pipeline.sample import question
-from rlkd_cli.pipeline.score import thinking
 from rlkd_cli.pipeline.segment import Segmenter
 from rlkd_cli.records.read import dumps, rows
 from rlkd_cli.records.schema import Raw
@@ -204,7 +204,7 @@ def decoder(student: str) -> Callable[[list[int]], str]:
     Thinking that the chat template opens is opened in the path too: one that never closes it has no answer.
     """
     tokenizer = AutoTokenizer.from_pretrained(student)
-    start = "<think>\n" if opens_thinking(tokenizer) else ""
+    start = f"{OPEN}\n" if opens_thinking(tokenizer) else ""
     return lambda ids: start + str(tokenizer.decode(ids, skip_special_tokens=True))
 
 
@@ -223,7 +223,7 @@ def with_steps(
         if raw.get("steps"):
             return {"steps": raw["steps"]}
         try:
-            return {"steps": (await gsrm({**raw, "path": thinking(raw["path"])}))[0]["steps"]}
+            return {"steps": (await gsrm({**raw, "path": reasoning(raw["path"])}))[0]["steps"]}
         except RecordError as error:
             return {"steps": [], "error": error.code, "detail": error.detail}
 

@@ -1,0 +1,87 @@
+"""Thinking apart from the answer: every pair of tags that models put around it, in one place.
+
+A path keeps its tags. A reply whose thinking was opened by the chat template, in the prompt, does
+not show the opening tag; whoever knows the prompt says so (`opened`).
+"""
+
+import re
+
+OPEN, CLOSE = "<think>", "</think>"  # how `rlkd` writes it
+
+# (opening, closing), as the models' own chat templates have them
+TAGS: tuple[tuple[str, str], ...] = (
+    (OPEN, CLOSE),  # DeepSeek-R1, Qwen3, most others
+    ("<thinking>", "</thinking>"),
+    ("<thought>", "</thought>"),
+    ("<reasoning>", "</reasoning>"),
+    ("[THINK]", "[/THINK]"),  # Magistral
+    ("◁think▷", "◁/think▷"),  # Kimi
+    ("<seed:think>", "</seed:think>"),  # Seed-OSS
+    ("<|begin_of_thought|>", "<|end_of_thought|>"),  # OpenThoughts, Sky-T1
+)
+_OPENING = re.compile("|".join(re.escape(tag) for tag, _ in TAGS), re.IGNORECASE)
+_CLOSING = re.compile("|".join(re.escape(tag) for _, tag in TAGS), re.IGNORECASE)
+
+
+def split(text: str, opened: bool = False) -> tuple[str, str]:
+    """(thinking, the rest): what stands before the last closing tag, and what stands after it.
+
+    Thinking that is never closed is all thinking, with nothing after it. Without any tag there is
+    no thinking, unless it was `opened` in the prompt. Text before an opening tag is dropped.
+
+    >>> split("<think>2 + 2</think> So 4")
+    ('2 + 2', 'So 4')
+    >>> split("2 + 2 is", opened=True)
+    ('2 + 2 is', '')
+    """
+    closed, reopened = _last_tags(text)
+    if reopened:
+        return text[reopened.end() :].strip("\n"), ""
+    if closed is None:
+        return (text.strip("\n"), "") if opened else ("", text)
+    thought = text[: closed.start()]
+    first = _OPENING.search(thought)
+    return thought[first.end() if first else 0 :].strip("\n"), text[closed.end() :].lstrip()
+
+
+def answer_text(path: str) -> str | None:
+    """What follows the thinking, where an answer stands; None for a path that ends inside its thinking."""
+    closed, reopened = _last_tags(path)
+    if reopened:
+        return None
+    return path[closed.end() :] if closed else path
+
+
+def _last_tags(text: str) -> tuple[re.Match[str] | None, re.Match[str] | None]:
+    """The last closing tag, and the first opening tag after it; one pass each, however long the text."""
+    closed = None
+    for closed in _CLOSING.finditer(text):
+        pass
+    return closed, _OPENING.search(text, closed.end() if closed else 0)
+
+
+def join(thinking: str, text: str) -> str:
+    """A path from the two; without a text the thinking stays open, and without thinking there is no tag.
+
+    >>> join("2 + 2", "4")
+    '<think>\\n2 + 2\\n</think>\\n\\n4'
+    """
+    if not thinking:
+        return text
+    return f"{OPEN}\n{thinking}" + (f"\n{CLOSE}\n\n{text}" if text else "")
+
+
+def reasoning(path: str) -> str:
+    """A path up to its first closing tag: the reasoning, without the answer written out after it."""
+    closed = _CLOSING.search(path)
+    return path[: closed.end()] if closed else path
+
+
+def opens(prompt: str) -> bool:
+    """Whether a prompt ends inside thinking, as DeepSeek-R1's chat template makes it end."""
+    return any(prompt.rstrip().endswith(tag) for tag, _ in TAGS)
+
+
+def as_think(path: str) -> str:
+    """The same path with every pair of tags written as `<think>` and `</think>`."""
+    return _CLOSING.sub(CLOSE, _OPENING.sub(OPEN, path))
