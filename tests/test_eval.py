@@ -243,7 +243,8 @@ def test_likelihood_is_that_of_the_whole_softmax(base) -> None:
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     from rlkd_cli.models import user
-    from rlkd_cli.models.hf import HfModel, encode_chat
+    from rlkd_cli.models.chat import encode_chat
+    from rlkd_cli.models.hf import HfModel
 
     tokenizer, model = (
         AutoTokenizer.from_pretrained(base),
