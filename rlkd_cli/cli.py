@@ -1,28 +1,89 @@
-"""The command line: `main(argv)` returns the exit status and holds the only error boundary."""
+"""The command line: `main(argv)` returns the exit status and holds the only error boundary.
 
+A command is imported when it is used: `rlkd --help` reads its name and one sentence from a table.
+"""
+
+import inspect
 import os
 import sys
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import MISSING
+from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
 from rlkd_cli import __version__, console
-from rlkd_cli.commands.capability import capability
-from rlkd_cli.commands.distill import distill
-from rlkd_cli.commands.diversity import diversity
-from rlkd_cli.commands.evaluate import evaluate
-from rlkd_cli.commands.score import score
-from rlkd_cli.commands.segment import sample, segment
-from rlkd_cli.commands.select import select
-from rlkd_cli.commands.train_gsrm import train_gsrm
+from rlkd_cli.commands import COMMANDS
 from rlkd_cli.errors import INTERRUPTED, RlkdError, UsageError
+from rlkd_cli.option import Field, check_choices, fields_of
+from rlkd_cli.training import ranks
+
+ABOUT = "Distil how a teacher chooses its sub-problems, not its words (RLKD)."
+ENVIRONMENT = (
+    "Any option can also stand in rlkd.toml (\\[eval], model = …) or in the environment: --max-tokens of "
+    "eval is RLKD_EVAL_MAX_TOKENS. A flag goes before the environment, the environment before the file."
+)
+
+
+class Commands(TyperGroup):
+    """The commands of the table, each imported when it is asked for."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        if cmd_name in COMMANDS and cmd_name not in self.commands:
+            self.commands[cmd_name] = command_of(cmd_name)
+        return self.commands.get(cmd_name)
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        for name, summary in COMMANDS.items():
+            self.commands.setdefault(name, TyperCommand(name, help=summary))
+        super().format_help(ctx, formatter)
+
+
+def command_of(name: str) -> Any:
+    """A command as Typer runs it: its module's `Options` as parameters, its `run` behind them."""
+    module = import_module(f"rlkd_cli.commands.{name.replace('-', '_')}")
+
+    def call(**values: Any) -> Any:
+        options = module.Options(**values)
+        check_choices(options)
+        return module.run(options)
+
+    parameters = [_parameter(field) for field in fields_of(module.Options)]
+    call.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    call.__annotations__ = {p.name: p.annotation for p in parameters}
+    details = "\n\n".join(filter(None, (COMMANDS[name], inspect.getdoc(module.run))))
+    alone = typer.Typer(add_completion=False, rich_markup_mode="rich")
+    alone.command(name, help=details, no_args_is_help=True, epilog=ENVIRONMENT)(call)
+    return get_command(alone)
+
+
+def _parameter(field: Field) -> inspect.Parameter:
+    """An option as a parameter of the function that Typer inspects."""
+    said = field.option
+    texts: dict[str, Any] = {"help": said.help, "metavar": said.metavar, "show_envvar": False}
+    if said.names:
+        limits: dict[str, Any] = {"min": said.min, "max": said.max}
+        note: Any = typer.Option(*said.names, rich_help_panel=said.panel, **texts, **limits)
+    else:
+        note = typer.Argument(**texts)
+    default = inspect.Parameter.empty if field.default is MISSING else field.default
+    annotation: Any = Annotated[field.type, note]
+    kind = inspect.Parameter.KEYWORD_ONLY
+    return inspect.Parameter(field.name, kind, default=default, annotation=annotation)
+
 
 app = typer.Typer(
-    help="Distil how a teacher chooses its sub-problems, not its words (RLKD).",
+    cls=Commands,
+    help=ABOUT,
+    epilog=ENVIRONMENT,
     no_args_is_help=True,
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
@@ -39,44 +100,40 @@ def _version(value: bool) -> None:
 @app.callback()
 def root(
     version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+        bool,
+        typer.Option("--version", callback=_version, is_eager=True, help="Print the version."),
     ] = False,
     config: Annotated[
         Path | None,
-        typer.Option(
-            "--config", metavar="FILE", help="Options from this file instead of ./rlkd.toml."
-        ),
+        typer.Option("--config", metavar="FILE", help="Options from this file, not ./rlkd.toml."),
     ] = None,
     debug: Annotated[bool, typer.Option("--debug", help="Show Python tracebacks.")] = False,
 ) -> None:
-    """Distil how a teacher chooses its sub-problems, not its words (RLKD)."""
+    """Nothing to do before a command: `main` reads these itself."""
 
 
-app.command(no_args_is_help=True)(sample)
-app.command(no_args_is_help=True)(segment)
-app.command("train-gsrm", no_args_is_help=True)(train_gsrm)
-app.command(no_args_is_help=True)(score)
-app.command(no_args_is_help=True)(distill)
-app.command("eval", no_args_is_help=True)(evaluate)
-app.command(no_args_is_help=True)(diversity)
-app.command(no_args_is_help=True)(capability)
-app.command(no_args_is_help=True)(select)
+def root_command() -> Any:
+    """The whole command line. What stands before a command is not read from the environment."""
+    command: Any = get_command(app)
+    for parameter in command.params:
+        parameter.allow_from_autoenv = False
+        parameter.show_envvar = False
+    return command
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs a command and returns the exit status: 0, 1, 2, 3 or 130 (see the README). Never raises for a user's error."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     debug = "--debug" in arguments[:4]
-    command = get_command(app)
+    if not ranks.is_first():
+        console.mute()
     try:
-        result = command.main(
-            arguments,
-            prog_name="rlkd",
-            standalone_mode=False,
-            default_map=config_defaults(arguments),
-        )
+        command = root_command()
+        given = config_defaults(arguments, command)
+        result = command.main(arguments, prog_name="rlkd", standalone_mode=False, default_map=given)
         sys.stdout.flush()
-        if result == INTERRUPTED:  # Typer's word for a KeyboardInterrupt
+        # 130 is Typer's word for a KeyboardInterrupt; of several processes, their launcher says so
+        if result == INTERRUPTED and not ranks.is_launched():
             console.interrupted()
         return result if isinstance(result, int) else 0
     except BrokenPipeError:
@@ -97,11 +154,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _fail(text: str, status: int, debug: bool) -> int:
     if debug:
         raise  # noqa: PLE0704  # always called from an except clause
-    console.message(f"rlkd: {' '.join(text.split())}", "red")
+    console.error(f"rlkd: {text}")
     return status
 
 
-def config_defaults(arguments: Sequence[str]) -> dict[str, Any]:
+def config_defaults(arguments: Sequence[str], command: Any) -> dict[str, Any]:
     """Defaults of options from `rlkd.toml` (`[eval]`, `model = "…"`), by command and parameter name."""
     named = [arguments[i + 1] for i, word in enumerate(arguments[:-1]) if word == "--config"]
     named += [word.partition("=")[2] for word in arguments if word.startswith("--config=")]
@@ -110,23 +167,25 @@ def config_defaults(arguments: Sequence[str]) -> dict[str, Any]:
         return {}
     try:
         tables = tomllib.loads(file.read_text("utf-8"))
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError(f"{file}: {error}") from None
-    commands: dict[str, Any] = {
-        name: command for name, command in get_command(app).commands.items()
-    }  # type: ignore[attr-defined]
     defaults: dict[str, Any] = {}
     for name, table in tables.items():
-        if name not in commands or not isinstance(table, dict):
-            raise UsageError(f"{file}: [{name}] is no command: one of {', '.join(commands)}")
-        options = {flag.lstrip("-"): p.name for p in commands[name].params for flag in p.opts}
-        for option in table:
-            if option.replace("_", "-") not in options and option not in options.values():
-                raise UsageError(f"{file}: [{name}] {option}: no such option")
-        defaults[name] = {
-            options.get(option.replace("_", "-"), option): value for option, value in table.items()
-        }
+        if name not in COMMANDS or not isinstance(table, dict):
+            raise UsageError(f"{file}: [{name}] is no command: one of {', '.join(COMMANDS)}")
+        if name in arguments:
+            defaults[name] = _table(f"{file}: [{name}]", table, command.get_command(None, name))
     return defaults
+
+
+def _table(where: str, table: Mapping[str, Any], command: Any) -> dict[str, Any]:
+    """A command's table by parameter name; UsageError for an option that it has not."""
+    options = {flag.lstrip("-"): p.name for p in command.params for flag in p.opts}
+    names = {option: options.get(option.replace("_", "-"), option) for option in table}
+    for option, name in names.items():
+        if name not in options.values():
+            raise UsageError(f"{where} {option}: no such option")
+    return {names[option]: value for option, value in table.items()}
 
 
 def run() -> None:

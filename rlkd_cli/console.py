@@ -1,8 +1,7 @@
 """Rich: progress, tables, messages. The one place that knows a terminal; all of it is on standard error."""
 
-import os
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Self
 
 from rich.console import Console
@@ -17,28 +16,33 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
-from rlkd_cli.pipeline.ledger import Ledger
-
 err = Console(stderr=True, highlight=False)
-IS_FIRST = (
-    os.environ.get("RANK", "0") == "0"
-)  # of several processes that a launcher started, only one talks
 PLAIN_INTERVAL = 10.0  # seconds between progress lines where standard error is no terminal
+
+
+_muted = False
+
+
+def mute() -> None:
+    """From here on only errors are printed: of several processes that a launcher started, one talks."""
+    global _muted
+    _muted = True
 
 
 def message(text: str, style: str | None = None) -> None:
     """One line for people, taken literally (no markup)."""
-    if not IS_FIRST and style != "red":
-        return
-    err.print(Text(text), style=style, soft_wrap=True)
+    if not _muted:
+        err.print(Text(text), style=style, soft_wrap=True)
+
+
+def error(text: str) -> None:
+    """Why a command ends, on one line."""
+    err.print(Text(" ".join(text.split())), style="red", soft_wrap=True)
 
 
 def interrupted() -> None:
-    """What is left after an interrupt; of several processes, their launcher says so."""
-    if "RANK" not in os.environ:
-        message(
-            "interrupted; what is finished is kept: run the same command again to go on", "yellow"
-        )
+    """What is left after an interrupt."""
+    message("interrupted; what is finished is kept: run the same command again to go on", "yellow")
 
 
 def table(title: str, rows: Iterable[Sequence[str]], header: Sequence[str] = ()) -> None:
@@ -51,7 +55,7 @@ def table(title: str, rows: Iterable[Sequence[str]], header: Sequence[str] = ())
         )
     for row in rows:
         grid.add_row(*map(Text, row))
-    if IS_FIRST:
+    if not _muted:
         err.print(grid)
 
 
@@ -73,7 +77,7 @@ class View:
     """A live line on a terminal, plain lines elsewhere, nothing when quiet. Use as a context manager."""
 
     def __init__(self, title: str, total: int | None, quiet: bool = False) -> None:
-        self.title, self.total, self.quiet = title, total, quiet or not IS_FIRST
+        self.title, self.total, self.quiet = title, total, quiet or _muted
         self.count, self._printed = 0, time.monotonic()
         self._rich: Progress | None = None
         if err.is_terminal and not self.quiet:
@@ -97,24 +101,25 @@ class View:
         if self._rich:
             self._rich.stop()
 
+    def show(self, count: int, note: Callable[[], str]) -> None:
+        """The same, where the words cost something: they are made only when they are shown."""
+        if self._rich or (not self.quiet and self._is_due):
+            self.update(count, note=note())
+
+    @property
+    def _is_due(self) -> bool:
+        return time.monotonic() - self._printed >= PLAIN_INTERVAL
+
     def update(self, count: int, total: int | None = None, note: str = "") -> None:
         """How far it is, with a few words."""
         self.count, self.total = count, total or self.total
         if self._rich:
             self._rich.update(self._task, completed=count, total=self.total, note=note)
-        elif not self.quiet and time.monotonic() - self._printed >= PLAIN_INTERVAL:
+        elif not self.quiet and self._is_due:
             self._printed = time.monotonic()
             message(
                 f"{self.title}: {count}{f'/{self.total}' if self.total else ''} {note}".rstrip()
             )
-
-
-class RunView(View):
-    """A run's progress over records: what earlier sittings finished counts, but not into the rate."""
-
-    def show(self, ledger: Ledger) -> None:
-        if not self.quiet:
-            self.update(ledger.before + ledger.done, note=ledger.note())
 
 
 def training_view(title: str, quiet: bool, names: Sequence[str]) -> tuple[View, Any]:

@@ -1,130 +1,196 @@
-"""What the commands over records share: open, check, run, say how it went."""
+"""What the commands over records share: check everything first, open models later, say how it went."""
 
 import asyncio
 import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Protocol
 
 import typer
 
 from rlkd_cli import __version__, console
-from rlkd_cli.commands import options as opt
 from rlkd_cli.errors import REJECTED, RecordError, UsageError
-from rlkd_cli.models import TextModel
-from rlkd_cli.models.spec import model_of
+from rlkd_cli.models import BatchOptions, TextModel, open_model
+from rlkd_cli.models.fingerprint import model_fingerprint
+from rlkd_cli.models.providers import hosted
+from rlkd_cli.option import IO, option, settings_of
 from rlkd_cli.pipeline.estimate import Call, estimate
 from rlkd_cli.pipeline.ledger import Ledger
-from rlkd_cli.pipeline.run import Outcome, Work, run
-from rlkd_cli.records.journal import OnRecord, check_same, reopen
-from rlkd_cli.records.read import Input, dumps, reject
+from rlkd_cli.pipeline.run import Outcome, Run, Work
+from rlkd_cli.records.atomic import atomic_write, write_json
+from rlkd_cli.records.manifest import check_places, check_same, contents, load_manifest, manifest_of
+from rlkd_cli.records.output import describe, open_output
+from rlkd_cli.records.read import Input
 from rlkd_cli.records.schema import Raw
-from rlkd_cli.records.write import StreamOutput, open_output
-from rlkd_cli.reward.grading import Grader
+from rlkd_cli.records.write import OnRecord, dumps, objects, write_rejects
+
+
+@dataclass(frozen=True, kw_only=True)
+class Running:
+    """How a command behaves towards whoever runs it."""
+
+    dry_run: Annotated[
+        bool,
+        option(
+            "--dry-run",
+            help="Check the input and say what would be done: records, calls, tokens, cost.",
+            free=True,
+        ),
+    ] = False
+    quiet: Annotated[
+        bool, option("--quiet", "-q", help="No progress and no closing remarks.", free=True)
+    ] = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Seeded:
+    """Random numbers."""
+
+    seed: Annotated[int, option("--seed", help="Seed of all random numbers.")] = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plotted:
+    """A figure."""
+
+    plot: Annotated[
+        Path | None,
+        option(
+            "--plot", metavar="FILE", help="Draw a figure (.png, .svg, .pdf).", panel=IO, free=True
+        ),
+    ] = None
+
+
+class Closing(Protocol):
+    """What holds something until its end."""
+
+    async def close(self) -> None: ...
+
+
+@dataclass
+class Opened:
+    """What a job runs: the work on a record, how many at a time, and what is closed at the end."""
+
+    work: Work
+    in_flight: int
+    closing: Sequence[Closing | None]
 
 
 @dataclass
 class Job:
-    """One run of a command over records; `used` are the models and the grader to be closed at its end."""
+    """One run of a command over records.
+
+    `models` are the specs that it asks, `others` further inputs and `settings` whatever else the output
+    depends on: all of it goes into the manifest. `grows` names an option (a count of copies) that may be
+    larger than in a finished run; the rest is then added.
+    """
 
     command: str
+    options: Any
     source: Input
-    settings: dict[str, Any]
-    out: opt.Out
-    options: opt.Run
-    concurrency: int = 64
+    models: Sequence[str] = ()
+    others: Mapping[str, Input] = field(default_factory=dict)
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    grows: str | None = None
     discard: bool = False  # the records themselves are not wanted, only what they add up to
-    ledger: Ledger = field(default_factory=Ledger)
-    used: Sequence[TextModel | Grader | None] = ()
-    grows: str | None = (
-        None  # the setting (a count of copies) that may be larger than in a finished run: the rest is added
-    )
+    on_record: OnRecord = lambda record: None
+
+    @property
+    def ledger(self) -> Ledger:
+        return self.options.ledger(self.models)  # type: ignore[no-any-return]
 
     def dry_run(self, calls_of: Callable[[Raw], list[Call]]) -> None:
-        """Checks the input and says what would be asked of which model, and what it would cost."""
+        """Checks the inputs and says what would be asked of which model, and what it would cost."""
+        for other in self.others.values():
+            other.scan()
         rows = estimate(self.source, calls_of, self.ledger.prices)
-        console.table(
-            f"{self.command} (dry run)", [*rows, ("output", self.out.output or "standard output")]
-        )
+        where = self.options.output or "standard output"
+        console.table(f"{self.command} (dry run)", [*rows, ("output", where)])
 
-    def run(self, work: Work, on_record: OnRecord = lambda record: None) -> Outcome:
-        """Checks the input as a whole (a stream: as it comes) and runs `work` over it."""
-        total = self.source.count()
-        names = {
-            "map": self.source.mapping,
-            "limit": self.source.limit,
-            "shard": list(self.source.shard),
-        }
-        settings = {"command": self.command, **self.settings, **names}
-        if self.grows and self.out.output and not self.out.overwrite:
-            reopen(
-                Path(self.out.output),
-                Path(self.out.rejects_of(self.command)),
-                settings,
-                self.grows,
-                self.source,
-            )
+    def run(self, open_work: Callable[[], Opened]) -> Outcome:
+        """Checks all there is to check, and only then opens models and runs. A finished output opens nothing."""
+        options, ledger = self.options, self.ledger
+        places(options, self.command, self.source, *self.others.values())
+        total = self.source.scan()
+        settings = made_from(self.command, options, self.models, self.others) | dict(self.settings)
         output = open_output(
-            self.out.output, self.out.rejects_of(self.command), settings, self.out.overwrite
+            self.command, options, settings, self.source, self.on_record, self.grows, self.discard
         )
-        if self.discard and isinstance(output, StreamOutput):
-            output.write = lambda line: None
         try:
-            return asyncio.run(self._go(work, output, total, on_record))
+            if output.complete:
+                shown = output.show()
+                outcome = Outcome(shown + output.rejected, output.rejected)
+            else:
+                with console.View(self.command, total, options.quiet) as view:
+                    outcome = asyncio.run(self._go(open_work, output, view, ledger))
         finally:
             output.close()
-
-    async def _go(self, work: Work, output: Any, total: int | None, on_record: OnRecord) -> Outcome:
-        try:
-            with console.RunView(self.command, total, self.options.quiet) as view:
-                outcome = await run(
-                    self.source,
-                    work,
-                    output,
-                    concurrency=self.concurrency,
-                    progress=view,
-                    ledger=self.ledger,
-                    on_record=on_record,
-                )
-        finally:
-            await self.close()
-        self._report(outcome)
+        self._report(outcome, ledger)
         return outcome
 
-    async def close(self) -> None:
-        """Closes the models and the grader; a grader's closing is not asynchronous."""
-        for used in self.used:
-            closing = used.close() if used else None
-            if asyncio.iscoroutine(closing):
-                await closing
+    async def _go(
+        self, open_work: Callable[[], Opened], output: Any, view: console.View, ledger: Ledger
+    ) -> Outcome:
+        opened = open_work()
+        try:
+            run = Run(opened.work, output, opened.in_flight, view, ledger)
+            return await run.over(self.source)
+        finally:
+            for used in opened.closing:
+                if used:
+                    await used.close()
 
-    def _report(self, outcome: Outcome) -> None:
+    def _report(self, outcome: Outcome, ledger: Ledger) -> None:
         if outcome.rejected:
-            reasons = ", ".join(
-                f"{code} {count}" for code, count in self.ledger.rejects.most_common(5)
-            )
-            said = f"{outcome.rejected} of {outcome.records} records rejected{f' ({reasons})' if reasons else ''}"
-            console.message(f"{said}: {self.out.rejects_of(self.command)}")
+            most = ", ".join(f"{code} {count}" for code, count in ledger.rejects.most_common(5))
+            said = f"{outcome.rejected} of {outcome.records} records rejected"
+            file = self.options.rejects_of(self.command)
+            console.message(f"{said}{f' ({most})' if most else ''}: {file}")
         if self.options.quiet:
             return
         if not outcome.rejected:
             console.message(f"{self.command}: {outcome.records} records done")
-        if self.ledger.requests:
+        if ledger.requests:
+            rows = [[model, *(f"{n:,}" for n in spent)] for model, spent in ledger.bill.items()]
             console.table(
-                "spent",
-                ledger_rows(self.ledger),
-                ("model", "requests", "retries", "tokens in", "tokens out"),
+                "spent", rows, ("model", "requests", "retries", "tokens in", "tokens out")
             )
-            console.message(
-                f"cost: {'not known' if self.ledger.cost is None else f'${self.ledger.cost:.4f}'}"
-            )
+            cost = ledger.cost
+            console.message(f"cost: {'not known' if cost is None else f'${cost:.4f}'}")
 
 
-def ledger_rows(ledger: Ledger) -> list[list[str]]:
-    """A row a model."""
-    return [[model, *(f"{number:,}" for number in spent)] for model, spent in ledger.bill.items()]
+def places(options: Any, command: str, *inputs: Input) -> None:
+    """UsageError where an output is an input."""
+    outputs = {"-o": options.output, "--rejects": str(options.rejects_of(command))}
+    check_places([one.source for one in inputs], outputs)
+
+
+def made_from(
+    command: str, options: Any, models: Sequence[str], inputs: Mapping[str, Input]
+) -> dict[str, Any]:
+    """The manifest's settings: the options, and fingerprints of models and of whole inputs (read here)."""
+    for one in inputs.values():
+        one.scan()
+    prints: dict[str, str | None] = {}
+    prints |= {f"{name} {one.source}": one.fingerprint() for name, one in inputs.items()}
+    prints |= {f"model {spec}": model_fingerprint(spec) for spec in models}
+    return {"command": command, **settings_of(options), **contents(prints)}
+
+
+def opened(options: Any, spec: str, batch: BatchOptions | None = None) -> TextModel:
+    """The model that `spec` names; says so where another one answers to that name by now."""
+    successor = hosted(spec).successor
+    if successor:
+        said = f"{spec} was retired by its provider: asking {successor} instead"
+        console.message(said, "yellow")
+    return open_model(spec, options, options.record, batch)
+
+
+def in_flight(options: Any, model: TextModel | None) -> int:
+    """How many records are worked on at a time: what the engine wants, else `--concurrency`."""
+    return int(getattr(model, "in_flight", options.concurrency))
 
 
 def finish(outcome: Outcome) -> None:
@@ -133,68 +199,60 @@ def finish(outcome: Outcome) -> None:
         raise typer.Exit(REJECTED)
 
 
-def gsrm_prompt(spec: str) -> str | None:
-    """The prompt in a GSRM's folder, None for any other model."""
-    from rlkd_cli.models.hf import gsrm_prompt
-
-    return gsrm_prompt(model_of(spec))
-
-
 class Table:
-    """A result that is made whole, in one go, for a file or standard output.
+    """A result that is made whole, in one go, for a file or standard output, from inputs read as wholes.
 
-    An existing file is made anew by the same settings only, or with --overwrite; UsageError else, before any work.
+    What an earlier run of the same command made of the same is taken as it is. UsageError for an output
+    that is an input, or was made from anything else, before any work.
     """
 
     def __init__(
-        self, command: str, out: opt.Out, rows: opt.Rows, settings: dict[str, Any]
+        self,
+        command: str,
+        options: Any,
+        inputs: Mapping[str, Input],
+        settings: Mapping[str, Any] | None = None,
     ) -> None:
-        self._file = Path(out.output) if out.output not in (None, "-") else None  # type: ignore[arg-type]
-        own = {
-            "command": command,
-            **settings,
-            "map": rows.map,
-            "limit": rows.limit,
-            "shard": rows.shard,
-        }
+        places(options, command, *inputs.values())
+        named = options.output not in (None, "-")
+        self._file = Path(options.output) if named else None
+        self._rejects = options.rejects_of(command)
+        own = made_from(command, options, (), inputs) | dict(settings or {})
         self._settings = json.loads(json.dumps(own))
-        if self._file and self._file.exists() and not out.overwrite:
-            manifest = self._manifest(self._file)
-            if not manifest.exists():
-                raise UsageError(
-                    f"{self._file} exists and was not made by this command; --overwrite replaces it"
-                )
-            check_same(
-                self._file, json.loads(manifest.read_text("utf-8"))["settings"], self._settings
+        is_new = options.overwrite or not (self._file and self._file.is_file())
+        self.finished: list[Raw] | None = None if is_new else self._earlier()
+
+    def _earlier(self) -> list[Raw]:
+        assert self._file is not None
+        manifest_file = manifest_of(self._file)
+        if not manifest_file.exists():
+            raise UsageError(
+                f"{self._file} exists and was not made by this command; --overwrite replaces it"
             )
+        manifest = load_manifest(manifest_file)
+        check_same(self._file, manifest["settings"], self._settings)
+        if manifest["output"] != describe(self._file):
+            raise UsageError(
+                f"{self._file} was changed after it was finished; --overwrite starts afresh"
+            )
+        return list(objects(self._file))
 
     def write(self, records: Sequence[Raw]) -> None:
+        """Puts the result where it belongs; a finished one stays."""
         text = "".join(dumps(record) + "\n" for record in records)
-        if self._file is None:
-            sys.stdout.write(text)
-            return
-        partial = self._file.with_name(self._file.name + ".partial")
-        partial.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_text(text, "utf-8")
-        manifest = {"rlkd": __version__, "settings": self._settings, "records": len(records)}
-        self._manifest(self._file).write_text(json.dumps(manifest, indent=2) + "\n", "utf-8")
-        partial.replace(self._file)
+        if self._file is None or (self._file.exists() and not self._file.is_file()):
+            out = sys.stdout if self._file is None else self._file.open("w", encoding="utf-8")
+            out.write(text)
+            out.flush()
+        elif self.finished is None:
+            with atomic_write(self._file) as out:
+                out.write(text)
+            facts = {"settings": self._settings, "output": describe(self._file)}
+            write_json(manifest_of(self._file), {"rlkd": __version__, **facts})
 
-    @staticmethod
-    def _manifest(file: Path) -> Path:
-        return file.with_name(file.name + ".run.json")
-
-
-def write_rejects(lost: Sequence[tuple[Raw, RecordError]], file: str) -> None:
-    """Records that a command without a run left out, with the reason."""
-    with open(file, "w", encoding="utf-8") as out:
-        for raw, error in lost:
-            out.write(dumps(reject(raw, error)) + "\n")
-    console.message(f"{len(lost)} records rejected: {file}")
-
-
-def end_with_rejects(lost: Sequence[tuple[Raw, RecordError]], file: str) -> None:
-    """Ends the command, with the status for rejects where there are any."""
-    if lost:
-        write_rejects(lost, file)
-        raise typer.Exit(REJECTED)
+    def end(self, lost: list[tuple[Raw, RecordError]]) -> None:
+        """Ends the command, with rejects and their status where records were left out."""
+        if lost:
+            write_rejects(lost, self._rejects)
+            console.message(f"{len(lost)} records rejected: {self._rejects}")
+            raise typer.Exit(REJECTED)

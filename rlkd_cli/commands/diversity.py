@@ -1,85 +1,83 @@
 """`rlkd diversity`."""
 
+from dataclasses import dataclass
 from typing import Annotated
 
 from rlkd_cli import console
-from rlkd_cli.commands import options as opt
-from rlkd_cli.commands.common import Table, end_with_rejects
-from rlkd_cli.errors import UsageError
-from rlkd_cli.models.embedders import PAPERS_EMBEDDER, open_embedder
+from rlkd_cli.commands.common import Plotted, Running, Seeded, Table
+from rlkd_cli.models.embedders import PAPERS_EMBEDDER, Embedder, open_embedder
+from rlkd_cli.option import IO, MODEL, option
 from rlkd_cli.pipeline.diversity import diversity_per_step
+from rlkd_cli.records.read import In, Input, Rows
 from rlkd_cli.records.schema import Raw, Steps
+from rlkd_cli.records.write import Out
 
 
-@opt.grouped
-def diversity(
-    source: opt.In,
-    *,
+@dataclass(frozen=True, kw_only=True)
+class Options(Running, Plotted, Out, Rows, Seeded):
+    source: In
     embedder: Annotated[
         str,
-        opt.option(
+        option(
             "--embedder",
             help="A sentence-transformers model (4.3), or `lexical` (no model).",
-            panel=opt.MODEL,
+            panel=MODEL,
         ),
-    ] = PAPERS_EMBEDDER,
-    plot: opt.Plot = None,
+    ] = PAPERS_EMBEDDER
     others: Annotated[
         list[str] | None,
-        opt.option(
-            "--with", metavar="FILE", help="More segmentations for the same plot.", panel=opt.IO
+        option(
+            "--with",
+            metavar="FILE",
+            help="More segmentations for the same plot.",
+            panel=IO,
+            free=True,
         ),
-    ] = None,
-    seed: opt.Seed = 0,
-    rows: opt.Rows,
-    out: opt.Out,
-    run: opt.Run,
-) -> None:
-    """Measure how far a model's paths differ at each step (RLKD, 4.3, Figure 5).
+    ] = None
 
-    Reads segmentations with several samples of each id, writes one diversity record a step.
-    """
-    inputs = [rows.input(source, Steps), *(rows.input(name, Steps) for name in others or [])]
-    if run.dry_run:
-        counts = [(one.source, f"{sum(1 for _ in one):,} paths") for one in inputs]
-        return console.table(
-            "diversity (dry run)",
-            [*counts, ("embeddings", f"one a distinct step text, by {embedder}")],
-        )
-    if out.output in [one.source for one in inputs] and out.output != "-":
-        raise UsageError(f"{out.output} is an input")
-    table = Table("diversity", out, rows, {"in": source, "embedder": embedder, "seed": seed})
-    chosen = open_embedder(embedder)
-    curves: dict[str, list[Raw]] = {}
-    lost = []
-    for one in inputs:
-        items = list(one)
-        lost += [item.rejected for item in items if item.fault]
-        curves[one.source] = list(
-            diversity_per_step((item.raw for item in items if not item.fault), chosen, seed)
-        )
-    table.write(curves[source])
-    if plot:
+
+def run(options: Options) -> None:
+    """Reads segmentations with several samples of each id, writes one diversity record a step."""
+    main = options.read(options.source, Steps)
+    others = [options.read(name, Steps) for name in options.others or []]
+    if options.dry_run:
+        counts = [(one.source, f"{sum(1 for _ in one):,} paths") for one in (main, *others)]
+        asked = ("embeddings", f"one a distinct step text, by {options.embedder}")
+        return console.table("diversity (dry run)", [*counts, asked])
+    for one in (main, *others):
+        one.hold()
+    table = Table("diversity", options, {"segmentations": main})
+    embedder = open_embedder(options.embedder) if table.finished is None or others else None
+    curves: dict[str, list[Raw]] = {main.source: table.finished or []}
+    for one in others if table.finished is not None else (main, *others):
+        assert embedder is not None
+        curves[one.source] = _curve(one, embedder, options.seed)
+    table.write(curves[main.source])
+    _show(options, curves)
+    table.end([item.rejected for one in (main, *others) for item in one if item.fault])
+
+
+def _curve(source: Input, embedder: Embedder, seed: int) -> list[Raw]:
+    sound = (item.raw for item in source if not item.fault)
+    return list(diversity_per_step(sound, embedder, seed))
+
+
+def _show(options: Options, curves: dict[str, list[Raw]]) -> None:
+    if options.plot:
         from rlkd_cli.plots import plot_diversity
 
-        plot_diversity(curves, plot)
-    if not run.quiet:
-        for name, records in curves.items():
-            lines = [
-                (
-                    str(r["step"]),
-                    f"{r['diversity']:.4f}",
-                    f"{r['ci_low']:.4f} to {r['ci_high']:.4f}",
-                    str(r["questions"]),
-                    str(r["left_out"]),
-                )
-                for r in records
-            ]
-            console.table(
-                f"diversity per step, {name}",
-                lines,
-                ("step", "D", "95% interval", "questions", "left out"),
-            )
-            if not plot:
-                console.bars("D - 1", [(f"step {r['step']}", r["diversity"] - 1) for r in records])
-    end_with_rejects(lost, out.rejects_of("diversity"))
+        plot_diversity(curves, options.plot)
+    if options.quiet:
+        return
+    header = ("step", "D", "95% interval", "questions", "left out")
+    for name, records in curves.items():
+        console.table(f"diversity per step, {name}", map(_line, records), header)
+        if not options.plot:
+            bars = [(f"step {r['step']}", r["diversity"] - 1) for r in records]
+            console.bars("D - 1", bars)
+
+
+def _line(r: Raw) -> tuple[str, ...]:
+    interval = f"{r['ci_low']:.4f} to {r['ci_high']:.4f}"
+    numbers = (str(r["questions"]), str(r["left_out"]))
+    return (str(r["step"]), f"{r['diversity']:.4f}", interval, *numbers)

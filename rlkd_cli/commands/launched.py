@@ -5,21 +5,19 @@ from pathlib import Path
 
 from rlkd_cli import console
 from rlkd_cli.errors import INTERRUPTED, REJECTED
-from rlkd_cli.training import launcher as launch
-from rlkd_cli.training.run_folder import rejected
+from rlkd_cli.training import launcher
+from rlkd_cli.training.run_folder import RunFolder
 
 
 def main(folder: Path, command: list[str]) -> int:
     """The exit status that the command would have had in one process; its processes print what there is to say."""
-    status = launch.run(command)
+    status = launcher.run(command)
     if status == INTERRUPTED:
         console.interrupted()
     if status < 0:
-        console.message(
-            f"rlkd: a process was ended by signal {-status}; what is finished is kept", "red"
-        )
+        console.error(f"rlkd: a process was ended by signal {-status}; what is finished is kept")
         return 1
-    return status or (REJECTED if rejected(folder) else 0)
+    return status or (REJECTED if RunFolder(folder).rejected else 0)
 
 
 if __name__ == "__main__":

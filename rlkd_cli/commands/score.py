@@ -2,166 +2,154 @@
 
 import asyncio
 import sys
-from typing import Annotated
+from dataclasses import dataclass
+from typing import Annotated, Any, get_args
 
 from rlkd_cli import console
-from rlkd_cli.commands import options as opt
-from rlkd_cli.commands.common import Job, finish
-from rlkd_cli.commands.matching import Matching, open_gsrm
+from rlkd_cli.commands.common import (
+    Job,
+    Opened,
+    Plotted,
+    Running,
+    Seeded,
+    finish,
+    in_flight,
+    opened,
+)
 from rlkd_cli.commands.show import show_pair
 from rlkd_cli.core.steps import PARTS
 from rlkd_cli.errors import InputError, UsageError
-from rlkd_cli.pipeline import score as pipeline
+from rlkd_cli.models import Asking
+from rlkd_cli.option import MODEL, argument, option
 from rlkd_cli.pipeline.audit import Audit, Finding
 from rlkd_cli.pipeline.estimate import Call
-from rlkd_cli.records.read import Input, dumps
+from rlkd_cli.pipeline.ledger import Budget
+from rlkd_cli.pipeline.score import Scorer, Summary, TeacherSamples
+from rlkd_cli.records.read import Input, Rows
 from rlkd_cli.records.schema import Raw, Steps, StepsOrPath
+from rlkd_cli.records.write import Out, dumps
 from rlkd_cli.reward.grading import Grader
-from rlkd_cli.reward.matcher import Matcher
+from rlkd_cli.reward.judges import JUDGES
+from rlkd_cli.reward.structured import Matching, Structure
 
-NO_MODEL = ("exact", "math", "embedding")
 
-
-@opt.grouped
-def score(
-    teacher: Annotated[str, opt.argument("TEACHER", "The teacher's segmentations.")],
+@dataclass(frozen=True, kw_only=True)
+class Options(Running, Plotted, Budget, Asking, Out, Rows, Seeded, Matching):
+    teacher: Annotated[str, argument("TEACHER", "The teacher's segmentations.", free=True)]
     student: Annotated[
-        str, opt.argument("STUDENT", "The student's segmentations (or paths, with --gsrm).")
-    ],
-    *,
-    matching: Matching,
-    gsrm: Annotated[
-        str | None, opt.option("--gsrm", help="Segments paths that have no steps.", panel=opt.MODEL)
-    ] = None,
+        str,
+        argument("STUDENT", "The student's segmentations (or paths, with --gsrm).", free=True),
+    ]
     teacher_samples: Annotated[
         str,
-        opt.option(
-            "--teacher-samples", help="Several teacher paths for an id: best, mean, or first."
+        option(
+            "--teacher-samples",
+            help="Several teacher paths for an id: best, mean, or first.",
+            choices=get_args(TeacherSamples),
         ),
-    ] = "first",
+    ] = "first"
     probabilities: Annotated[
         bool,
-        opt.option(
+        option(
             "--probabilities",
             help="Add `probabilities` to the records: how sure the judge is of each match.",
+            panel=MODEL,
         ),
-    ] = False,
+    ] = False
     show: Annotated[
         str | None,
-        opt.option("--show", metavar="ID", help="Print one id's two step sequences side by side."),
-    ] = None,
+        option(
+            "--show",
+            metavar="ID",
+            help="Print one id's two step sequences side by side.",
+            free=True,
+        ),
+    ] = None
     audit: Annotated[
         bool,
-        opt.option(
+        option(
             "--audit",
             help="Measure the judge on this input instead of scoring it; writes a record a test.",
+            free=True,
         ),
-    ] = False,
-    plot: opt.Plot = None,
-    seed: opt.Seed = 0,
-    rows: opt.Rows,
-    out: opt.Out,
-    models: opt.Models,
-    budget: opt.Budget,
-    run: opt.Run,
-) -> None:
-    """Reward student steps by how they follow the teacher's: the structured reward (RLKD, Algorithm 1).
+    ] = False
 
-    Joins two files of segmentations on `id` and writes a score record for each student path.
-    """
-    opt.one_of("--teacher-samples", teacher_samples, ("best", "mean", "first"))
-    if teacher == student == "-":
+
+def run(options: Options) -> None:
+    """Joins two files of segmentations on `id` and writes a score record for each student path."""
+    if options.teacher == options.student == "-":
         raise UsageError("only one of TEACHER and STUDENT can be standard input")
-    settings = {
-        "teacher": teacher,
-        **matching.settings,
-        "gsrm": gsrm,
-        "teacher_samples": teacher_samples,
-        "seed": seed,
-    }
-    settings |= {"probabilities": True} if probabilities else {}
-    model = StepsOrPath if gsrm else Steps
-    teachers, students = rows.whole(teacher, model), rows.input(student, model)
-    asked = [matching.judge] if matching.judge not in NO_MODEL else []
-    job = Job(
-        "score",
-        students,
-        settings,
-        out,
-        run,
-        models.concurrency,
-        ledger=budget.ledger([*asked, *([gsrm] if gsrm else [])]),
-    )
-    if run.dry_run:
-        teachers.count()
-        return job.dry_run(
-            lambda raw: [
-                Call(name, 800, 1, 4)
-                for name in asked
-                for _ in PARTS * len(raw.get("steps") or [0] * 8)
-            ]
-        )
-    grader = Grader()
-    matcher, judge = matching.matcher(models, grader, probabilities)
-    segmenter = open_gsrm(gsrm, models, matching) if gsrm else None
-    job.used = [grader, judge, segmenter.model if segmenter else None]
-    teachers.count()
-    scorer = pipeline.Scorer({}, matcher, segmenter, teacher_samples, probabilities)  # type: ignore[arg-type]
-    if audit:
-        return _audit(job, scorer, teachers, matcher, seed)
-    summary = pipeline.Summary()
-    shown: list[tuple[Raw, Raw]] = []
-    loading, loaded = asyncio.Lock(), asyncio.Event()
+    options.check(options.probabilities)
+    schema = StepsOrPath if options.gsrm else Steps
+    teacher, student = options.whole(options.teacher, schema), options.read(options.student, schema)
+    teacher.hold()
+    job = Job("score", options, student, options.models, {"teacher": teacher})
+    if options.dry_run:
+        return job.dry_run(lambda raw: _calls(raw, options))
+    if options.audit:
+        return _audit(options, teacher, student)
+    summary, scorers = Summary(), list[Scorer]()
+    job.on_record = summary.add
 
-    async def work(raw: Raw) -> list[Raw]:
-        async with loading:
-            if not loaded.is_set():
-                scorer.teacher = await pipeline.teacher_steps(teachers, segmenter)
-                loaded.set()
-        scored = await scorer(raw)
-        if show is not None and str(raw["id"]) == show:
-            shown.append((raw, scored[0]))
-        return scored
+    def open_work() -> Opened:
+        scorer, grader = _open(options, teacher)
+        scorers.append(scorer)
+        gsrm = scorer.structure.gsrm
+        flight = in_flight(options, gsrm.model if gsrm else None)
+        return Opened(scorer, flight, [scorer.structure, grader])
 
-    outcome = job.run(work, summary.add)
-    if not run.quiet:
-        unused = len(scorer.teacher) - len(scorer.seen)
-        extra = [("teacher ids without a student", str(unused))] if unused > 0 else []
-        console.table("structured reward", summary.table() + extra)
-    for raw, record in shown[:1]:
-        show_pair(scorer.teacher[raw["id"]][0], raw, record)
-    if show is not None and not shown:
-        console.message(f"--show {show}: no such id was scored in this run", "yellow")
-    if plot:
-        from rlkd_cli.plots import plot_rewards
-
-        plot_rewards(summary.rewards, summary.stops, plot)
+    outcome = job.run(open_work)
+    _show(options, summary, scorers)
     finish(outcome)
 
 
-def _audit(job: Job, scorer: pipeline.Scorer, teachers: Input, matcher: Matcher, seed: int) -> None:
+def _open(options: Options, teacher: Input) -> tuple[Scorer, Grader]:
+    grader = Grader()
+    structure = Structure.open(
+        options,
+        lambda spec: opened(options, spec),
+        grader,
+        options.probabilities,
+        options.overwrite,
+    )
+    samples: Any = options.teacher_samples
+    return Scorer(structure, teacher, samples, options.probabilities, options.show), grader
+
+
+def _calls(raw: Raw, options: Options) -> list[Call]:
+    """At most a question a part and step; a path without steps is taken to have eight."""
+    steps = raw.get("steps") or [None] * 8
+    asked = [] if options.judge in JUDGES else [options.judge]
+    calls = [Call(name, 800, 1, 4) for name in asked for _ in PARTS * len(steps)]
+    if options.gsrm and not raw.get("steps"):
+        length = len(raw["path"])
+        calls.append(Call(options.gsrm, length, length / 8, options.gsrm_max_tokens))
+    return calls
+
+
+def _show(options: Options, summary: Summary, scorers: list[Scorer]) -> None:
+    """What the rewards add up to, the pair that was asked for, and the figure."""
+    if not options.quiet:
+        unused = sum(scorer.unused for scorer in scorers)
+        extra = [("teacher ids without a student", str(unused))] if unused else []
+        console.table("structured reward", summary.table() + extra)
+    pairs = [scorer.watched for scorer in scorers if scorer.watched]
+    for pair in pairs:
+        show_pair(*pair)
+    if options.show is not None and not pairs:
+        console.message(f"--show {options.show}: no such id was scored in this run", "yellow")
+    if options.plot:
+        from rlkd_cli.plots import plot_rewards
+
+        plot_rewards(summary.rewards, summary.stops, options.plot)
+
+
+def _audit(options: Options, teacher: Input, student: Input) -> None:
     """Asks the judge what it should know, and prints a table and whether it can be trusted."""
-
-    async def go() -> list[Finding]:
-        scorer.teacher = await pipeline.teacher_steps(teachers, scorer.gsrm)
-        walks = []
-        for item in job.source:
-            if item.fault is None and item.raw["id"] in scorer.teacher:
-                walks.append(
-                    (scorer.teacher[item.raw["id"]][0], await scorer.student_steps(item.raw))
-                )
-        if not walks:
-            raise InputError(
-                job.source.source,
-                "id",
-                "no id of the teacher's file is in it: there is nothing to ask about",
-            )
-        try:
-            return await Audit(matcher.judge, matcher.threshold, seed=seed).run(walks)
-        finally:
-            await job.close()
-
-    findings = asyncio.run(go())
+    teacher.scan()
+    student.hold()
+    student.scan()
+    findings, name = asyncio.run(_findings(options, teacher, student))
     for finding in findings:
         sys.stdout.write(dumps(finding.record()) + "\n")
     lines = [
@@ -174,15 +162,27 @@ def _audit(job: Job, scorer: pipeline.Scorer, teachers: Input, matcher: Matcher,
         )
         for f in findings
     ]
-    console.table(
-        f"audit of {matcher.judge.name}",
-        lines,
-        ("test", "share", "should be", "asked", "unanswered"),
-    )
-    failed = [finding.test for finding in findings if not finding.passed]
-    verdict = (
-        f"this judge cannot be trusted here: {'; '.join(failed)}"
-        if failed
-        else "this judge passes every test"
-    )
-    console.message(verdict, "red" if failed else "green")
+    header = ("test", "share", "should be", "asked", "unanswered")
+    console.table(f"audit of {name}", lines, header)
+    failed = "; ".join(finding.test for finding in findings if not finding.passed)
+    verdict = f"this judge cannot be trusted here: {failed}"
+    said = verdict if failed else "this judge passes every test"
+    console.message(said, "red" if failed else "green")
+
+
+async def _findings(options: Options, teacher: Input, student: Input) -> tuple[list[Finding], str]:
+    scorer, grader = _open(options, teacher)
+    structure = scorer.structure
+    try:
+        known = await scorer.teacher()
+        paired = [i.raw for i in student if i.fault is None and i.raw["id"] in known]
+        walks = [(known[raw["id"]][0], await structure.steps(raw)) for raw in paired]
+        if not walks:
+            reason = "no id of the teacher's file is in it: there is nothing to ask about"
+            raise InputError(student.source, "id", reason)
+        matcher = structure.matcher
+        audit = Audit(matcher.judge, matcher.threshold, seed=options.seed)
+        return await audit.run(walks), matcher.judge.name
+    finally:
+        await structure.close()
+        await grader.close()

@@ -1,81 +1,66 @@
 """`rlkd select`."""
 
+from dataclasses import dataclass
 from typing import Annotated
 
 from rlkd_cli import console
 from rlkd_cli.benchmarks import benchmark
-from rlkd_cli.commands import options as opt
-from rlkd_cli.commands.common import Table, end_with_rejects
+from rlkd_cli.commands.common import Running, Table
 from rlkd_cli.errors import InputError
 from rlkd_cli.models.embedders import PAPERS_EMBEDDER, open_embedder
+from rlkd_cli.option import IO, MODEL, argument, option
 from rlkd_cli.pipeline.select import least_similar
+from rlkd_cli.records.read import Rows
 from rlkd_cli.records.schema import Problem
+from rlkd_cli.records.write import Out
 
 
-@opt.grouped
-def select(
-    pool: Annotated[str, opt.argument("POOL", "Problems, or paths, to choose from.")],
-    *,
+@dataclass(frozen=True, kw_only=True)
+class Options(Running, Out, Rows):
+    pool: Annotated[str, argument("POOL", "Problems, or paths, to choose from.", free=True)]
     away_from: Annotated[
         str,
-        opt.option(
+        option(
             "--away-from",
             metavar="BENCH",
             help="A benchmark's name, or a file of problems.",
-            panel=opt.IO,
+            panel=IO,
         ),
-    ],
+    ]
     number: Annotated[
-        int, opt.option("--number", "-n", min=1, help="How many to choose (4.3: 3.2K).")
-    ] = 3200,
+        int, option("--number", "-n", min=1, help="How many to choose (4.3: 3.2K).")
+    ] = 3200
     embedder: Annotated[
         str,
-        opt.option(
+        option(
             "--embedder",
             help="A sentence-transformers model (4.3), or `lexical` (no model).",
-            panel=opt.MODEL,
+            panel=MODEL,
         ),
-    ] = PAPERS_EMBEDDER,
-    rows: opt.Rows,
-    out: opt.Out,
-    run: opt.Run,
-) -> None:
-    """Choose the records least like a test set, by embedding: a training subset that shares nothing with it (4.3).
+    ] = PAPERS_EMBEDDER
 
-    Reads problems; writes the chosen ones in their order, with `similarity` to the nearest test problem.
-    """
-    inputs, tests = (
-        rows.input(pool, Problem),
-        opt.Rows().input(benchmark(away_from).source, Problem),
-    )
-    if run.dry_run:
-        counts = [(one.source, f"{sum(1 for _ in one):,} problems") for one in (inputs, tests)]
-        return console.table(
-            "select (dry run)", [*counts, ("to choose", f"{number:,}"), ("embedder", embedder)]
-        )
+
+def run(options: Options) -> None:
+    """Reads problems; writes the chosen ones in their order, with `similarity` to the nearest test problem."""
+    pool = options.read(options.pool, Problem)
+    tests = Rows().read(benchmark(options.away_from).source, Problem)
+    if options.dry_run:
+        counts = [(one.source, f"{sum(1 for _ in one):,} problems") for one in (pool, tests)]
+        more = [("to choose", f"{options.number:,}"), ("embedder", options.embedder)]
+        return console.table("select (dry run)", [*counts, *more])
+    for one in (pool, tests):
+        one.hold()
+    table = Table("select", options, {"pool": pool, "test set": tests})
     problems = [item.raw["problem"] for item in tests]
     if not problems:
         raise InputError(tests.source, "", "holds no problem")
-    table = Table(
-        "select",
-        out,
-        rows,
-        {"pool": pool, "away_from": away_from, "number": number, "embedder": embedder},
-    )
-    lost = []
-
-    def sound():  # type: ignore[no-untyped-def]
-        for item in inputs:
-            if item.fault:
-                lost.append(item.rejected)
-            else:
-                yield item.raw
-
-    chosen = least_similar(sound(), problems, open_embedder(embedder), number)
+    chosen = table.finished
+    if chosen is None:
+        sound = (item.raw for item in pool if not item.fault)
+        chosen = least_similar(sound, problems, open_embedder(options.embedder), options.number)
     table.write(chosen)
-    if not run.quiet:
+    if not options.quiet:
         most = max((record["similarity"] for record in chosen), default=0.0)
-        console.message(
-            f"select: {len(chosen)} records chosen, at most {most:.3f} like the nearest of {len(problems)} test problems"
-        )
-    end_with_rejects(lost, out.rejects_of("select"))
+        like = f"at most {most:.3f} like the nearest of {len(problems)} test problems"
+        console.message(f"select: {len(chosen)} records chosen, {like}")
+    table.end([item.rejected for item in pool if item.fault])

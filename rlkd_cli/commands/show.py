@@ -16,9 +16,8 @@ MARKS = {True: ("✓", "bold green"), False: ("✗", "bold red"), None: ("·", "
 LETTERS = ("M", "Q", "A")
 
 
-def show_pair(teacher: Sequence[Step], raw: Raw, score: Raw) -> None:
+def show_pair(teacher: Sequence[Step], student: Sequence[Step], score: Raw) -> None:
     """Prints the pair to standard error."""
-    student = [Step(**step) for step in raw.get("steps") or []]
     verdicts = [Verdict(**verdict) for verdict in score["verdicts"]]
     grid = Table(box=ROUNDED, show_lines=True, expand=True)
     grid.add_column("step", justify="right", style="dim", width=4)
@@ -32,7 +31,7 @@ def show_pair(teacher: Sequence[Step], raw: Raw, score: Raw) -> None:
         grid.add_row(
             str(number + 1), _cell(teacher, number), _marks(verdict), _cell(student, number), earned
         )
-    title = f"id {raw['id']} · sample {raw.get('sample', 0)}"
+    title = f"id {score['id']} · sample {score['sample']}"
     err.print(
         Panel(
             grid,

@@ -1,8 +1,10 @@
 """Where text comes from: one engine a file, each imported only when a model of its kind is opened."""
 
 import os
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Annotated
 
 from rlkd_cli.errors import UsageError
 from rlkd_cli.models.base import Message, Reply, Sampling, TextModel, user
@@ -11,6 +13,7 @@ from rlkd_cli.models.endpoint import EndpointModel, HttpOptions, served_model
 from rlkd_cli.models.providers import PROVIDERS, address_of, hosted, key_of
 from rlkd_cli.models.replay import RecordingModel, ReplayModel
 from rlkd_cli.models.spec import engine_of, model_of
+from rlkd_cli.option import MODEL, option
 
 __all__ = [
     "BatchOptions",
@@ -22,6 +25,22 @@ __all__ = [
     "open_model",
     "user",
 ]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asking(HttpOptions):
+    """How models are asked, whichever they are."""
+
+    record: Annotated[
+        Path | None,
+        option(
+            "--record",
+            metavar="FILE",
+            help="Append the models' replies to a file for `replay/FILE`.",
+            panel=MODEL,
+            free=True,
+        ),
+    ] = None
 
 
 def open_model(

@@ -10,14 +10,16 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from rlkd_cli.errors import ModelError, RecordError
+from rlkd_cli.errors import ModelError, RecordError, UsageError
 from rlkd_cli.models.base import Message, Reply, Sampling, request_key
 from rlkd_cli.models.endpoint import EndpointModel, Retry, error_text, hide_keys, read
 from rlkd_cli.models.spec import batched
 from rlkd_cli.models.usage import spend
+from rlkd_cli.option import SERVER, option
 
+IN_BATCHES = 10_000  # records in flight: a batch holds many requests, a reply takes hours
 ENDED = ("completed", "failed", "expired", "cancelled")
 MOST_REQUESTS, MOST_BYTES = (
     50_000,
@@ -32,6 +34,42 @@ class BatchOptions:
     file: Path
     poll: float = 30.0
     gather: float = 1.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Batching:
+    """The Batch API of OpenAI and of servers that have it."""
+
+    batch: Annotated[
+        bool,
+        option(
+            "--batch",
+            help="Ask through the Batch API: half the price, within a day. Needs -o.",
+            panel=SERVER,
+            free=True,
+        ),
+    ] = False
+    batch_poll: Annotated[
+        float,
+        option(
+            "--batch-poll",
+            min=0.1,
+            help="Seconds between looks at a batch.",
+            panel=SERVER,
+            free=True,
+        ),
+    ] = 30.0
+
+    def batches(self, output: str | None) -> BatchOptions | None:
+        """Where batches are kept; UsageError where there is no output file to keep them beside."""
+        if not self.batch:
+            return None
+        if output in (None, "-"):
+            raise UsageError(
+                "--batch needs -o FILE: what was submitted is kept beside it, for a later run to collect"
+            )
+        file = Path(f"{output}.batches.jsonl")
+        return BatchOptions(file, self.batch_poll, min(1.0, self.batch_poll))
 
 
 class BatchModel:

@@ -10,26 +10,64 @@ import random
 import urllib.request
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 from rlkd_cli.errors import ModelError, RecordError, UsageError
 from rlkd_cli.models.base import Message, Reply, Sampling, choice_probabilities
 from rlkd_cli.models.providers import keys
 from rlkd_cli.models.usage import spend
+from rlkd_cli.option import SERVER, option
 
 TOP_LOGPROBS = 20  # the most that OpenAI and DeepSeek give
 LONGEST_PAUSE = 60.0  # seconds between two tries, whatever a server asks for
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class HttpOptions:
-    """How a server may be asked. `rpm` and `tpm` are requests and tokens a minute, None for no limit."""
+    """How a server may be asked. None is no limit."""
 
-    concurrency: int = 64
-    max_retries: int = 5
-    timeout: float = 600.0
-    rpm: int | None = None
-    tpm: int | None = None
+    concurrency: Annotated[
+        int,
+        option(
+            "--concurrency",
+            min=1,
+            help="Records in flight, or an in-process batch's size.",
+            panel=SERVER,
+            free=True,
+        ),
+    ] = 64
+    max_retries: Annotated[
+        int,
+        option(
+            "--max-retries",
+            min=0,
+            help="Retries of a failed request, with back-off.",
+            panel=SERVER,
+            free=True,
+        ),
+    ] = 5
+    timeout: Annotated[
+        float,
+        option(
+            "--timeout", min=0.1, help="Seconds to wait for one reply.", panel=SERVER, free=True
+        ),
+    ] = 600.0
+    rpm: Annotated[
+        int | None,
+        option(
+            "--rpm", min=1, help="At most this many requests a minute.", panel=SERVER, free=True
+        ),
+    ] = None
+    tpm: Annotated[
+        int | None,
+        option(
+            "--tpm",
+            min=1,
+            help="At most this many tokens a minute (estimated).",
+            panel=SERVER,
+            free=True,
+        ),
+    ] = None
 
 
 class Retry(Exception):

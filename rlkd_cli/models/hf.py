@@ -1,9 +1,7 @@
 """transformers in this process: batches of like length, every request with random numbers of its own."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from rlkd_cli.core.thinking import split
@@ -216,9 +214,3 @@ def seeded_sampling(samplings: Sequence[Sampling], device: str) -> Any:
         return scores
 
     return process
-
-
-def gsrm_prompt(name: str) -> str | None:
-    """The short prompt that `train-gsrm` stored in a model folder; None where it is no such folder."""
-    file = Path(name, "gsrm.json")
-    return str(json.loads(file.read_text("utf-8"))["prompt"]) if file.is_file() else None

@@ -8,7 +8,6 @@ from rlkd_cli.models.usage import Bill, Spent, cost
 from rlkd_cli.records.schema import Raw
 
 SAMPLE = 200  # records that are looked at; the rest are counted
-REPLY_SHARE = 0.5  # ours: steps are taken to be half as long as their path
 
 
 @dataclass(frozen=True)

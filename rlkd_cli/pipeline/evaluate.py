@@ -28,9 +28,9 @@ class Evaluator:
     grader: Grader
     sampler: Sampler | None = None
 
-    async def __call__(self, raw: Raw) -> list[Raw]:
+    async def __call__(self, raw: Raw) -> Raw:
         if self.sampler and "path" not in raw:
-            raw = (await self.sampler(raw))[0]
+            raw = await self.sampler(raw)
         truncated = raw.get("finish_reason") == "length"
         grade = await self.grader.grade(raw["path"], str(raw["answer"]), truncated)
         own = {
@@ -38,7 +38,7 @@ class Evaluator:
             "correct": grade.verdict == "correct",
             "verdict": grade.verdict,
         }
-        return [{**raw, **own}]
+        return {**raw, **own}
 
 
 @dataclass

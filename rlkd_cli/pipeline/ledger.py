@@ -1,16 +1,69 @@
-"""The ledger of a run: what was asked of which model, what it cost, what was rejected and why, over all its sittings."""
+"""The ledger of a run: what was asked of which model, what it cost, what was rejected and why, over all its runs."""
 
 import time
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Annotated, Any
 
-from rlkd_cli.errors import RecordError, RlkdError
-from rlkd_cli.models.usage import Bill, add, cost
+from rlkd_cli.errors import RecordError, RlkdError, UsageError
+from rlkd_cli.models.providers import PRICES_OF
+from rlkd_cli.models.usage import Bill, add, cost, price_of
+from rlkd_cli.option import SERVER, option
 
 
 class BudgetReached(RlkdError):
     """`--max-cost` is spent; what is finished is kept."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Budget:
+    """What a run may cost."""
+
+    price_in: Annotated[
+        float | None,
+        option(
+            "--price-in",
+            min=0,
+            help=f"Dollars a million tokens read (default: known prices of {PRICES_OF}).",
+            panel=SERVER,
+            free=True,
+        ),
+    ] = None
+    price_out: Annotated[
+        float | None,
+        option(
+            "--price-out", min=0, help="Dollars a million tokens written.", panel=SERVER, free=True
+        ),
+    ] = None
+    max_cost: Annotated[
+        float | None,
+        option(
+            "--max-cost",
+            min=0,
+            help="Stop, in good order, before a run costs more dollars.",
+            panel=SERVER,
+            free=True,
+        ),
+    ] = None
+
+    @property
+    def prices(self) -> tuple[float, float] | None:
+        """Dollars per million tokens (in, out); UsageError where only one is given."""
+        if (self.price_in is None) != (self.price_out is None):
+            raise UsageError("--price-in and --price-out go together")
+        if self.price_in is None or self.price_out is None:
+            return None
+        return self.price_in, self.price_out
+
+    def ledger(self, models: Sequence[str]) -> "Ledger":
+        """An empty ledger of a run that asks `models`; UsageError for a limit where a price is not known."""
+        unknown = [model for model in models if price_of(model, self.prices) is None]
+        if self.max_cost is not None and unknown:
+            raise UsageError(
+                f"--max-cost: the price of {unknown[0]} is not known; give --price-in and --price-out"
+            )
+        return Ledger(self.prices, self.max_cost)
 
 
 @dataclass
@@ -21,13 +74,13 @@ class Ledger:
     max_cost: float | None = None
     bill: Bill = field(default_factory=dict)
     rejects: Counter[str] = field(default_factory=Counter)
-    done: int = 0  # records finished in this sitting
-    before: int = 0  # records that earlier sittings finished
+    done: int = 0  # records finished in this run
+    before: int = 0  # records that earlier runs finished
     started: float = field(default_factory=time.monotonic)
     requests_before: int = 0
 
-    def carry_over(self, bill: Bill, rejects: Counter[str]) -> None:
-        """What earlier sittings of the same run spent."""
+    def carry_over(self, bill: Mapping[str, list[int]], rejects: Counter[str]) -> None:
+        """What earlier runs of the same command spent."""
         add(self.bill, bill)
         self.rejects += rejects
         self.requests_before = self.requests
@@ -67,7 +120,7 @@ class Ledger:
         return ", ".join(words)
 
     def facts(self) -> dict[str, Any]:
-        """For the manifest beside the output; `seconds` is this sitting's, all else the whole run's."""
+        """For the manifest beside the output; `seconds` is this run's, all else the whole run's."""
         return {
             "models": {model: spent._asdict() for model, spent in self.bill.items()},
             "rejects": dict(self.rejects),

@@ -1,9 +1,9 @@
 """`sample`: reasoning paths from a model, and what `eval` grades."""
 
-import hashlib
 from dataclasses import dataclass, replace
 
 from rlkd_cli.core.question import question
+from rlkd_cli.core.seeds import draw_seed
 from rlkd_cli.core.thinking import join, split
 from rlkd_cli.models import Sampling, TextModel, user
 from rlkd_cli.records.schema import Raw
@@ -18,7 +18,7 @@ class Sampler:
     template: str | None = None
     system: str | None = None
 
-    async def __call__(self, raw: Raw) -> list[Raw]:
+    async def __call__(self, raw: Raw) -> Raw:
         """The path record. Its random numbers depend on seed, id and sample only, so that a resumed run agrees."""
         seed = draw_seed(self.sampling.seed or 0, raw["id"], raw.get("sample", 0))
         messages = user(question(raw, self.template), self.system)
@@ -31,10 +31,4 @@ class Sampler:
             thought and answer
         ):  # engines count the whole; the thinking's share is that of its characters
             tokens["thinking_tokens"] = round(reply.completion_tokens * len(thought) / len(path))
-        return [{**raw, **own, **tokens}]
-
-
-def draw_seed(seed: int, identity: str | int, sample: int) -> int:
-    """A seed of its own for each (id, sample)."""
-    text = f"{seed}|{identity!r}|{sample}".encode()
-    return int.from_bytes(hashlib.blake2b(text, digest_size=4).digest(), "big") >> 1
+        return {**raw, **own, **tokens}

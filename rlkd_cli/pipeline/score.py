@@ -7,60 +7,74 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from rlkd_cli.core.steps import PARTS
-from rlkd_cli.core.thinking import reasoning
 from rlkd_cli.errors import InputError, RecordError
-from rlkd_cli.pipeline.segment import Segmenter
 from rlkd_cli.records.read import Item
 from rlkd_cli.records.schema import Raw, Step
-from rlkd_cli.reward.matcher import Matcher, Score
+from rlkd_cli.reward.matcher import Score
+from rlkd_cli.reward.structured import Structure, segmented
 
 TeacherSamples = Literal["best", "mean", "first"]
+Teacher = dict[
+    str | int, list[list[Step]]
+]  # the steps of each id, several where there are several paths
 
 
-@dataclass
 class Scorer:
-    """Rewards student records against the teacher's steps for the same id."""
+    """Rewards student records against the teacher's steps for the same id.
 
-    teacher: dict[str | int, list[list[Step]]]
-    matcher: Matcher
-    gsrm: Segmenter | None = None
-    teacher_samples: TeacherSamples = "first"
-    probabilities: bool = False
-    seen: set[str | int] = field(default_factory=set)
+    The teacher is read, and where it has paths segmented, with the first record.
+    """
 
-    async def __call__(self, raw: Raw) -> list[Raw]:
-        """One score record. RecordError: no teacher for the id, no steps, or a verdict that could not be had."""
-        references = self.teacher.get(raw["id"])
-        if not references:
-            raise RecordError("no_teacher", f"the teacher's file has no steps for id {raw['id']!r}")
-        self.seen.add(raw["id"])
-        student = await self.student_steps(raw)
-        used = references[:1] if self.teacher_samples == "first" else references
-        scores = await asyncio.gather(
-            *(self.matcher.score(reference, student) for reference in used)
+    def __init__(
+        self,
+        structure: Structure,
+        teacher: Iterable[Item],
+        teacher_samples: TeacherSamples = "first",
+        probabilities: bool = False,
+        watch: str | None = None,
+    ) -> None:
+        """`watch` is an id whose first pair of step sequences is kept, for people to look at."""
+        self.structure, self._source = structure, teacher
+        self._samples, self._probabilities = teacher_samples, probabilities
+        self._teacher: Teacher | None = None
+        self._loading = asyncio.Lock()
+        self._watch, self._seen = watch, set[str | int]()
+        self.watched: tuple[list[Step], list[Step], Raw] | None = (
+            None  # teacher's, student's, the score
         )
-        if any(score.reward is None for score in scores):
-            raise RecordError("judge_failed", "a verdict that the reward needs could not be had")
-        best = max(range(len(scores)), key=lambda i: scores[i].reward or 0.0)
-        rewards = [score.reward or 0.0 for score in scores]
-        reward = sum(rewards) / len(rewards) if self.teacher_samples == "mean" else rewards[best]
-        record = score_record(raw, reward, scores[best], len(used[best]), len(student))
-        if self.probabilities:
-            record["probabilities"] = [
-                dict(zip(PARTS, step, strict=True)) for step in scores[best].likeness
-            ]
-        return [record]
 
-    async def student_steps(self, raw: Raw) -> list[Step]:
-        """The record's steps; a path without steps goes through the GSRM. RecordError where that fails."""
-        if raw.get("steps"):
-            return [Step(**step) for step in raw["steps"]]
-        if self.gsrm is None:
-            raise RecordError(
-                "no_steps", "the record is a path without steps; --gsrm MODEL segments it"
-            )
-        segmented = await self.gsrm({**raw, "path": reasoning(raw["path"])})
-        return [Step(**step) for step in segmented[0]["steps"]]
+    @property
+    def unused(self) -> int:
+        """How many of the teacher's ids no student record had."""
+        return len(self._teacher or {}) - len(self._seen)
+
+    async def teacher(self) -> Teacher:
+        """The teacher's steps by id."""
+        async with self._loading:
+            if self._teacher is None:
+                self._teacher = await teacher_steps(self._source, self.structure)
+            return self._teacher
+
+    async def __call__(self, raw: Raw) -> Raw:
+        """The score record. RecordError: no teacher for the id, no steps, or a verdict that could not be had."""
+        references = (await self.teacher()).get(raw["id"])
+        if not references:
+            reason = f"the teacher's file has no steps for id {raw['id']!r}"
+            raise RecordError("no_teacher", reason)
+        self._seen.add(raw["id"])
+        student = await self.structure.steps(raw)
+        used = references[:1] if self._samples == "first" else references
+        scores = await asyncio.gather(*(self.structure.score(one, student) for one in used))
+        rewards = [score.reward or 0.0 for score in scores]
+        best = max(range(len(scores)), key=rewards.__getitem__)
+        reward = sum(rewards) / len(rewards) if self._samples == "mean" else rewards[best]
+        record = score_record(raw, reward, scores[best], len(used[best]), len(student))
+        if self._probabilities:
+            likeness = scores[best].likeness
+            record["probabilities"] = [dict(zip(PARTS, step, strict=True)) for step in likeness]
+        if self._watch == str(raw["id"]) and self.watched is None:
+            self.watched = (used[best], student, record)
+        return record
 
 
 def score_record(
@@ -77,33 +91,29 @@ def score_record(
     }
 
 
-async def teacher_steps(
-    items: Iterable[Item], gsrm: Segmenter | None
-) -> dict[str | int, list[list[Step]]]:
-    """The teacher's steps by id, several where there are several paths; paths without steps go through the GSRM."""
-    steps: dict[str | int, list[list[Step]]] = defaultdict(list)
+async def teacher_steps(items: Iterable[Item], structure: Structure) -> Teacher:
+    """The teacher's steps by id; paths without steps go through the GSRM, and are left out where it fails."""
+    steps: Teacher = defaultdict(list)
     places = asyncio.Semaphore(64)
 
-    async def one(item: Item) -> list[Raw] | None:
+    async def one(item: Item) -> list[Step] | None:
         if item.fault:
             return None
         if item.raw.get("steps"):
-            return [item.raw]
-        if gsrm is None:
-            raise InputError(
-                item.where,
-                "steps",
-                "missing: the record is a path without steps; --gsrm MODEL segments it",
-            )
+            return [Step(**step) for step in item.raw["steps"]]
+        if structure.gsrm is None:
+            reason = "missing: the record is a path without steps; --gsrm MODEL segments it"
+            raise InputError(item.where, "steps", reason)
         async with places:
             try:
-                return await gsrm({**item.raw, "path": reasoning(item.raw["path"])})
+                return await segmented(structure.gsrm, item.raw)
             except RecordError:
                 return None
 
-    for records in await asyncio.gather(*map(one, items)):
-        for record in records or []:
-            steps[record["id"]].append([Step(**step) for step in record["steps"]])
+    listed = list(items)
+    for item, found in zip(listed, await asyncio.gather(*map(one, listed)), strict=True):
+        if found:
+            steps[item.raw["id"]].append(found)
     return dict(steps)
 
 

@@ -26,6 +26,12 @@ def fill(template: str, **values: str) -> str:
     )
 
 
+def group(prefix: str) -> list[str]:
+    """The texts of all prompts whose names begin so."""
+    names = sorted(file.name for file in files(__name__).iterdir() if file.name.endswith(".txt"))
+    return [load(name.removesuffix(".txt")) for name in names if name.startswith(prefix)]
+
+
 def version(*templates: str) -> str:
     """A short hash that changes when a prompt does: part of settings and cache keys."""
     return hashlib.sha256("\0".join(templates).encode()).hexdigest()[:12]

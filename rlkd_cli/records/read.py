@@ -1,52 +1,50 @@
-"""Records in: every way to name an input, checked line by line.
+"""Records in, checked one by one: bad input stops a command with file, line and field, or is skipped."""
 
-`IN` is a path (`.jsonl`, `.jsonl.gz`, `.json` with a list, `.parquet`), `-` for standard input, or
-`hf://OWNER/DATASET[/CONFIG][@REVISION]:SPLIT`. Only a newline ends a line: other separators occur in reasoning paths.
-"""
-
-import gzip
 import hashlib
 import itertools
 import json
-import sys
+from array import array
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
-
-import jsonlines
+from dataclasses import dataclass, field, replace
+from typing import Annotated
 
 from rlkd_cli.errors import InputError, RecordError, UsageError
-from rlkd_cli.records import published as datasets
+from rlkd_cli.option import IO, argument, option
+from rlkd_cli.records import published
 from rlkd_cli.records.schema import Key, Raw, Record, check, key_of
+from rlkd_cli.records.sources import Row, is_stream, rows
 
-Row = tuple[str, Raw | InputError]  # (file:line, what stands there)
+In = Annotated[
+    str,
+    argument(
+        "IN",
+        "A .jsonl, .jsonl.gz, .json or .parquet file, `-`, or "
+        "hf://OWNER/DATASET\\[/CONFIG]\\[@REVISION]:SPLIT.",
+    ),
+]
 
 
 @dataclass(frozen=True)
 class Item:
-    """One input record at its place; `fault` is set where it is invalid and invalid records are skipped."""
+    """One input record at its place; `fault` is set where it is invalid and invalid records are skipped.
+
+    `digest` (64 bits) changes when the record changes.
+    """
 
     where: str
     raw: Raw
     fault: InputError | None = None
+    digest: int = 0
 
     @property
     def rejected(self) -> tuple[Raw, RecordError]:
         """A faulty record and what is wrong with it."""
         return self.raw, RecordError("invalid_input", str(self.fault))
 
-    @property
-    def digest(self) -> int:
-        """64 bits that change when the record changes, so that a resumed run notices another input."""
-        text = json.dumps(self.raw, sort_keys=True, ensure_ascii=True)
-        return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big")
-
 
 @dataclass
 class Input:
-    """An input of records of one `model`: iterate it for its items, `count` it to check a file as a whole.
+    """An input of records of one `model`: iterate it for its items, `scan` it to check a file as a whole.
 
     Raises InputError at the first fault, unless `skip_invalid`, which yields faulty items instead. The
     I-th of N slices (`shard`) is every N-th record from the I-th on, so that it works on streams too. With
@@ -60,41 +58,53 @@ class Input:
     limit: int | None = None
     shard: tuple[int, int] = (1, 1)
     copies: int | None = None
+    digests: "array[int]" = field(default_factory=lambda: array("Q"), init=False)
+    _held: list[Row] | None = field(default=None, init=False)
 
     @property
     def is_stream(self) -> bool:
-        return self.source == "-"
+        return self._held is None and is_stream(self.source)
 
-    def count(self) -> int | None:
-        """Reads a file through and checks it; None for a stream, which is checked as it comes."""
+    def scan(self) -> int | None:
+        """Reads a file through and checks it; how many items it has. None for a stream, checked as it comes."""
         return None if self.is_stream else sum(1 for _ in self)
+
+    def hold(self) -> None:
+        """Reads a stream to its end and keeps it, so that it can be read again like a file."""
+        if self.is_stream:
+            self._held = list(rows(self.source))
+            self.scan()
+
+    def fingerprint(self, first: int | None = None) -> str:
+        """A digest of the records read by the last pass (of the first so many), before they are copied."""
+        return combined(self.digests[:first])
 
     def __iter__(self) -> Iterator[Item]:
         index, slices = self.shard
-        chosen = itertools.islice(
-            itertools.islice(self._items(), index - 1, None, slices), self.limit
-        )
-        return (
-            chosen
-            if self.copies is None
-            else itertools.chain.from_iterable(map(self._copy, chosen))
-        )
+        chosen = itertools.islice(self._items(), index - 1, None, slices)
+        return itertools.chain.from_iterable(map(self._copy, itertools.islice(chosen, self.limit)))
 
     def _copy(self, item: Item) -> Iterator[Item]:
-        for sample in range(self.copies or 1):
-            yield Item(item.where, {**item.raw, "sample": sample}, item.fault)
+        item = replace(item, digest=digest(item.raw))
+        self.digests.append(item.digest)
+        if self.copies is None:
+            yield item
+            return
+        for sample in range(self.copies):
+            yield replace(item, raw={**item.raw, "sample": sample})
 
     def _items(self) -> Iterator[Item]:
+        self.digests = array("Q")
         seen: set[int] = set()
-        for where, row in rows(self.source):
+        for where, row in rows(self.source) if self._held is None else self._held:
             if isinstance(row, InputError):
                 yield self._faulty(Item(where, {"line": row.text}, row))
                 continue
-            for raw in datasets.expand(row, self.mapping, where):
+            for raw in published.expand(row, self.mapping, where):
                 item = Item(where, raw)
                 try:
                     check(self.model, raw, where)
-                    self._note(key_of(raw), where, seen)
+                    _note(key_of(raw), where, seen)
                 except InputError as fault:
                     item = self._faulty(Item(where, raw, fault))
                 yield item
@@ -104,107 +114,84 @@ class Input:
             return item
         raise item.fault
 
-    def _note(self, key: Key, where: str, seen: set[int]) -> None:
-        mark = hash((type(key[0]).__name__, *key))
-        if mark in seen:
-            raise InputError(where, "id", f"(id, sample) = ({key[0]!r}, {key[1]}) occurs twice")
-        seen.add(mark)
+
+def _note(key: Key, where: str, seen: set[int]) -> None:
+    """InputError where a key was seen before; keys are kept as 64 bits, which a million records share seldom."""
+    mark = int.from_bytes(hashlib.blake2b(repr(key).encode(), digest_size=8).digest(), "big")
+    if mark in seen:
+        raise InputError(where, "id", f"(id, sample) = ({key[0]!r}, {key[1]}) occurs twice")
+    seen.add(mark)
 
 
-def rows(source: str) -> Iterator[Row]:
-    """The JSON objects of a source with their places; a broken one comes as the InputError that says why."""
-    if source.startswith("hf://"):
-        return _plain_rows(source, datasets.load_hub(source))
-    if source == "-":
-        return _json_lines("-", sys.stdin.buffer)
-    path = Path(source)
-    if not path.is_file():
-        raise UsageError(f"{source}: no such file")
-    if path.suffix == ".parquet":
-        return _plain_rows(source, _parquet(path))
-    if path.suffix == ".json":
-        return _plain_rows(source, _json_list(path))
-    return _file_lines(path)
+def digest(raw: Raw) -> int:
+    """64 bits that change when the record changes."""
+    text = json.dumps(raw, sort_keys=True, ensure_ascii=True, default=str)
+    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big")
 
 
-def _file_lines(path: Path) -> Iterator[Row]:
-    with ExitStack() as stack:
-        file: Any = stack.enter_context(
-            gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb")
-        )
-        try:
-            yield from _json_lines(str(path), file)
-        except (gzip.BadGzipFile, EOFError) as error:
-            raise InputError(str(path), "", f"broken gzip file: {error}") from None
+def combined(digests: Iterable[int]) -> str:
+    """One digest of several, in order."""
+    numbers = digests if isinstance(digests, array) else array("Q", digests)
+    return hashlib.blake2b(numbers.tobytes(), digest_size=8).hexdigest()
 
 
-def _json_lines(name: str, file: Iterable[bytes]) -> Iterator[Row]:
-    number = 0
+@dataclass(frozen=True, kw_only=True)
+class Rows:
+    """Which records of an input are read, and how. How many does not matter to an output: inputs may grow."""
 
-    def lines() -> Iterator[bytes]:
-        nonlocal number
-        for number, line in enumerate(file, start=1):
-            yield line
+    map: Annotated[
+        list[str] | None,
+        option(
+            "--map",
+            metavar="FIELD=COLUMN",
+            help="Read a field from a column of another name; repeat for several.",
+            panel=IO,
+        ),
+    ] = None
+    skip_invalid: Annotated[
+        bool,
+        option("--skip-invalid", help="Reject invalid records, do not stop.", panel=IO, free=True),
+    ] = False
+    limit: Annotated[
+        int | None, option("--limit", min=0, help="Only the first N records.", panel=IO, free=True)
+    ] = None
+    shard: Annotated[
+        str | None,
+        option(
+            "--shard",
+            metavar="I/N",
+            help="Only the I-th of N slices (every N-th record), for job arrays.",
+            panel=IO,
+        ),
+    ] = None
 
-    # jsonlines takes any iterable of lines, though its annotation asks for a file
-    reader = jsonlines.Reader(lines(), loads=json.loads)  # type: ignore[arg-type]
-    while True:
-        try:
-            line = reader.read(type=dict, skip_empty=True)
-        except EOFError:
-            return
-        except jsonlines.InvalidLineError as error:
-            where, reason = f"{name}:{number}", str(error).removesuffix(f" (line {number})")
-            text = (
-                error.line if isinstance(error.line, str) else error.line.decode("utf-8", "replace")
-            )
-            yield where, InputError(where, "", reason, text)
-        except RecursionError:
-            yield f"{name}:{number}", InputError(f"{name}:{number}", "", "nested too deeply")
-        else:
-            yield f"{name}:{number}", line
+    def read(self, source: str, model: type[Record], copies: int | None = None) -> Input:
+        """The records of `source`; UsageError where an option cannot be read."""
+        first = self.whole(source, model)
+        first.limit, first.shard, first.copies = self.limit, parse_shard(self.shard), copies
+        return first
 
-
-def _plain_rows(name: str, values: Iterable[Any]) -> Iterator[Row]:
-    for number, value in enumerate(values, start=1):
-        where = f"{name}:{number}"
-        yield (
-            where,
-            value if isinstance(value, dict) else InputError(where, "", "not a JSON object"),
-        )
-
-
-def _json_list(path: Path) -> list[Any]:
-    try:
-        values = json.loads(path.read_bytes())
-    except ValueError as error:
-        raise InputError(str(path), "", f"invalid JSON: {error}") from None
-    if not isinstance(values, list):
-        raise InputError(str(path), "", "not a JSON list")
-    return values
+    def whole(self, source: str, model: type[Record]) -> Input:
+        """All records of a second input: `--limit` and `--shard` are the first one's."""
+        return Input(source, model, parse_map(self.map), self.skip_invalid)
 
 
-def _parquet(path: Path) -> Iterator[Raw]:
-    import pyarrow.parquet
-
-    try:
-        file = pyarrow.parquet.ParquetFile(path)
-    except (OSError, ValueError) as error:
-        raise InputError(str(path), "", f"not a Parquet file: {error}") from None
-    for batch in file.iter_batches(batch_size=256):
-        yield from batch.to_pylist()
-
-
-def dumps(record: Raw) -> str:
-    """One line of JSONL; text stays readable, and a lone surrogate (which UTF-8 cannot hold) is escaped."""
-    line = json.dumps(record, ensure_ascii=False)
-    try:
-        line.encode()
-    except UnicodeEncodeError:
-        line = json.dumps(record, ensure_ascii=True)
-    return line
+def parse_map(pairs: list[str] | None) -> dict[str, str]:
+    """`["problem=question"]` as a dictionary; UsageError for anything else."""
+    mapping = {}
+    for pair in pairs or []:
+        name, equals, column = pair.partition("=")
+        if not (name and equals and column):
+            raise UsageError(f"--map {pair}: write FIELD=COLUMN")
+        mapping[name] = column
+    return mapping
 
 
-def reject(raw: Raw, error: RecordError) -> Raw:
-    """The input record plus why it could not be done."""
-    return {**raw, "error": error.code, "detail": error.detail}
+def parse_shard(text: str | None) -> tuple[int, int]:
+    """`2/8` as (2, 8); UsageError for anything else."""
+    if text is None:
+        return 1, 1
+    first, _, second = text.partition("/")
+    if not (first.isdigit() and second.isdigit() and 1 <= int(first) <= int(second)):
+        raise UsageError(f"--shard {text}: write I/N with 1 <= I <= N")
+    return int(first), int(second)

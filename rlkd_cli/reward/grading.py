@@ -70,7 +70,7 @@ class Grader:
             )
         return self._pool
 
-    def close(self) -> None:
+    async def close(self) -> None:
         if self._pool is not None:
             self._pool.stop()
             self._pool.join()

@@ -8,16 +8,15 @@ one round trip, more questions, the same rewards.
 
 import asyncio
 import hashlib
-import sqlite3
 from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
 from rlkd_cli.core.reward import Normalize, Verdict, structured_reward
 from rlkd_cli.core.steps import PARTS, Part, StepLike
 from rlkd_cli.errors import RecordError
 from rlkd_cli.reward.judges import Judge
+from rlkd_cli.reward.verdict_cache import VerdictCache
 
 Strategy = Literal["lazy", "eager"]
 Likeness = float | None  # from 0 to 1; None: not asked, or the judge failed
@@ -39,38 +38,6 @@ class Score:
         return sum(1 for verdict in self.verdicts if verdict.meta_reasoning)
 
 
-class VerdictCache:
-    """What judges said, on disk and shared by several processes; without a file, in memory."""
-
-    def __init__(self, file: Path | None = None) -> None:
-        self._memory: dict[bytes, float] = {}
-        self._db: sqlite3.Connection | None = None
-        if file:
-            file.parent.mkdir(parents=True, exist_ok=True)
-            self._db = sqlite3.connect(
-                file, timeout=60, isolation_level=None, check_same_thread=False
-            )
-            self._db.execute("PRAGMA journal_mode=WAL")
-            self._db.execute("PRAGMA synchronous=NORMAL")
-            self._db.execute(
-                "CREATE TABLE IF NOT EXISTS likeness (key BLOB PRIMARY KEY, value REAL) WITHOUT ROWID"
-            )
-
-    def get(self, key: bytes) -> float | None:
-        if key in self._memory or self._db is None:
-            return self._memory.get(key)
-        row = self._db.execute("SELECT value FROM likeness WHERE key = ?", (key,)).fetchone()
-        if row is None:
-            return None
-        self._memory[key] = row[0]
-        return float(row[0])
-
-    def put(self, key: bytes, value: float) -> None:
-        self._memory[key] = value
-        if self._db:
-            self._db.execute("INSERT OR REPLACE INTO likeness VALUES (?, ?)", (key, value))
-
-
 class Matcher:
     """Obtains verdicts from a judge, each question once, and folds them into rewards."""
 
@@ -81,30 +48,33 @@ class Matcher:
         cache: VerdictCache | None = None,
         threshold: float = 0.5,
         strategy: Strategy = "lazy",
+        fingerprint: str | None = None,
     ) -> None:
-        self.judge, self.normalize, self.threshold, self.strategy = (
-            judge,
-            normalize,
-            threshold,
-            strategy,
-        )
-        self._cache = cache or VerdictCache()
+        """`fingerprint` tells the judge from another of the same name, in the cache."""
+        self.judge, self.threshold, self._strategy = judge, threshold, strategy
+        self._normalize, self._cache = normalize, cache or VerdictCache()
+        self._judge_key = f"{judge.name}@{fingerprint}" if fingerprint else judge.name
         self._asked: dict[bytes, asyncio.Task[Likeness]] = {}
 
     async def score(self, teacher: Sequence[StepLike], student: Sequence[StepLike]) -> Score:
         """The structured reward of a student's steps. A judge that fails leaves a None among the verdicts."""
         pairs = list(zip(teacher, student, strict=False))
-        walk = self._all_at_once if self.strategy == "eager" else self._step_by_step
+        walk = self._all_at_once if self._strategy == "eager" else self._step_by_step
         likeness = await walk(pairs)
         verdicts = [
             Verdict(*(None if value is None else value >= self.threshold for value in step))
             for step in likeness
         ]
         return Score(
-            structured_reward(verdicts, len(teacher), len(student), self.normalize),
+            structured_reward(verdicts, len(teacher), len(student), self._normalize),
             verdicts,
             likeness,
         )
+
+    async def close(self) -> None:
+        """Closes the judge and the cache; the last call."""
+        await self.judge.close()
+        self._cache.close()
 
     async def _step_by_step(
         self, pairs: Sequence[tuple[StepLike, StepLike]]
@@ -130,6 +100,10 @@ class Matcher:
                 return [*steps[:number], (meta, None, None)]
         return steps
 
+    def _key(self, part: Part, teacher: str, student: str) -> bytes:
+        text = "\0".join((self._judge_key, part, teacher, student))
+        return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
+
     def _matches(self, likeness: Likeness) -> bool:
         return likeness is not None and likeness >= self.threshold
 
@@ -141,9 +115,7 @@ class Matcher:
         settled = self.judge.settle(part, *texts)
         if settled is not None:
             return settled
-        key = hashlib.sha256(
-            "\0".join((self.judge.name, part, *texts)).encode("utf-8", "surrogatepass")
-        ).digest()
+        key = self._key(part, *texts)
         known = self._cache.get(key)
         if known is not None:
             return known
@@ -165,8 +137,6 @@ class Matcher:
 
 async def _value(answer: "Likeness | Awaitable[Likeness]") -> Likeness:
     """An answer that is here, or that has to be waited for; a caller that gives up does not take it from others."""
-    return (
-        answer
-        if answer is None or isinstance(answer, float | int)
-        else await asyncio.shield(answer)
-    )
+    if answer is None or isinstance(answer, float | int):
+        return answer
+    return await asyncio.shield(answer)

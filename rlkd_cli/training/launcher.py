@@ -12,15 +12,11 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from rlkd_cli.errors import INTERRUPTED, UsageError
+from rlkd_cli.training import ranks
 
 CONFIGS = ("ddp", "zero2", "zero3", "fsdp2")
 TORCHRUN, ACCELERATE = "torch.distributed.run", "accelerate.commands.launch"
 GUARD = "RLKD_LAUNCHED"
-
-
-def is_main_process() -> bool:
-    """Whether this is the process that speaks and writes."""
-    return os.environ.get("RANK", "0") == "0"
 
 
 def launcher(
@@ -30,7 +26,7 @@ def launcher(
 
     UsageError for a configuration that is not there or cannot run here.
     """
-    if (config is None and (processes or 1) == 1) or GUARD in os.environ or "RANK" in os.environ:
+    if (config is None and (processes or 1) == 1) or GUARD in os.environ or ranks.is_launched():
         return None
     command = ["-m", "rlkd_cli", *arguments]
     if not accelerator:

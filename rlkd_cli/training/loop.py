@@ -3,7 +3,7 @@
 import json
 import random
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -118,7 +118,9 @@ class BoundaryCallback(TrainerCallback):  # type: ignore[misc]
             torch.cuda.set_rng_state_all(self.states["cuda"])
 
 
-def fit(trainer: Trainer, folder: Path, show: Show) -> dict[str, Any]:
+def fit(
+    trainer: Trainer, folder: Path, show: Show, callbacks: Sequence[TrainerCallback] = ()
+) -> dict[str, Any]:
     """Trains from the last checkpoint in `folder`; returns the last logged metrics.
 
     A run that is interrupted leaves a checkpoint of the last whole step; one process stops at once, several together
@@ -139,7 +141,8 @@ def fit(trainer: Trainer, folder: Path, show: Show) -> dict[str, Any]:
         trainer.remove_callback(printer)
     trainer.add_callback(metrics)
     alone = trainer.accelerator.num_processes == 1
-    trainer.add_callback(boundary if alone else together)
+    for callback in (boundary if alone else together, *callbacks):
+        trainer.add_callback(callback)
     try:
         trainer.train(resume_from_checkpoint=latest_checkpoint(folder))
     except (KeyboardInterrupt, RlkdError):

@@ -1,4 +1,4 @@
-"""A training's folder: what it was begun with, whether it has ended, its model card, its upload."""
+"""A training's folder: what it was created with, whether it has ended, its model card, its upload."""
 
 import json
 import shutil
@@ -6,64 +6,74 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from rlkd_cli import __version__
 from rlkd_cli.errors import ModelError, UsageError
-from rlkd_cli.training.launcher import is_main_process
+from rlkd_cli.records.atomic import atomic_write, write_json
+from rlkd_cli.records.manifest import (
+    Settings,
+    check_same,
+    fingerprint_text,
+    folder_fingerprint,
+    load_manifest,
+)
 
 
-def check_settings(folder: Path, settings: Mapping[str, Any], overwrite: bool) -> bool:
-    """Makes the run's folder and keeps its settings in run.json. Whether an earlier run has finished there.
+class RunFolder:
+    """The folder of a run and its manifest, `run.json`."""
 
-    UsageError where the folder was begun with other settings. Of several processes the first one does this.
-    """
-    if not is_main_process():
-        return False
-    file = folder / "run.json"
-    now = json.loads(json.dumps(dict(settings), default=str))
-    if overwrite and file.exists():
-        shutil.rmtree(folder)
-    if file.exists():
-        saved = json.loads(file.read_text("utf-8"))
-        differ = [name for name in now if saved["settings"].get(name) != now[name]]
-        if differ:
-            name = differ[0]
+    def __init__(self, path: Path) -> None:
+        self.path, self._file = path, path / "run.json"
+
+    def check(self, settings: Settings, overwrite: bool) -> bool:
+        """Whether an earlier run has finished here. UsageError where the folder is another run's, or no run's."""
+        if overwrite or not self.path.exists() or not any(self.path.iterdir()):
+            return False
+        if not self._file.exists():
             raise UsageError(
-                f"{folder} was begun with {name} = {saved['settings'].get(name)!r}, now it is {now[name]!r}; "
-                "--overwrite starts afresh"
+                f"{self.path} is not empty and was not made by this command; name another folder"
             )
-        return bool(saved["finished"])
-    if folder.exists() and any(folder.iterdir()):
-        raise UsageError(
-            f"{folder} is not empty and was not made by this command; name another folder"
-        )
-    folder.mkdir(parents=True, exist_ok=True)
-    file.write_text(json.dumps({"settings": now, "finished": False}, indent=2) + "\n", "utf-8")
-    return False
+        manifest = load_manifest(self._file)
+        check_same(self.path, manifest["settings"], json.loads(json.dumps(dict(settings))))
+        if manifest["finished"] and manifest["output"] != self._contents():
+            raise UsageError(
+                f"{self.path}: the model was changed after it was finished; --overwrite starts afresh"
+            )
+        return bool(manifest["finished"])
 
+    def begin(self, settings: Settings, overwrite: bool) -> None:
+        """Makes the folder and notes what it is made from; with `overwrite` what an earlier run left goes."""
+        if overwrite and self._file.exists():
+            shutil.rmtree(self.path)
+        if not self._file.exists():
+            manifest = {"rlkd": __version__, "settings": dict(settings), "finished": False}
+            write_json(self._file, manifest)
 
-def mark_finished(folder: Path, rejected: int) -> None:
-    """Keeps in run.json that the training has ended, and how many records it could not use."""
-    file = folder / "run.json"
-    run = json.loads(file.read_text("utf-8"))
-    file.write_text(
-        json.dumps({**run, "finished": True, "rejected": rejected}, indent=2) + "\n", "utf-8"
-    )
+    def finish(self, rejected: int) -> None:
+        """Notes that the training has ended, and how many records it could not use."""
+        ended = {"finished": True, "rejected": rejected, "output": self._contents()}
+        write_json(self._file, {**load_manifest(self._file), **ended})
 
+    @property
+    def rejected(self) -> int:
+        """How many records a finished training could not use."""
+        return int(load_manifest(self._file).get("rejected", 0)) if self._file.exists() else 0
 
-def rejected(folder: Path) -> int:
-    """How many records a finished training could not use."""
-    return int(json.loads((folder / "run.json").read_text("utf-8")).get("rejected", 0))
+    def _contents(self) -> str:
+        return fingerprint_text(folder_fingerprint(self.path))
 
 
 def write_card(folder: Path, title: str, text: str, facts: Mapping[str, Any]) -> None:
     """A short model card, README.md in the model folder."""
     rows = "\n".join(f"| {name} | {value} |" for name, value in facts.items())
-    (folder / "README.md").write_text(
-        f"# {title}\n\n{text} Made by rlkd.\n\n| | |\n| --- | --- |\n{rows}\n", "utf-8"
-    )
+    with atomic_write(folder / "README.md") as out:
+        out.write(f"# {title}\n\n{text} Made by rlkd.\n\n| | |\n| --- | --- |\n{rows}\n")
 
 
 def push(folder: Path, repository: str) -> str:
-    """Uploads a model folder to a private repository, without its checkpoints, and returns its address. ModelError where the hub refuses."""
+    """Uploads a model folder to a private repository, without its checkpoints, and returns its address.
+
+    ModelError where the hub refuses.
+    """
     from huggingface_hub import HfApi
 
     try:
@@ -74,9 +84,6 @@ def push(folder: Path, repository: str) -> str:
                 folder_path=folder, repo_id=repository, ignore_patterns=["checkpoint-*"]
             )
         )
-    except (
-        Exception
-    ) as error:  # no network, no token, no right to it: the hub's client raises a dozen kinds
-        raise ModelError(
-            f"{folder} is finished, but {repository} cannot be written: {str(error).splitlines()[0]}"
-        ) from error
+    except Exception as error:  # no network, no token, no right to it: a dozen kinds
+        reason = f"{repository} cannot be written: {str(error).splitlines()[0]}"
+        raise ModelError(f"{folder} is finished, but {reason}") from error

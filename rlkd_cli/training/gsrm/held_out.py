@@ -13,8 +13,10 @@ from rlkd_cli.core.steps import render
 from rlkd_cli.errors import RecordError
 from rlkd_cli.models.base import Sampling
 from rlkd_cli.models.hf import HfModel
-from rlkd_cli.pipeline.segment import Segmenter
+from rlkd_cli.models.spec import model_of
+from rlkd_cli.records.atomic import write_json
 from rlkd_cli.records.schema import Raw, Step
+from rlkd_cli.reward.segmenter import Segmenter
 
 
 def agreement(
@@ -60,17 +62,17 @@ class HeldOut:
         facts = self.facts | {
             f"{fact} held out {when}": value for fact, value in agreement(references, found).items()
         }
-        self._file.write_text(json.dumps(facts, indent=2) + "\n", "utf-8")
+        write_json(self._file, facts)
 
     async def _segment(self, name: str, references: list[str]) -> list[list[Raw] | None]:
         """The steps of each path, None where the reply does not parse; no reply may be much longer than the longest reference."""
-        model = HfModel(name, batch_size=32)
+        model = HfModel(model_of(name), batch_size=32)
         limit = max(map(model.count_tokens, references)) + 32
         segmenter = Segmenter(model, Sampling(max_tokens=limit), self._prompt, None, max_attempts=1)
 
         async def one(raw: Raw) -> list[Raw] | None:
             try:
-                return (await segmenter(raw))[0]["steps"]  # type: ignore[no-any-return]
+                return (await segmenter(raw))["steps"]  # type: ignore[no-any-return]
             except RecordError:
                 return None
 

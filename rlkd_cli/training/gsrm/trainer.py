@@ -5,10 +5,8 @@ the mean over its set's tokens in the whole optimiser step (all accumulated batc
 neither padding nor the way a batch is split changes it.
 """
 
-import json
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -19,29 +17,15 @@ from transformers.trainer_callback import ExportableState
 from rlkd_cli.core.loss_weights import END, META, SOLVING, LossBalance, Phase, phase_weights
 from rlkd_cli.errors import ModelError, RecordError
 from rlkd_cli.models.labelled_head import LabelledHead
+from rlkd_cli.models.spec import model_of
+from rlkd_cli.records.atomic import write_json
 from rlkd_cli.records.schema import Raw
-from rlkd_cli.training import common
-from rlkd_cli.training.common import TrainingConfig
+from rlkd_cli.training import model as models
 from rlkd_cli.training.gsrm.data import collate, encode_all, pack, split
 from rlkd_cli.training.gsrm.held_out import HeldOut
 from rlkd_cli.training.loop import Show, fit
+from rlkd_cli.training.options import GsrmTraining
 from rlkd_cli.training.run_folder import write_card
-
-
-@dataclass(frozen=True, kw_only=True)
-class GsrmConfig(TrainingConfig):
-    """Settings of a run; the defaults are the released recipe's where the paper is silent."""
-
-    model: str
-    prompt: str
-    phases: tuple[Phase, ...] = ("meta", "solving", "mixed")
-    alpha: int = 100
-    weight_decay: float = 1e-4
-    max_length: int = 25_000
-    rope_theta: float | None = None
-    truncate: bool = False
-    packing: bool = False
-    eval_fraction: float = 0.0
 
 
 class BalanceCallback(TrainerCallback, ExportableState):  # type: ignore[misc]
@@ -154,102 +138,94 @@ class StructuredTrainer(Trainer):
         super().log(logs, *args, **kwargs)
 
 
-def load(config: GsrmConfig) -> tuple[Any, Any, LabelledHead]:
-    """The base model, its tokenizer, and its head. ModelError where they cannot be had."""
-    model, tokenizer = common.load(config.model, config, rope_changes(config))
+def load(options: GsrmTraining) -> tuple[Any, Any, LabelledHead]:
+    """The base model, its tokenizer, and its head. ModelError where they cannot be loaded."""
+    model, tokenizer = models.load(options.model, options, rope_changes(options))
     head = LabelledHead(model)  # before adapters are put around the model
-    if config.lora:
+    if options.lora:
         from peft import get_peft_model
 
-        model = get_peft_model(model, common.lora(config.lora))
+        model = get_peft_model(model, models.lora(options.lora))
     return model, tokenizer, head
 
 
-def rope_changes(config: GsrmConfig) -> dict[str, Any]:
+def rope_changes(options: GsrmTraining) -> dict[str, Any]:
     """What the released recipe changes in the base model for long paths: the rope base, and the positions it covers."""
-    if config.rope_theta is None:
+    if options.rope_theta is None:
         return {}
-    base = AutoConfig.from_pretrained(config.model)
-    positions = max(base.max_position_embeddings, config.max_length)
+    base = AutoConfig.from_pretrained(model_of(options.model))
+    positions = max(base.max_position_embeddings, options.max_length)
     return {
-        "rope_parameters": {**base.rope_parameters, "rope_theta": config.rope_theta},
+        "rope_parameters": {**base.rope_parameters, "rope_theta": options.rope_theta},
         "max_position_embeddings": positions,
     }
 
 
-def held_out(config: GsrmConfig, records: Sequence[Raw]) -> HeldOut:
+def held_out(options: GsrmTraining, records: Sequence[Raw], prompt: str) -> HeldOut:
     """The check of the records that `train` leaves out."""
-    return HeldOut(
-        split(records, config.eval_fraction, config.seed)[0], config.prompt, config.output
-    )
+    kept = split(records, options.eval_fraction, options.seed)[0]
+    return HeldOut(kept, prompt, options.output)
 
 
 def train(
-    config: GsrmConfig, records: Sequence[Raw], on_log: Show
+    options: GsrmTraining, records: Sequence[Raw], prompt: str, on_log: Show
 ) -> tuple[dict[str, Any], list[tuple[Raw, RecordError]]]:
-    """Trains and saves a GSRM in `config.output`; continues from the last checkpoint there.
+    """Trains and saves a GSRM in `options.output`; continues from the last checkpoint there.
 
     Returns the last logged metrics and the records that could not be used, with the reason.
     """
-    common.quiet_libraries()
+    models.quiet_libraries()
     # before the model is loaded: DeepSpeed and FSDP load it in shards when they know of it
     arguments = TrainingArguments(
-        **config.arguments,
-        num_train_epochs=len(config.phases),
+        **models.arguments(options),
+        num_train_epochs=len(options.epochs),
         lr_scheduler_type="linear",
-        weight_decay=config.weight_decay,
+        weight_decay=options.weight_decay,
         remove_unused_columns=False,
         restore_callback_states_from_checkpoint=True,
     )
-    model, tokenizer, head = load(config)
-    mine = split(records, config.eval_fraction, config.seed)[1]
-    examples, rejected = encode_all(
-        mine, tokenizer, config.prompt, config.max_length, config.truncate
-    )
+    model, tokenizer, head = load(options)
+    mine = split(records, options.eval_fraction, options.seed)[1]
+    examples, rejected = encode_all(mine, tokenizer, prompt, options.max_length, options.truncate)
     if not examples:
-        raise ModelError(
-            f"no record can be trained on ({len(rejected)} rejected; the first: {rejected[0][1]})"
-        )
+        reason = f"{len(rejected)} rejected; the first: {rejected[0][1]}"
+        raise ModelError(f"no record can be trained on ({reason})")
     trainer = StructuredTrainer(
-        config.phases,
-        BalanceCallback({"alpha": config.alpha}),
+        options.epochs,  # type: ignore[arg-type]
+        BalanceCallback({"alpha": options.alpha}),
         head,
         model=model,
         args=arguments,
         train_dataset=examples,
-        data_collator=pack if config.packing else partial(collate, pad=tokenizer.pad_token_id),
+        data_collator=pack if options.packing else partial(collate, pad=tokenizer.pad_token_id),
     )
-    metrics = fit(trainer, config.output, on_log)
-    if common.save_model(trainer, tokenizer, config.output):
+    metrics = fit(trainer, options.output, on_log)
+    if models.save_model(trainer, tokenizer, options.output):
         accelerator = trainer.accelerator
         del model, head, trainer
         accelerator.free_memory()  # room for the check
-        check = held_out(config, records)
-        check.measure("after", str(config.output))
+        check = held_out(options, records, prompt)
+        check.measure("after", str(options.output))
         metrics |= check.facts
-        write_folder(config, metrics, len(examples), len(rejected))
+        write_folder(options, prompt, metrics, len(examples), len(rejected))
     return metrics, rejected
 
 
-def write_folder(config: GsrmConfig, metrics: dict[str, Any], used: int, rejected: int) -> None:
+def write_folder(
+    options: GsrmTraining, prompt: str, metrics: dict[str, Any], used: int, rejected: int
+) -> None:
     """What makes a model folder a GSRM: its prompt, the form of its replies, and a card."""
-    about = {"prompt": config.prompt, "format": "Meta-reasoning, Sub-problem, Answer"}
-    (config.output / "gsrm.json").write_text(json.dumps(about, indent=2) + "\n", "utf-8")
+    about = {"prompt": prompt, "format": "Meta-reasoning, Sub-problem, Answer"}
+    write_json(options.output / "gsrm.json", about)
     facts = {
-        "base model": config.model,
+        "base model": options.model,
         "pairs": used,
         "pairs left out": rejected,
-        "phases": ", ".join(config.phases),
+        "phases": ", ".join(options.epochs),
+        "learning rate": options.learning_rate,
+        "batch": options.batch_size * options.accumulation,
     }
-    facts |= {
-        "learning rate": config.learning_rate,
-        "batch": config.batch_size * config.accumulation,
-    }
-    facts |= {
-        name: metrics[name]
-        for name in metrics
-        if name in ("loss_meta", "loss_solving", "a", "b") or " held out " in name
-    }
-    write_card(
-        config.output, "GSRM", "Turns a reasoning path into steps (RLKD, section 3.1).", facts
-    )
+    shown = ("loss_meta", "loss_solving", "a", "b")
+    facts |= {name: metrics[name] for name in metrics if name in shown or " held out " in name}
+    text = "Turns a reasoning path into steps (RLKD, section 3.1)."
+    write_card(options.output, "GSRM", text, facts)

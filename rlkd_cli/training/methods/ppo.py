@@ -6,6 +6,7 @@ architecture and weights with one number a token for an output. Choices of ours:
 advantages whitened over the batch, the student's learning rate for the critic.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,20 @@ import torch
 from transformers import AutoConfig, AutoModelForTokenClassification, TrainerCallback
 
 from rlkd_cli.errors import UsageError
-from rlkd_cli.training.timing import TimedTrainer
+from rlkd_cli.records.schema import Raw
+from rlkd_cli.training import model as models
+from rlkd_cli.training.methods.grpo import TimedTrainer, grpo_arguments, trainer_parts
+from rlkd_cli.training.options import Distillation
 
 LAMBDA = 0.95
+
+
+def build(options: Distillation, records: Sequence[Raw], reward: Any) -> tuple["PpoTrainer", Any]:
+    """The trainer and its tokenizer."""
+    arguments = grpo_arguments(options)
+    model, tokenizer = models.load(options.student, options)
+    parts = trainer_parts(options, records, reward, arguments, model, tokenizer)
+    return PpoTrainer(**parts, critic=load_critic(options.student)), tokenizer
 
 
 def advantages_of(

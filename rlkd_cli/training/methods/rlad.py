@@ -5,15 +5,18 @@ teacher. TRL computes the ratio as exp(log pi - old_per_token_logps), so an anch
 `old_per_token_logps` is all that changes; with alpha = 1 it is GRPO.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer
 from trl.models import prepare_deepspeed, prepare_fsdp
 from trl.trainer.utils import add_fused_lm_head
 
-from rlkd_cli.errors import ModelError, UsageError
-from rlkd_cli.training.timing import TimedTrainer
+from rlkd_cli.errors import UsageError
+from rlkd_cli.records.schema import Raw
+from rlkd_cli.training import model as models
+from rlkd_cli.training.methods.grpo import TimedTrainer, grpo_arguments, trainer_parts
+from rlkd_cli.training.options import Distillation
 
 CLAMP = 1.0  # the log-ratio of student and teacher is kept in [-1, 1]
 
@@ -26,21 +29,28 @@ def anchor(old: torch.Tensor, teacher: torch.Tensor, alpha: float) -> torch.Tens
     return old - (1 - alpha) * (old - teacher).clamp(-CLAMP, CLAMP)
 
 
-def load_teacher(name: str | None, tokenizer: Any) -> Any:
-    """The teacher, after a check that it shares the student's vocabulary. UsageError where it does not."""
-    if not name:
+def build(options: Distillation, records: Sequence[Raw], reward: Any) -> tuple["TrrdTrainer", Any]:
+    """The trainer and its tokenizer; the upper clip is RLAD's."""
+    arguments = grpo_arguments(options, epsilon_high=0.28)
+    check_vocabularies(str(options.teacher_model), options.student)
+    teacher = load_teacher(str(options.teacher_model))
+    model, tokenizer = models.load(options.student, options)
+    parts = trainer_parts(options, records, reward, arguments, model, tokenizer)
+    return TrrdTrainer(**parts, teacher=teacher, alpha=options.trrd_alpha), tokenizer
+
+
+def check_vocabularies(teacher: str, student: str) -> None:
+    """UsageError where the two do not share a vocabulary: the ratio compares token by token."""
+    theirs, ours = (models.load_tokenizer(name).get_vocab() for name in (teacher, student))
+    if theirs != ours:
         raise UsageError(
-            "--method rlad needs --teacher MODEL, whose log-probabilities anchor the ratio"
+            f"--teacher {teacher}: its vocabulary differs from the student's; rlad compares token by token"
         )
-    try:
-        if AutoTokenizer.from_pretrained(name).get_vocab() != tokenizer.get_vocab():
-            raise UsageError(
-                f"--teacher {name}: its vocabulary differs from the student's; rlad compares token by token"
-            )
-        teacher = AutoModelForCausalLM.from_pretrained(name, dtype="auto")
-    except (OSError, ValueError) as error:
-        raise ModelError.loading(name, error) from error
-    return teacher.eval().requires_grad_(False)
+
+
+def load_teacher(name: str) -> Any:
+    """The teacher's weights, frozen."""
+    return models.load_causal(name, dtype="auto").eval().requires_grad_(False)
 
 
 class TrrdTrainer(TimedTrainer):

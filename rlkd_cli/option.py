@@ -1,0 +1,92 @@
+"""Options as fields of a dataclass: what a flag is called, what it does, and where its default is from.
+
+    @dataclass(frozen=True, kw_only=True)
+    class Rows:
+        limit: Annotated[int | None, option("--limit", help="Only the first N records.")] = None
+
+A command's options are one such dataclass, made of the groups it needs by inheritance. Flags, help,
+`rlkd.toml`, the environment, the manifest beside an output, `--dry-run` and a trainer's configuration
+are all read from its fields: a default stands once, and so does its source.
+"""
+
+import dataclasses
+import inspect
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Annotated, Any, get_args, get_origin, get_type_hints
+
+from rlkd_cli.errors import UsageError
+
+IO, MODEL, SERVER, RUN, TRAINING = "Input and output", "Model", "Server", "Run", "Training"
+
+
+@dataclass(frozen=True)
+class Option:
+    """What a field says of its flag; without `names` it is a positional argument.
+
+    A `free` option may differ between the runs that make one output (how fast, how loud); all others
+    are part of the manifest. `choices` are the values that are allowed.
+    """
+
+    names: tuple[str, ...]
+    help: str
+    panel: str = RUN
+    metavar: str | None = None
+    min: float | None = None
+    max: float | None = None
+    choices: tuple[str, ...] = ()
+    free: bool = False
+
+
+def option(*names: str, help: str, panel: str = RUN, **more: Any) -> Option:
+    """A flag, `--name` and perhaps `-n`."""
+    return Option(names, help, panel, **more)
+
+
+def argument(metavar: str, help: str, **more: Any) -> Option:
+    """A positional argument."""
+    return Option((), help, metavar=metavar, **more)
+
+
+@dataclass(frozen=True)
+class Field:
+    """A dataclass's field as an option: its Python name, type and default (MISSING where required)."""
+
+    name: str
+    type: Any
+    default: Any
+    option: Option
+
+    @property
+    def flag(self) -> str:
+        """What a user calls it."""
+        return self.option.names[0] if self.option.names else str(self.option.metavar)
+
+
+def fields_of(options: Any) -> Iterator[Field]:
+    """The options of a dataclass (or of an instance), the class's own first, then those of its groups."""
+    cls = options if isinstance(options, type) else type(options)
+    hints = get_type_hints(cls, include_extras=True)
+    own = inspect.get_annotations(cls)
+    for field in sorted(dataclasses.fields(cls), key=lambda field: field.name not in own):
+        hint = hints[field.name]
+        if get_origin(hint) is Annotated:
+            kind, *notes = get_args(hint)
+            said = next((note for note in notes if isinstance(note, Option)), None)
+            if said:
+                yield Field(field.name, kind, field.default, said)
+
+
+def check_choices(options: Any) -> None:
+    """UsageError that lists what is allowed, where an option has another value."""
+    for field in fields_of(options):
+        value, allowed = getattr(options, field.name), field.option.choices
+        if allowed and value is not None and value not in allowed:
+            raise UsageError(f"{field.flag} {value}: one of {', '.join(allowed)}")
+
+
+def settings_of(options: Any) -> dict[str, Any]:
+    """What an output depends on: every option that is not free, by name, as JSON holds it."""
+    found = {f.name: getattr(options, f.name) for f in fields_of(options) if not f.option.free}
+    return json.loads(json.dumps(found, default=str))  # type: ignore[no-any-return]

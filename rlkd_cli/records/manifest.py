@@ -1,0 +1,133 @@
+"""The manifest of an output: the options that it was made with, and fingerprints of what it was made from.
+
+`OUT.run.json` stands beside a file, `run.json` in a model's folder. An existing output is continued,
+or taken as finished, only by a run whose manifest agrees; anything else is one line that names what
+differs, and `--overwrite` starts afresh.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from rlkd_cli.errors import UsageError
+
+Settings = Mapping[str, Any]
+
+CONTENTS = "contents of "
+FAST_BYTES = 8 << 30  # up to here a model's weights are read through; beyond, their dates are taken
+_CHUNK = 1 << 20
+
+
+def manifest_of(output: Path) -> Path:
+    """Where the manifest of an output file stands."""
+    return output.with_name(output.name + ".run.json")
+
+
+def load_manifest(file: Path) -> dict[str, Any]:
+    """What a manifest holds; UsageError, with the way out, for one that cannot be read."""
+    try:
+        manifest = json.loads(file.read_text("utf-8"))
+        if isinstance(manifest, dict) and isinstance(manifest.get("settings"), dict):
+            return manifest
+    except ValueError:
+        pass
+    raise UsageError(f"{file} is damaged; --overwrite starts afresh")
+
+
+def check_same(output: Path, before: Settings, now: Settings) -> None:
+    """UsageError that names the first thing that is not what `output` was created with."""
+    names = [name for name in {**before, **now} if _differ(name, before, now)]
+    if not names:
+        return
+    name, more = names[0], f" ({len(names)} settings differ)" if len(names) > 1 else ""
+    if name.startswith(CONTENTS):
+        changed = f"{name.removeprefix(CONTENTS)} changed since {output} was created"
+    else:
+        was, is_ = before.get(name), now.get(name)
+        changed = f"{output} was created with {name} = {was!r}, now it is {is_!r}{more}"
+    raise UsageError(f"{changed}; --overwrite starts afresh")
+
+
+def _differ(name: str, before: Settings, now: Settings) -> bool:
+    """Whether a setting differs; a fingerprint that was or is unknown (None) says nothing."""
+    was, is_ = before.get(name), now.get(name)
+    return was != is_ and not (name.startswith(CONTENTS) and None in (was, is_))
+
+
+def contents(things: Mapping[str, Any]) -> dict[str, Any]:
+    """Fingerprints as settings: `{"model hf/x": …}` becomes `{"contents of model hf/x": …}`."""
+    return {CONTENTS + name: value for name, value in things.items()}
+
+
+def file_digest(path: Path) -> str:
+    """A digest of a file's bytes (BLAKE2b, 128 bits)."""
+    digest = hashlib.blake2b(digest_size=16)
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def folder_fingerprint(folder: Path) -> dict[str, str]:
+    """What a model's folder holds: its files (not those of subfolders or hidden ones), each by a digest.
+
+    The digest is of the bytes where the weights are at most 8 GiB together; for more, weights are
+    known by size, header and modification time ("dated"), which is what can be read in a moment.
+    """
+    files = sorted(f for f in folder.iterdir() if f.is_file() and _matters(f))
+    is_large = sum(f.stat().st_size for f in files) > FAST_BYTES
+    return {f.name: _dated(f) if is_large and _is_weights(f) else file_digest(f) for f in files}
+
+
+def fingerprint_text(parts: Mapping[str, str]) -> str:
+    """Several digests as one."""
+    text = json.dumps(parts, sort_keys=True)
+    kind = "dated " if any(value.startswith("dated ") for value in parts.values()) else ""
+    return kind + hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+def text_digest(*texts: str) -> str:
+    """A short digest of prompts and the like."""
+    return hashlib.blake2b(
+        "\0".join(texts).encode("utf-8", "surrogatepass"), digest_size=8
+    ).hexdigest()
+
+
+def _is_weights(file: Path) -> bool:
+    return file.suffix in (".safetensors", ".bin", ".gguf", ".pt")
+
+
+def _matters(file: Path) -> bool:
+    """What decides a model's replies: its weights, configuration, tokenizer and templates."""
+    own = ("run.json", "held_out.json", "trainer_state.json")
+    kinds = (".json", ".txt", ".model", ".jinja", ".py")
+    return _is_weights(file) or (file.suffix in kinds and file.name not in own)
+
+
+def _dated(file: Path) -> str:
+    stat = os.stat(file)
+    with file.open("rb") as weights:
+        header = hashlib.blake2b(weights.read(_CHUNK), digest_size=8).hexdigest()
+    return f"dated {stat.st_size} {stat.st_mtime_ns} {header}"
+
+
+def check_places(inputs: Iterable[str | None], outputs: Mapping[str, str | None]) -> None:
+    """UsageError where an output (by its flag) is an input, also through a link, or another output."""
+    taken = {_place(name): "an input" for name in inputs if name and _place(name)}
+    for flag, name in outputs.items():
+        place = _place(name) if name else None
+        if place and place in taken:
+            raise UsageError(f"{flag} {name}: is {taken[place]}")
+        if place:
+            taken[place] = f"the same as {flag}"
+
+
+def _place(name: str) -> str | None:
+    """Which file a name means; None for streams and devices, which may be named twice."""
+    if name == "-" or "://" in name:
+        return None
+    path = Path(name)
+    return str(path.resolve()) if path.is_file() or not path.exists() else None

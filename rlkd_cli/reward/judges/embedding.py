@@ -1,0 +1,42 @@
+"""Texts as vectors."""
+
+from typing import Any, Self
+
+from rlkd_cli.core.steps import Part
+from rlkd_cli.models.batching import Batcher
+from rlkd_cli.models.embedders import Embedder, open_embedder
+from rlkd_cli.reward.judges.base import Judge, Means, same_or_hollow
+
+
+class EmbeddingJudge(Judge):
+    """The cosine of the two texts' embeddings, 0 where it is negative."""
+
+    summary = "the cosine of embeddings"
+    threshold = 0.9  # ours
+    is_graded = True
+
+    def __init__(self, embedder: Embedder) -> None:
+        self._embedder = embedder
+        self.name = f"embedding:{embedder.name}"
+        self._vectors: dict[str, Any] = {}
+        self._batcher: Batcher[str, Any] = Batcher(self._embed, 256, len)
+
+    @classmethod
+    def open(cls, means: Means) -> Self:
+        return cls(open_embedder(means.embedder))
+
+    def settle(self, part: Part, teacher: str, student: str) -> float | None:
+        return same_or_hollow(part, teacher, student)
+
+    async def ask(self, part: Part, teacher: str, student: str) -> float:
+        a, b = [await self._vector(text) for text in (teacher, student)]
+        lengths = float((a @ a) ** 0.5 * (b @ b) ** 0.5)
+        return max(0.0, float(a @ b) / lengths) if lengths else 0.0
+
+    async def _vector(self, text: str) -> Any:
+        if text not in self._vectors:
+            self._vectors[text] = await self._batcher(text)
+        return self._vectors[text]
+
+    def _embed(self, texts: Any) -> list[Any]:
+        return list(self._embedder.embed(list(texts)))

@@ -1,0 +1,133 @@
+"""From a reasoning path to steps (RLKD, section 3.1, dataset construction).
+
+A model writes the steps, the parser reads them, a verifier judges them against the instruction. What either
+finds wrong goes back to the model; after the last attempt the record is discarded.
+"""
+
+import re
+from dataclasses import dataclass, replace
+
+from rlkd_cli import prompts
+from rlkd_cli.core.seeds import draw_seed
+from rlkd_cli.core.steps import ParseError, StepText, parse, render
+from rlkd_cli.core.thinking import split
+from rlkd_cli.errors import RecordError
+from rlkd_cli.models import Message, Reply, Sampling, TextModel, user
+from rlkd_cli.records.schema import Raw
+
+VERIFIER_TOKENS = 1024
+RETRY_TEMPERATURE = 0.7  # ours: a GSRM that is asked again must not write the same again
+
+
+class Rejected(Exception):
+    """An attempt that cannot be taken: a short code, and what to tell the model."""
+
+    def __init__(self, code: str, feedback: str) -> None:
+        self.code, self.feedback = code, feedback
+        super().__init__(feedback)
+
+
+@dataclass
+class Segmenter:
+    """Turns paths into steps. `prompt` is a GSRM's own short prompt; None means instruction and worked examples.
+
+    `max_attempts` counts the first generation: the paper's three re-generations make 4.
+    """
+
+    model: TextModel
+    sampling: Sampling
+    prompt: str | None = None
+    verifier: TextModel | None = None
+    max_attempts: int = 4
+
+    async def __call__(self, raw: Raw) -> Raw:
+        """The record with `steps`, `segmenter`, `attempts` and `verified`. RecordError where no attempt passed."""
+        messages, tokens = user(segment_prompt(raw, self.prompt)), self.sampling.max_tokens
+        failure = Rejected("not_asked", "no attempt was made")
+        for attempt in range(1, self.max_attempts + 1):
+            reply = await self.model.reply(messages, self._sampling(raw, attempt, tokens))
+            try:
+                steps = self._read(reply, tokens)
+                await self._verify(raw, render(steps), attempt)
+            except Rejected as rejected:
+                failure = rejected
+            else:
+                own = {"steps": [step._asdict() for step in steps], "segmenter": self.model.name}
+                return {**raw, **own, "attempts": attempt, "verified": self.verifier is not None}
+            if failure.code == "cut_off":
+                if tokens > self.sampling.max_tokens:
+                    break  # a second time is no accident
+                tokens *= 2
+            elif self.prompt is None:  # a GSRM knows no feedback
+                messages = _again(messages, reply.text, failure.feedback)
+        raise RecordError(failure.code, failure.feedback)
+
+    def _sampling(self, raw: Raw, attempt: int, tokens: int) -> Sampling:
+        """How an attempt is drawn: a seed of its own for each record and attempt, where there is a draw."""
+        temperature = self.sampling.temperature
+        if self.prompt is not None and attempt > 1:
+            temperature = max(temperature, RETRY_TEMPERATURE)
+        identity, sample = raw.get("id", ""), raw.get("sample") or 0
+        seed = (
+            draw_seed(self.sampling.seed or 0, identity, sample, attempt) if temperature else None
+        )
+        return replace(self.sampling, temperature=temperature, max_tokens=tokens, seed=seed)
+
+    def _read(self, reply: Reply, tokens: int) -> list[StepText]:
+        """The steps in a reply. A general model may think before it writes; all that a GSRM writes are steps."""
+        if reply.finish_reason == "length":
+            raise Rejected("cut_off", f"the reply was cut off at {tokens} tokens")
+        whole = reply.thinking + reply.text
+        try:
+            return parse(whole if self.prompt is not None else split(reply.text)[1])
+        except ParseError as error:
+            raise Rejected("unparsable_steps", str(error)) from None
+
+    async def _verify(self, raw: Raw, steps: str, attempt: int) -> None:
+        """Rejected with the verifier's feedback. RecordError where its reply cannot be read, twice."""
+        if self.verifier is None:
+            return
+        question, text = verify_prompt(raw, steps), ""
+        for repeat in (0, 1):
+            seed = draw_seed((self.sampling.seed or 0) + repeat, raw.get("id", ""), 0, attempt)
+            reply = await self.verifier.reply(
+                user(question), Sampling(max_tokens=VERIFIER_TOKENS, seed=seed)
+            )
+            text = split(reply.text)[1]
+            match = _VERDICT.search(text)
+            if match and match.group(1).lower() == "pass":
+                return
+            if match:
+                raise Rejected(
+                    "not_verified", match.group(2).strip() or "the verifier gave no reason"
+                )
+        raise RecordError("unreadable_verdict", f"the verifier wrote {text[:80]!r}")
+
+
+_VERDICT = re.compile(r"\bverdict\b\W*(pass|fail)\b[\s.*]*(.*)", re.IGNORECASE | re.DOTALL)
+
+
+def _again(messages: list[Message], reply: str, feedback: str) -> list[Message]:
+    """The question, the last reply, and what is wrong with it."""
+    request = prompts.fill(prompts.load("feedback"), feedback=feedback)
+    answered: list[Message] = [
+        {"role": "assistant", "content": reply},
+        {"role": "user", "content": request},
+    ]
+    return [*messages[:1], *answered]
+
+
+def segment_prompt(raw: Raw, prompt: str | None = None) -> str:
+    """What a model is asked for a path record: a GSRM's own prompt, else the instruction with examples of its domain."""
+    problem = raw.get("problem", "")
+    if prompt is not None:
+        return prompts.fill(prompt, path=raw["path"], problem=problem)
+    examples = prompts.load(f"segment_{raw.get('domain') or 'math'}")
+    text = prompts.load("segment")
+    return prompts.fill(text, examples=examples, problem=problem, path=raw["path"])
+
+
+def verify_prompt(raw: Raw, steps: str) -> str:
+    """What the verifier is asked."""
+    own = {"problem": raw.get("problem", ""), "path": raw["path"], "steps": steps}
+    return prompts.fill(prompts.load("verify"), **own)

@@ -1,0 +1,213 @@
+"""The structured reward of a path: path -> steps -> score (RLKD, section 3.1, Algorithm 1).
+
+`rlkd score` and the training of `rlkd distill` ask this one object, opened from the same options: what a
+user tunes on files is what trains the student.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal, get_args
+
+from rlkd_cli import prompts
+from rlkd_cli.core.reward import Normalize
+from rlkd_cli.core.thinking import reasoning
+from rlkd_cli.errors import RecordError, UsageError
+from rlkd_cli.models import Sampling, TextModel
+from rlkd_cli.models.embedders import PAPERS_EMBEDDER
+from rlkd_cli.models.fingerprint import gsrm_prompt, model_fingerprint
+from rlkd_cli.models.providers import PROVIDERS
+from rlkd_cli.models.spec import engine_of
+from rlkd_cli.option import MODEL, RUN, option
+from rlkd_cli.records.schema import Raw, Step
+from rlkd_cli.reward.grading import Grader
+from rlkd_cli.reward.judges import JUDGES, Means, judge_class, open_judge
+from rlkd_cli.reward.matcher import Matcher, Score, Strategy
+from rlkd_cli.reward.segmenter import Segmenter
+from rlkd_cli.reward.verdict_cache import VerdictCache
+
+Unsegmentable = Literal["zero", "missing"]
+_KINDS = ", ".join(f"`{name}` ({judge.summary})" for name, judge in JUDGES.items())
+
+
+@dataclass(frozen=True, kw_only=True)
+class Matching:
+    """How the structured reward is computed: the same options on files and in training."""
+
+    gsrm: Annotated[
+        str | None,
+        option(
+            "--gsrm",
+            help="Segments paths that have no steps, the student's above all.",
+            panel=MODEL,
+        ),
+    ] = None
+    judge: Annotated[
+        str, option("--judge", help=f"Match judge (3.1): a model, or {_KINDS}.", panel=MODEL)
+    ] = "Qwen/Qwen2.5-7B-Instruct"
+    embedder: Annotated[
+        str,
+        option(
+            "--embedder",
+            help="Of `--judge embedding`: a sentence-transformers model (4.3), or `lexical`.",
+            panel=MODEL,
+        ),
+    ] = PAPERS_EMBEDDER
+    threshold: Annotated[
+        float | None,
+        option(
+            "--threshold",
+            min=0,
+            max=1,
+            help="What counts as a match: a model's P(yes) / (P(yes) + P(no)) (default: its word), "
+            "or a cosine (default: 0.9, ours).",
+            panel=MODEL,
+        ),
+    ] = None
+    strategy: Annotated[
+        str,
+        option(
+            "--strategy",
+            help="lazy asks what Algorithm 1 needs; eager everything at once, in the fewest round trips.",
+            choices=get_args(Strategy),
+            panel=RUN,
+            free=True,
+        ),
+    ] = "lazy"
+    unsegmentable: Annotated[
+        str,
+        option(
+            "--unsegmentable",
+            help="A path in which the GSRM, asked twice, finds no steps: zero (Algorithm 1 with m = 0), "
+            "or missing.",
+            choices=get_args(Unsegmentable),
+        ),
+    ] = "zero"
+    gsrm_max_tokens: Annotated[
+        int, option("--gsrm-max-tokens", min=1, help="Tokens of a GSRM's reply.", panel=MODEL)
+    ] = 4096
+    gsrm_instruct: Annotated[
+        bool,
+        option(
+            "--gsrm-instruct",
+            help="The GSRM is a general model: ask it with the instruction and examples, "
+            "as hosted models always are.",
+            panel=MODEL,
+        ),
+    ] = False
+    normalize: Annotated[
+        str,
+        option(
+            "--normalize",
+            help="Divide the reward by: none (the paper), teacher (its steps), "
+            "shorter (the shorter's steps).",
+            choices=get_args(Normalize),
+        ),
+    ] = "none"
+    verdict_cache: Annotated[
+        Path | None,
+        option(
+            "--verdict-cache",
+            metavar="FILE",
+            help="Keep verdicts on disk (SQLite), for later runs.",
+            panel=MODEL,
+            free=True,
+        ),
+    ] = None
+
+    def check(self, probabilities: bool = False) -> None:
+        """UsageError for options that do not go together."""
+        asked = self.threshold is not None or probabilities
+        if asked and not judge_class(self.judge).is_graded:
+            raise UsageError(
+                f"--judge {self.judge} says yes or no: no --threshold, no --probabilities"
+            )
+
+    @property
+    def models(self) -> list[str]:
+        """The models that a reward asks: judge and GSRM, where they are models."""
+        judge = [] if self.judge in JUDGES else [self.judge]
+        return judge + ([self.gsrm] if self.gsrm else [])
+
+
+Opener = Callable[[str], TextModel]
+
+
+class Structure:
+    """Steps of paths, and their structured reward. `gsrm` is None where all records come with steps."""
+
+    def __init__(
+        self, matcher: Matcher, gsrm: Segmenter | None = None, unsegmentable: str = "zero"
+    ) -> None:
+        self.matcher, self.gsrm, self._unsegmentable = matcher, gsrm, unsegmentable
+
+    @classmethod
+    def open(
+        cls,
+        options: Matching,
+        open_model: Opener,
+        grader: Grader,
+        probabilities: bool = False,
+        overwrite: bool = False,
+    ) -> "Structure":
+        """The reward that the options ask for. UsageError and ModelError where a part cannot be had."""
+        options.check(probabilities)
+        kind = judge_class(options.judge)
+        cache = VerdictCache(options.verdict_cache)
+        fingerprint = None if options.judge in JUDGES else model_fingerprint(options.judge)
+        cache.check_judge(options.judge, fingerprint, overwrite)
+        asked = probabilities or options.threshold is not None
+        judge = open_judge(Means(options.judge, grader, open_model, options.embedder, asked))
+        threshold = kind.threshold if options.threshold is None else options.threshold
+        rules = (options.normalize, cache, threshold, options.strategy, fingerprint)
+        gsrm = open_gsrm(options, open_model) if options.gsrm else None
+        return cls(Matcher(judge, *rules), gsrm, options.unsegmentable)  # type: ignore[arg-type]
+
+    async def steps(self, raw: Raw) -> list[Step]:
+        """The record's steps; a path without steps goes through the GSRM, without the answer after its thinking.
+
+        Empty where the GSRM answered and found no steps, unless that is to be `missing`. RecordError where
+        it could not be asked, or not answer.
+        """
+        if raw.get("steps"):
+            return [Step(**step) for step in raw["steps"]]
+        if self.gsrm is None:
+            raise RecordError("no_steps", "a path without steps; --gsrm MODEL segments it")
+        try:
+            return await segmented(self.gsrm, raw)
+        except RecordError as error:
+            if error.code == "unparsable_steps" and self._unsegmentable == "zero":
+                return []
+            raise
+
+    async def score(self, teacher: Sequence[Step], student: Sequence[Step]) -> Score:
+        """Algorithm 1. RecordError where a verdict that the reward needs is missing."""
+        score = await self.matcher.score(teacher, student)
+        if score.reward is None:
+            raise RecordError("judge_failed", "the judge gave no verdict that the reward needs")
+        return score
+
+    async def close(self) -> None:
+        """Closes the judge and the GSRM; the last call."""
+        await self.matcher.close()
+        if self.gsrm:
+            await self.gsrm.model.close()
+
+
+async def segmented(gsrm: Segmenter, raw: Raw) -> list[Step]:
+    """What a GSRM makes of a path's reasoning. RecordError where it makes nothing of it."""
+    record = await gsrm({**raw, "path": reasoning(raw["path"])})
+    return [Step(**step) for step in record["steps"]]
+
+
+def open_gsrm(options: Matching, open_model: Opener) -> Segmenter:
+    """A segmenting model for rewards: greedy, asked twice at most, with the short prompt of its training.
+
+    A folder holds its prompt; a server's model is taken for a GSRM, unless it is said to be a general one.
+    """
+    spec = str(options.gsrm)
+    general = options.gsrm_instruct or engine_of(spec) in PROVIDERS
+    served = engine_of(spec) in ("http", "replay")
+    prompt = None if general else prompts.load("gsrm") if served else gsrm_prompt(spec)
+    sampling = Sampling(max_tokens=options.gsrm_max_tokens)
+    return Segmenter(open_model(spec), sampling, prompt, verifier=None, max_attempts=2)

@@ -1,0 +1,52 @@
+"""The total reward of a completion: the weighted sum of its parts (RLKD, section 3.2), or missing.
+
+Missing and worthless are two things. A part that is weighted and could not be computed makes that
+completion's total None, and TRL leaves it out of its group; the others keep all of their parts. A part is
+0 only where it was computed to be 0.
+"""
+
+import re
+from dataclasses import dataclass, replace
+
+from rlkd_cli.core.thinking import CLOSE, OPEN
+from rlkd_cli.records.schema import Raw
+
+
+@dataclass(frozen=True)
+class Weights:
+    """What each part of the total reward is multiplied by. The release: 15 structure, 15 accuracy, 10 format."""
+
+    structure: float = 15.0
+    outcome: float = 15.0
+    format: float = 0.0
+
+    def of(self, record: Raw) -> "Weights":
+        """The weights for a record: without a reference answer no outcome is expected of anybody."""
+        return self if record.get("answer") is not None else replace(self, outcome=0.0)
+
+
+@dataclass
+class Parts:
+    """One completion's rewards; None where a part could not be computed."""
+
+    outcome: float | None = None
+    structure: float | None = None
+    format: float | None = None
+
+
+def total_reward(parts: Parts, weights: Weights) -> float | None:
+    """The weighted sum; None where a part that weighs something is missing, or nothing weighs."""
+    names = [name for name in ("structure", "outcome", "format") if getattr(weights, name)]
+    values = [(getattr(weights, name), getattr(parts, name)) for name in names]
+    if not values or any(value is None for _, value in values):
+        return None
+    return float(sum(weight * value for weight, value in values))
+
+
+def format_reward(path: str) -> float:
+    """1 for one closed block of thinking with something after it, as R1-style models write; else 0."""
+    text = path if path.lstrip().startswith(OPEN) else OPEN + path
+    inside = rf"((?!{OPEN}|{CLOSE}).)"
+    return float(
+        re.fullmatch(rf"\s*{OPEN}{inside}+{CLOSE}\s*\S{inside}*", text, re.DOTALL) is not None
+    )

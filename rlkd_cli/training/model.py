@@ -1,0 +1,120 @@
+"""The model that is trained: its trainer's arguments, how it is loaded, and how it is saved."""
+
+import logging
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import (
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    Trainer,
+)
+
+from rlkd_cli.errors import ModelError
+from rlkd_cli.models.spec import model_of
+from rlkd_cli.training.options import Distillation, GsrmTraining, Training
+
+
+def arguments(options: GsrmTraining | Distillation) -> dict[str, Any]:
+    """What transformers' Trainer and TRL's all take."""
+    return {
+        "output_dir": str(options.output),
+        "learning_rate": options.learning_rate,
+        "warmup_steps": options.warmup,
+        "per_device_train_batch_size": options.batch_size,
+        "gradient_accumulation_steps": options.accumulation,
+        "gradient_checkpointing": options.gradient_checkpointing,
+        "bf16": options.bf16,
+        "use_cpu": options.bf16 and not torch.cuda.is_available(),  # else bf16 is refused there
+        "save_steps": options.save_steps,
+        "save_total_limit": 2,
+        "logging_steps": 1,
+        "seed": options.seed,
+        "disable_tqdm": True,
+        "report_to": list(options.report_to or []),
+    }
+
+
+def distill_arguments(options: Distillation) -> dict[str, Any]:
+    """What every method of `distill` takes."""
+    return arguments(options) | {
+        "max_steps": options.steps,
+        "lr_scheduler_type": "constant_with_warmup",
+        "max_grad_norm": options.max_grad_norm,
+    }
+
+
+def load_tokenizer(name: str) -> Any:
+    """A tokenizer that pads on the left. ModelError where it cannot be loaded."""
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(model_of(name), padding_side="left")
+    except (OSError, ValueError) as error:
+        raise ModelError.loading(name, error) from error
+    if tokenizer.pad_token_id is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    return tokenizer
+
+
+def load_causal(name: str, **more: Any) -> Any:
+    """A causal language model; `more` goes to transformers. ModelError where it cannot be loaded."""
+    try:
+        return AutoModelForCausalLM.from_pretrained(model_of(name), **more)
+    except (OSError, ValueError) as error:
+        raise ModelError.loading(name, error) from error
+
+
+def load(name: str, options: Training, changes: Mapping[str, Any] | None = None) -> tuple[Any, Any]:
+    """A causal language model to be trained, and its tokenizer; `changes` override fields of the model's config.
+
+    Weights that are trained are float32, as TRL loads them, also where bf16 computes: a bfloat16 has 8 bits,
+    and most steps at these learning rates would be lost.
+    """
+    dtype = torch.bfloat16 if options.bf16 and options.lora else torch.float32
+    return load_causal(name, dtype=dtype, **(changes or {})), load_tokenizer(name)
+
+
+def lora(rank: int | None) -> Any:
+    """LoRA on every linear layer, scaled by 2 (our choice); None without a rank."""
+    if not rank:
+        return None
+    from peft import LoraConfig
+
+    return LoraConfig(
+        r=rank, lora_alpha=2 * rank, target_modules="all-linear", task_type="CAUSAL_LM"
+    )
+
+
+def save_model(trainer: Trainer, tokenizer: Any, folder: Path) -> bool:
+    """Saves the model, adapters merged, and its tokenizer; True in the one process that goes on to write beside them.
+
+    What was trained in bf16 is saved in it: half the size, and what engines load.
+    """
+    model = trainer.accelerator.unwrap_model(trainer.model)
+    if hasattr(model, "merge_and_unload"):
+        model = model.merge_and_unload()
+    dtype, state = torch.bfloat16 if trainer.args.bf16 else torch.float32, None
+    if trainer.is_fsdp_enabled or trainer.is_deepspeed_enabled:
+        whole = trainer.accelerator.get_state_dict(trainer.model) or {}  # nothing on most processes
+        state = {name: weights.to(dtype) for name, weights in whole.items()}
+    else:
+        model.to(dtype)
+    if trainer.is_world_process_zero():
+        model.save_pretrained(folder, state_dict=state)
+        tokenizer.save_pretrained(folder)
+    return bool(trainer.is_world_process_zero())
+
+
+def quiet_libraries() -> None:
+    """Training libraries talk on standard output and error; what matters is shown by our own progress."""
+    import datasets
+    from transformers.utils import logging as transformers_logging
+
+    datasets.disable_progress_bars()
+    transformers_logging.set_verbosity_error()
+    transformers_logging.disable_progress_bar()
+    warnings.filterwarnings("ignore", module=r"(torch|transformers|trl|accelerate)\b")
+    logging.getLogger("trl").setLevel(logging.ERROR)
+    logging.getLogger("accelerate").setLevel(logging.ERROR)

@@ -1,0 +1,13 @@
+"""Which of several processes this is: everything that a launcher's variables say, asked here alone."""
+
+import os
+
+
+def is_launched() -> bool:
+    """Whether a launcher started this process as one of several."""
+    return "RANK" in os.environ
+
+
+def is_first() -> bool:
+    """Whether this is the process that speaks and writes."""
+    return os.environ.get("RANK", "0") == "0"
