@@ -71,7 +71,8 @@ def _parameter(field: Field) -> inspect.Parameter:
     texts: dict[str, Any] = {"help": said.help, "metavar": said.metavar, "show_envvar": False}
     if said.names:
         limits: dict[str, Any] = {"min": said.min, "max": said.max}
-        note: Any = typer.Option(*said.names, rich_help_panel=said.panel, **texts, **limits)
+        limits["rich_help_panel"] = said.panel
+        note: Any = typer.Option(*said.names, **texts | limits)
     else:
         note = typer.Argument(**texts)
     default = inspect.Parameter.empty if field.default is MISSING else field.default

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from rlkd_cli import prompts
 from rlkd_cli.core.steps import PARTS, StepText
-from rlkd_cli.reward.judges import shielded
+from rlkd_cli.reward.judges.model import shielded
 from rlkd_cli.reward.matcher import Matcher
 from tests.conftest import read, segmentation, step, write
 from tests.servers.scripted import Response

@@ -4,7 +4,7 @@ import re
 import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar, Protocol, Self
+from typing import ClassVar, Self
 
 from rlkd_cli.core.grade import compare_simple
 from rlkd_cli.core.steps import Part
@@ -38,7 +38,7 @@ class Means:
     probabilities: bool = False
 
 
-class Judge(Protocol):
+class Judge:
     """Compares two texts of a part, from 0 to 1 (Algorithm 1's Match); `name` goes into records and cache keys.
 
     A likeness of `threshold` is a match, unless the user says otherwise; `is_graded` says whether there is
@@ -53,15 +53,15 @@ class Judge(Protocol):
     @classmethod
     def open(cls, means: Means) -> Self:
         """The judge; UsageError or ModelError where it cannot be had."""
-        ...
+        raise NotImplementedError
 
     def settle(self, part: Part, teacher: str, student: str) -> float | None:
         """What needs no model: 1 for texts that are the same, 0 for one that says nothing; None: ask."""
-        ...
+        raise NotImplementedError
 
     async def ask(self, part: Part, teacher: str, student: str) -> float:
         """How alike. RecordError where there is no verdict, which is not the same as no match."""
-        ...
+        raise NotImplementedError
 
     async def close(self) -> None:
         """Frees what the judge holds, if anything; the last call."""
