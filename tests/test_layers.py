@@ -1,73 +1,96 @@
-"""The walls of the house: who may import whom, and what `import rlkd_cli.cli` must not load."""
+"""The walls of the house: who may import whom, what is loaded when, and how long things may be."""
 
 import ast
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from rlkd_cli.commands import COMMANDS
 from tests.conftest import ROOT
 
 PACKAGE = ROOT / "rlkd_cli"
-BELOW: dict[str, set[str]] = {
-    "errors": set(),
-    "specs": set(),
-    "metering": {"specs"},
-    "records": {"errors"},
-    "datasets": {"errors", "records"},
-    "jsonl": {"errors", "records", "datasets"},
-    "journal": {"errors", "records", "jsonl", "metering", "__init__"},
-    "output": {"errors", "records", "jsonl", "metering", "journal"},
-    "prompts": set(),
-    "core": {"core"},
-    "models": {"models", "metering", "specs", "errors"},
-    "pipeline": {
-        "pipeline",
-        "core",
-        "models",
-        "prompts",
-        "jsonl",
-        "journal",
-        "output",
-        "metering",
-        "datasets",
-        "records",
-        "errors",
-    },
-    "training": {"training", "pipeline", "core", "models", "prompts", "jsonl", "records", "errors"},
-    "plots": {"errors", "records"},
-    "console": {"pipeline"},
-}
+
+# From the bottom up: a room may import its own modules and those of the floors below, never of its own floor.
+FLOORS = (
+    {"errors", "__init__"},
+    {"option", "console"},
+    {"core"},
+    {"records"},
+    {"models", "prompts", "benchmarks", "plots"},
+    {"reward"},
+    {"pipeline", "training"},
+    {"commands"},
+    {"cli"},
+    {"__main__"},
+)
+FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
+ONLY = {"console": {"errors"}}  # what a room may import, where that is less than its floor allows
+FILES = sorted(PACKAGE.rglob("*.py"))
 
 
 def room(module: str) -> str:
+    """The room of `rlkd_cli.ROOM.…`; the package itself is `__init__`."""
     parts = module.split(".")
     return parts[1] if len(parts) > 1 else "__init__"
 
 
 def imported(file: Path) -> set[str]:
+    """The rooms that a file imports, at its top, in functions and for types."""
     found = set()
     for node in ast.walk(ast.parse(file.read_text("utf-8"))):
-        if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("rlkd_cli"):
-            names = (
-                [f"rlkd_cli.{alias.name}" for alias in node.names]
-                if node.module == "rlkd_cli"
-                else [node.module]
-            )
-            found |= {
-                "__init__" if name == "rlkd_cli.__version__" else room(name) for name in names
-            }
+        if isinstance(node, ast.Import):
+            found |= {room(a.name) for a in node.names if a.name.split(".")[0] == "rlkd_cli"}
+        if isinstance(node, ast.ImportFrom):
+            assert not node.level, f"{file}: a relative import"
+            if node.module == "rlkd_cli":
+                names = [alias.name for alias in node.names]
+                found |= {"__init__" if name == "__version__" else name for name in names}
+            elif node.module and node.module.startswith("rlkd_cli."):
+                found.add(room(node.module))
     return found
 
 
-@pytest.mark.parametrize(
-    "file", sorted(PACKAGE.rglob("*.py")), ids=lambda f: str(f.relative_to(PACKAGE))
-)
+def own_room(file: Path) -> str:
+    return file.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda f: str(f.relative_to(PACKAGE)))
 def test_imports_run_one_way(file: Path) -> None:
-    own = file.relative_to(PACKAGE).parts[0].removesuffix(".py")
-    allowed = BELOW.get(own)
-    assert allowed is None or imported(file) <= allowed
+    own = own_room(file)
+    assert own in FLOOR, f"{own} stands on no floor"
+    below = {name for name, floor in FLOOR.items() if floor < FLOOR[own]}
+    assert imported(file) <= ONLY.get(own, below) | {own}
+
+
+def modules_of(file: Path) -> set[str]:
+    """The modules of the house that a file imports at its top."""
+    found = set()
+    for node in ast.parse(file.read_text("utf-8")).body:
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("rlkd_cli"):
+            found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return found
+
+
+def test_no_import_comes_back_to_where_it_started() -> None:
+    names = {}
+    for file in FILES:
+        parts = file.relative_to(ROOT).with_suffix("").parts
+        names[".".join(parts).removesuffix(".__init__")] = file
+    graph = {name: modules_of(file) & names.keys() - {name} for name, file in names.items()}
+
+    def reachable(name: str, seen: set[str]) -> Iterator[str]:
+        for other in graph[name] - seen:
+            seen.add(other)
+            yield other
+            yield from reachable(other, seen)
+
+    # a package and its own modules know each other; everything else goes one way
+    for name in graph:
+        around = [n for n in reachable(name, set()) if name in graph[n]]
+        assert all(n.startswith(f"{name}.") or name.startswith(f"{n}.") for n in around), name
 
 
 def test_the_core_needs_the_standard_library_and_numpy_only() -> None:
@@ -76,30 +99,45 @@ def test_the_core_needs_the_standard_library_and_numpy_only() -> None:
             names = [a.name for a in node.names] if isinstance(node, ast.Import) else []
             names += [node.module] if isinstance(node, ast.ImportFrom) and node.module else []
             for name in names:
-                assert name.split(".")[0] in {*sys.stdlib_module_names, "numpy", "rlkd_cli"}, (
-                    f"{file.name}: {name}"
-                )
+                known = {*sys.stdlib_module_names, "numpy", "rlkd_cli"}
+                assert name.split(".")[0] in known, f"{file.name}: {name}"
+
+
+HEAVY = ("torch", "transformers", "trl", "vllm", "datasets", "matplotlib", "sklearn", "math_verify")
+
+
+def loaded_by(code: str, names: tuple[str, ...]) -> str:
+    """Which of the packages are loaded after the code."""
+    ask = f"import sys; {code}; print([name for name in {names} if name in sys.modules])"
+    run = subprocess.run([sys.executable, "-c", ask], capture_output=True, text=True, check=True)
+    return run.stdout.strip()
 
 
 def test_the_command_line_loads_no_heavy_package() -> None:
-    heavy = (
-        "torch",
-        "transformers",
-        "trl",
-        "vllm",
-        "datasets",
-        "matplotlib",
-        "openai",
-        "sklearn",
-        "math_verify",
-    )
-    code = f"import sys, rlkd_cli.cli; print([name for name in {heavy} if name in sys.modules])"
-    out = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True
-    ).stdout
-    assert out.strip() == "[]"
+    modules = ", ".join(f"rlkd_cli.commands.{name.replace('-', '_')}" for name in COMMANDS)
+    assert loaded_by(f"import rlkd_cli.cli, {modules}", HEAVY) == "[]"
 
 
-def test_files_stay_readable() -> None:
-    for file in PACKAGE.rglob("*.py"):
-        assert len(file.read_text("utf-8").splitlines()) <= 300, file
+def test_help_loads_no_command() -> None:
+    light = (*HEAVY, "numpy", "pydantic", "rlkd_cli.records", "rlkd_cli.models", "rlkd_cli.reward")
+    help_ = "import contextlib, io, rlkd_cli.cli as c; f = io.StringIO()"
+    help_ += "; r = contextlib.redirect_stdout(f); r.__enter__(); s = c.main(['--help'])"
+    help_ += "; r.__exit__(None, None, None); assert s == 0 and 'distill' in f.getvalue()"
+    assert loaded_by(help_, light) == "[]"
+
+
+def functions(file: Path) -> Iterator[tuple[str, int]]:
+    """(name, lines of the body) of every function in a file."""
+    for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            yield node.name, (node.end_lineno or 0) - node.body[0].lineno + 1
+
+
+def test_files_functions_and_lines_stay_short() -> None:
+    for file in FILES:
+        lines = file.read_text("utf-8").split("\n")
+        assert len(lines) <= 300, file
+        assert max(map(len, lines)) <= 100, file
+    lengths = [(length, name) for file in FILES for name, length in functions(file)]
+    assert max(lengths)[0] <= 60, max(lengths)
+    assert sum(length < 20 for length, _ in lengths) >= 0.9 * len(lengths)

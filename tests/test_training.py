@@ -168,13 +168,15 @@ def test_a_killed_distillation_ends_like_an_undisturbed_one(rlkd, base, world, m
     assert all(torch.equal(ours[name], theirs[name]) for name in ours)
 
 
-def test_a_missing_structured_reward_never_counts_as_zero() -> None:
-    from rlkd_cli.training.reward import Parts, Weights, total_rewards
+def test_a_missing_reward_is_left_out_and_takes_nothing_from_its_neighbours() -> None:
+    from rlkd_cli.reward.total import Parts, Weights, total_reward
 
-    parts = [Parts(1.0, 2.0), Parts(0.0, None), Parts(1.0, 3.0), Parts(0.0, 0.0)]
-    both = total_rewards(parts, [0, 0, 1, 1], Weights(10, 1))
-    assert both == [1.0, 0.0, 31.0, 0.0]
-    assert total_rewards(parts[:2], [0, 0], Weights(10, 0)) == [None, None]
+    parts = [Parts(1.0, 2.0), Parts(0.0, None), Parts(None, 3.0), Parts(0.0, 0.0)]
+    totals = [total_reward(part, Weights(10, 1)) for part in parts]
+    assert totals == [21.0, None, None, 0.0]
+    assert total_reward(parts[1], Weights(0, 1)) == 0.0
+    assert Weights(10, 1).of({"answer": None}) == Weights(10, 0)
+    assert total_reward(parts[1], Weights(0, 0)) is None
 
 
 def test_trrd_has_the_papers_values() -> None:
@@ -487,22 +489,14 @@ def test_bf16_computes_over_float32_weights_and_is_what_is_saved(
     import torch
 
     from rlkd_cli import prompts
-    from rlkd_cli.training.gsrm.trainer import GsrmConfig, train
+    from rlkd_cli.training.gsrm.trainer import train
+    from rlkd_cli.training.options import GsrmTraining
 
-    records = read(world / "gsrm.jsonl")
-    settings = {
-        "model": base,
-        "prompt": prompts.load("gsrm"),
-        "batch_size": 8,
-        "accumulation": 1,
-        "learning_rate": 1e-5,
-    }
+    records, prompt = read(world / "gsrm.jsonl"), prompts.load("gsrm")
+    settings = {"model": base, "batch_size": 8, "accumulation": 1, "learning_rate": 1e-5}
     for name, bf16 in (("half", True), ("full", False)):
-        train(
-            GsrmConfig(output=tmp_path / name, bf16=bf16, lora=lora, **settings),
-            records,
-            lambda entry: None,
-        )
+        options = GsrmTraining(output=tmp_path / name, bf16=bf16, lora=lora, **settings)
+        train(options, records, prompt, lambda entry: None)
     half, full = (read(tmp_path / name / "metrics.jsonl")[:-1] for name in ("half", "full"))
     for a, b in zip(half, full, strict=True):
         assert a["loss_meta"] == pytest.approx(b["loss_meta"], rel=0.1)

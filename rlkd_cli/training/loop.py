@@ -5,7 +5,7 @@ import random
 import signal
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -118,8 +118,14 @@ class BoundaryCallback(TrainerCallback):  # type: ignore[misc]
             torch.cuda.set_rng_state_all(self.states["cuda"])
 
 
+class Check(Protocol):
+    """A callback that may stop a training, with a checkpoint; `failure` is why."""
+
+    failure: RlkdError | None
+
+
 def fit(
-    trainer: Trainer, folder: Path, show: Show, callbacks: Sequence[TrainerCallback] = ()
+    trainer: Trainer, folder: Path, show: Show, checks: Sequence[Check] = ()
 ) -> dict[str, Any]:
     """Trains from the last checkpoint in `folder`; returns the last logged metrics.
 
@@ -141,7 +147,7 @@ def fit(
         trainer.remove_callback(printer)
     trainer.add_callback(metrics)
     alone = trainer.accelerator.num_processes == 1
-    for callback in (boundary if alone else together, *callbacks):
+    for callback in (boundary if alone else together, *checks):
         trainer.add_callback(callback)
     try:
         trainer.train(resume_from_checkpoint=latest_checkpoint(folder))
@@ -153,6 +159,9 @@ def fit(
     trainer.accelerator.wait_for_everyone()  # a process that ends early would be the end of one that still saves
     if together.agreed:
         raise KeyboardInterrupt
+    for check in checks:
+        if check.failure:
+            raise check.failure
     return metrics.last
 
 

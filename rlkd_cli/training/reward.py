@@ -213,14 +213,16 @@ class MissingCallback(TrainerCallback):  # type: ignore[misc]
 
     def __init__(self, reward: Reward) -> None:
         self._reward = reward
+        self.failure: ModelError | None = None
 
-    def on_step_end(self, args: Any, *others: Any, **kwargs: Any) -> None:
+    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         counts = torch.tensor([float(n) for n in self._reward.missing], device=args.device)
         if torch.distributed.is_available() and torch.distributed.is_initialized():
             torch.distributed.all_reduce(counts)
         missing, asked = counts.tolist()
         if asked and missing / asked > self._reward.max_failures:
-            raise ModelError(
+            control.should_save = control.should_training_stop = True
+            self.failure = ModelError(
                 f"{missing / asked:.0%} of a step's structured rewards could not be computed, more than "
                 f"--max-reward-failures {self._reward.max_failures:g}; a checkpoint is kept: "
                 "run the same command again to go on"
