@@ -15,7 +15,7 @@ from rlkd_cli.reward.structured import Matching, Structure
 from rlkd_cli.reward.total import Weights
 from rlkd_cli.training import ranks
 from rlkd_cli.training.methods import METHODS
-from rlkd_cli.training.options import Distillation
+from rlkd_cli.training.methods.options import Distillation
 
 REWARDS = ("outcome_reward", "total_reward", "structured_reward")
 SHOWN = (*REWARDS, "loss", "completions/mean_length", "completions/clipped_ratio")

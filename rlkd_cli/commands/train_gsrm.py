@@ -10,7 +10,7 @@ from rlkd_cli.records.manifest import contents
 from rlkd_cli.records.read import In, Rows
 from rlkd_cli.records.schema import Raw, Segmentation
 from rlkd_cli.training import ranks
-from rlkd_cli.training.options import PHASES, GsrmTraining
+from rlkd_cli.training.gsrm.options import PHASES, GsrmTraining
 
 SHOWN = ("phase", "loss_meta", "loss_solving", "a", "b", "tokens_per_second")
 LOSSES = ("loss_meta", "loss_solving")

@@ -17,7 +17,7 @@ from rlkd_cli.records.schema import Raw
 from rlkd_cli.records.write import dumps, objects
 from rlkd_cli.reward.segmenter import Segmenter
 from rlkd_cli.reward.structured import segmented
-from rlkd_cli.training.options import Distillation
+from rlkd_cli.training.methods.options import Distillation
 
 
 def prompt_of(raw: Raw, options: Distillation, chat: bool) -> Any:

@@ -9,7 +9,7 @@ from rlkd_cli.records.schema import Raw
 from rlkd_cli.training import model as models
 from rlkd_cli.training.loop import Show, fit
 from rlkd_cli.training.methods import METHODS
-from rlkd_cli.training.options import Distillation
+from rlkd_cli.training.methods.options import Distillation
 from rlkd_cli.training.reward import MissingCallback, Reward
 from rlkd_cli.training.run_folder import write_card
 

@@ -5,7 +5,7 @@ import random
 import signal
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import torch
@@ -118,15 +118,13 @@ class BoundaryCallback(TrainerCallback):  # type: ignore[misc]
             torch.cuda.set_rng_state_all(self.states["cuda"])
 
 
-class Check(Protocol):
+class Check(TrainerCallback):  # type: ignore[misc]
     """A callback that may stop a training, with a checkpoint; `failure` is why."""
 
-    failure: RlkdError | None
+    failure: RlkdError | None = None
 
 
-def fit(
-    trainer: Trainer, folder: Path, show: Show, checks: Sequence[Check] = ()
-) -> dict[str, Any]:
+def fit(trainer: Trainer, folder: Path, show: Show, checks: Sequence[Check] = ()) -> dict[str, Any]:
     """Trains from the last checkpoint in `folder`; returns the last logged metrics.
 
     A run that is interrupted leaves a checkpoint of the last whole step; one process stops at once, several together

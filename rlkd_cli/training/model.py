@@ -15,7 +15,9 @@ from transformers import (
 
 from rlkd_cli.errors import ModelError
 from rlkd_cli.models.spec import model_of
-from rlkd_cli.training.options import Distillation, GsrmTraining, Training
+from rlkd_cli.training.gsrm.options import GsrmTraining
+from rlkd_cli.training.methods.options import Distillation
+from rlkd_cli.training.options import Training
 
 
 def arguments(options: GsrmTraining | Distillation) -> dict[str, Any]:

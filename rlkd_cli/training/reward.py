@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import TrainerCallback
 
 from rlkd_cli.errors import ModelError, RecordError
 from rlkd_cli.records.schema import Raw, Step
@@ -21,6 +20,7 @@ from rlkd_cli.records.write import dumps
 from rlkd_cli.reward.grading import Grader
 from rlkd_cli.reward.structured import Structure
 from rlkd_cli.reward.total import Parts, Weights, format_reward, total_reward
+from rlkd_cli.training.loop import Check
 
 # What an unavailable server looks like; anything else is the completion's own fault and is not asked again
 SERVER_CODES = {
@@ -205,7 +205,7 @@ class Reward:
             out.write(dumps(entry) + "\n")
 
 
-class MissingCallback(TrainerCallback):  # type: ignore[misc]
+class MissingCallback(Check):
     """Ends a training, in all of its processes alike, where too many of a step's rewards are missing.
 
     Counted at the step's end on the main thread: TRL's reward thread must not talk to other processes.
@@ -213,7 +213,6 @@ class MissingCallback(TrainerCallback):  # type: ignore[misc]
 
     def __init__(self, reward: Reward) -> None:
         self._reward = reward
-        self.failure: ModelError | None = None
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         counts = torch.tensor([float(n) for n in self._reward.missing], device=args.device)

@@ -15,7 +15,9 @@ from tests.servers.scripted import Response
 def refused(result, *words: str) -> bool:
     """Whether a command stopped with one line that holds the words, and nothing on standard output."""
     is_line = len(result.err.strip().splitlines()) == 1 and "--overwrite" in result.err
-    return result.status == 2 and result.out == "" and is_line and all(w in result.err for w in words)
+    return (
+        result.status == 2 and result.out == "" and is_line and all(w in result.err for w in words)
+    )
 
 
 def paths(count: int) -> list[dict]:
@@ -114,9 +116,7 @@ def test_an_input_that_was_cut(rlkd, server) -> None:
 
 def test_an_input_that_was_cut_before_the_run_was_finished(rlkd, server) -> None:
     command = ["segment", "in.jsonl", "--model", server.url, "--no-verify", "-o", "out.jsonl", "-q"]
-    server.script = lambda request, number: (
-        Response(status=401) if number >= 4 else Response()
-    )
+    server.script = lambda request, number: Response(status=401) if number >= 4 else Response()
     write(Path("in.jsonl"), paths(6))
     assert rlkd(*command, "--concurrency", "1").status == 1
     server.script = lambda request, number: Response()
@@ -186,7 +186,9 @@ def test_a_finished_command_opens_nothing(rlkd, server) -> None:
     finished = rlkd(*command)
     assert finished.status == 0 and len(server.requests) == asked
     loaded = rlkd("segment", "in.jsonl", "--model", "hf/nowhere", "--no-verify", "-o", "new.jsonl")
-    assert loaded.status == 1 and "nowhere" in loaded.err  # what would have been loaded is not there
+    assert (
+        loaded.status == 1 and "nowhere" in loaded.err
+    )  # what would have been loaded is not there
 
 
 @pytest.mark.parametrize("flag", ["-o", "--rejects"])

@@ -23,8 +23,8 @@ from rlkd_cli.records.schema import Raw
 from rlkd_cli.training import model as models
 from rlkd_cli.training.gsrm.data import collate, encode_all, pack, split
 from rlkd_cli.training.gsrm.held_out import HeldOut
+from rlkd_cli.training.gsrm.options import GsrmTraining
 from rlkd_cli.training.loop import Show, fit
-from rlkd_cli.training.options import GsrmTraining
 from rlkd_cli.training.run_folder import write_card
 
 

@@ -17,7 +17,7 @@ from rlkd_cli.errors import UsageError
 from rlkd_cli.records.schema import Raw
 from rlkd_cli.training import model as models
 from rlkd_cli.training.methods.grpo import TimedTrainer, grpo_arguments, trainer_parts
-from rlkd_cli.training.options import Distillation
+from rlkd_cli.training.methods.options import Distillation
 
 LAMBDA = 0.95
 

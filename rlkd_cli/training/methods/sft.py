@@ -9,7 +9,7 @@ from trl import SFTConfig, SFTTrainer
 from rlkd_cli.records.schema import Raw
 from rlkd_cli.training import model as models
 from rlkd_cli.training.data import prompt_of
-from rlkd_cli.training.options import Distillation
+from rlkd_cli.training.methods.options import Distillation
 
 
 def build(options: Distillation, records: Sequence[Raw], reward: Any) -> tuple[Any, Any]:

@@ -489,8 +489,8 @@ def test_bf16_computes_over_float32_weights_and_is_what_is_saved(
     import torch
 
     from rlkd_cli import prompts
+    from rlkd_cli.training.gsrm.options import GsrmTraining
     from rlkd_cli.training.gsrm.trainer import train
-    from rlkd_cli.training.options import GsrmTraining
 
     records, prompt = read(world / "gsrm.jsonl"), prompts.load("gsrm")
     settings = {"model": base, "batch_size": 8, "accumulation": 1, "learning_rate": 1e-5}

@@ -1,0 +1,139 @@
+"""What `distill` is told, free of torch."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from rlkd_cli.core.question import Prompting
+from rlkd_cli.option import MODEL, TRAINING, option
+from rlkd_cli.training.methods import METHODS
+from rlkd_cli.training.options import Training
+
+
+@dataclass(frozen=True, kw_only=True)
+class Distillation(Training, Prompting):
+    """How a student is trained; defaults are the paper's (4.1) and, where it is silent, the release's."""
+
+    student: Annotated[str, option("--student", help="The model to train (4.1).", panel=MODEL)] = (
+        "deepseek-ai/DeepSeek-R1-Distill-Qwen-7B"
+    )
+    method: Annotated[
+        str,
+        option(
+            "--method",
+            help="; ".join(f"{name}: {row.summary}" for name, row in METHODS.items()) + ".",
+            choices=tuple(METHODS),
+            panel=TRAINING,
+        ),
+    ] = "rlkd"
+    structure_weight: Annotated[
+        float, option("--structure-weight", min=0, help="Release: 15.", panel=TRAINING)
+    ] = 15.0
+    outcome_weight: Annotated[
+        float, option("--outcome-weight", min=0, help="Release: 15.", panel=TRAINING)
+    ] = 15.0
+    format_weight: Annotated[
+        float,
+        option(
+            "--format-weight",
+            min=0,
+            help="For <think>…</think> (release: 10; ours: 0).",
+            panel=TRAINING,
+        ),
+    ] = 0.0
+    max_reward_failures: Annotated[
+        float,
+        option(
+            "--max-reward-failures",
+            min=0,
+            max=1,
+            help="Stop where more of a step's structured rewards are missing.",
+            panel=TRAINING,
+            free=True,
+        ),
+    ] = 0.5
+    reward_timeout: Annotated[
+        float,
+        option(
+            "--reward-timeout",
+            min=0,
+            max=1500,
+            help="Seconds to wait for an unavailable GSRM's or judge's server.",
+            panel=TRAINING,
+            free=True,
+        ),
+    ] = 600.0
+    steps: Annotated[
+        int, option("--steps", min=1, help="Optimiser steps (4.3 shows 100).", panel=TRAINING)
+    ] = 100
+    batch_size: Annotated[
+        int,
+        option(
+            "--batch-size", min=1, help="Completions a device and batch (4.1: 2).", panel=TRAINING
+        ),
+    ] = 2
+    accumulation: Annotated[
+        int, option("--accumulation", min=1, help="Batches a step (4.1: 4).", panel=TRAINING)
+    ] = 4
+    group: Annotated[
+        int, option("--group", min=2, help="Completions of a problem (4.1: 4).", panel=TRAINING)
+    ] = 4
+    iterations: Annotated[
+        int,
+        option("--iterations", min=1, help="Updates on each batch of completions.", panel=TRAINING),
+    ] = 1
+    temperature: Annotated[
+        float, option("--temperature", min=0.01, help="4.1: 0.7.", panel=TRAINING)
+    ] = 0.7
+    max_tokens: Annotated[
+        int,
+        option(
+            "--max-tokens", min=1, help="Tokens of a completion (release: 4,096).", panel=TRAINING
+        ),
+    ] = 4096
+    max_prompt_length: Annotated[
+        int,
+        option(
+            "--max-prompt-length",
+            min=1,
+            help="Tokens of a prompt (release: 1,024).",
+            panel=TRAINING,
+        ),
+    ] = 1024
+    max_grad_norm: Annotated[
+        float, option("--max-grad-norm", min=0, help="Release: 0.2.", panel=TRAINING)
+    ] = 0.2
+    teacher_model: Annotated[
+        str | None,
+        option(
+            "--teacher",
+            metavar="MODEL",
+            help="rlad: whose log-probabilities anchor the ratio.",
+            panel=MODEL,
+        ),
+    ] = None
+    trrd_alpha: Annotated[
+        float,
+        option("--trrd-alpha", min=0, max=1, help="rlad: 1 is GRPO (RLAD: 0.5).", panel=TRAINING),
+    ] = 0.5
+    vllm: Annotated[
+        str | None,
+        option(
+            "--vllm",
+            help="Generate with vLLM: colocate or server.",
+            choices=("colocate", "server"),
+            panel=TRAINING,
+        ),
+    ] = None
+    sample_every: Annotated[
+        int,
+        option(
+            "--sample-every",
+            min=1,
+            help="Steps between the completions kept in completions.jsonl.",
+            panel=TRAINING,
+            free=True,
+        ),
+    ] = 10
+    save_steps: Annotated[
+        int, option("--save-steps", min=1, help="Release: 10.", panel=TRAINING)
+    ] = 10
