@@ -5,8 +5,8 @@ from typing import Annotated
 
 from rlkd_cli import console
 from rlkd_cli.commands.common import Plotted, Running, Seeded, Table
-from rlkd_cli.models.embedders import PAPERS_EMBEDDER, Embedder, open_embedder
-from rlkd_cli.option import IO, MODEL, option
+from rlkd_cli.models.embedders import Embedder, Embedding, open_embedder
+from rlkd_cli.option import IO, option
 from rlkd_cli.pipeline.diversity import diversity_per_step
 from rlkd_cli.records.read import In, Input, Rows
 from rlkd_cli.records.schema import Raw, Steps
@@ -14,16 +14,8 @@ from rlkd_cli.records.write import Out
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options(Running, Plotted, Out, Rows, Seeded):
+class Options(Running, Plotted, Out, Rows, Seeded, Embedding):
     source: In
-    embedder: Annotated[
-        str,
-        option(
-            "--embedder",
-            help="A sentence-transformers model (4.3), or `lexical` (no model).",
-            panel=MODEL,
-        ),
-    ] = PAPERS_EMBEDDER
     others: Annotated[
         list[str] | None,
         option(

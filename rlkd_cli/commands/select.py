@@ -7,8 +7,8 @@ from rlkd_cli import console
 from rlkd_cli.benchmarks import benchmark
 from rlkd_cli.commands.common import Running, Table
 from rlkd_cli.errors import InputError
-from rlkd_cli.models.embedders import PAPERS_EMBEDDER, open_embedder
-from rlkd_cli.option import IO, MODEL, argument, option
+from rlkd_cli.models.embedders import Embedding, open_embedder
+from rlkd_cli.option import IO, argument, option
 from rlkd_cli.pipeline.select import least_similar
 from rlkd_cli.records.read import Rows
 from rlkd_cli.records.schema import Problem
@@ -16,7 +16,7 @@ from rlkd_cli.records.write import Out
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options(Running, Out, Rows):
+class Options(Running, Out, Rows, Embedding):
     pool: Annotated[str, argument("POOL", "Problems, or paths, to choose from.", free=True)]
     away_from: Annotated[
         str,
@@ -30,14 +30,6 @@ class Options(Running, Out, Rows):
     number: Annotated[
         int, option("--number", "-n", min=1, help="How many to choose (4.3: 3.2K).")
     ] = 3200
-    embedder: Annotated[
-        str,
-        option(
-            "--embedder",
-            help="A sentence-transformers model (4.3), or `lexical` (no model).",
-            panel=MODEL,
-        ),
-    ] = PAPERS_EMBEDDER
 
 
 def run(options: Options) -> None:

@@ -1,12 +1,28 @@
 """Texts as vectors, for diversity: sentence-transformers, or words counted where no model is at hand."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from importlib.util import find_spec
-from typing import Any, Protocol
+from typing import Annotated, Any, Protocol
 
 from rlkd_cli.errors import ModelError, UsageError
+from rlkd_cli.option import MODEL, option
 
 PAPERS_EMBEDDER = "Alibaba-NLP/gte-Qwen2-7B-instruct"  # 4.3
+
+
+@dataclass(frozen=True, kw_only=True)
+class Embedding:
+    """How texts become vectors."""
+
+    embedder: Annotated[
+        str,
+        option(
+            "--embedder",
+            help="A sentence-transformers model (4.3), or `lexical` (no model).",
+            panel=MODEL,
+        ),
+    ] = PAPERS_EMBEDDER
 
 
 class Embedder(Protocol):

@@ -5,11 +5,11 @@ that are records already pass through. Columns were checked against the data set
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from rlkd_cli.core.thinking import as_think, join
-from rlkd_cli.errors import InputError, UsageError
+from rlkd_cli.errors import InputError
 from rlkd_cli.records.schema import Raw
 
 DOMAINS = {"biology": "science", "physics": "science", "chemistry": "science", "puzzles": "puzzle"}
@@ -154,26 +154,3 @@ _FORMATS: list[tuple[set[str], Callable[[Raw], Raw]]] = [
     ({"conversations"}, lambda row: _chat(row["conversations"], "from", "value")),
     ({"messages"}, lambda row: _chat(row["messages"], "role", "content")),
 ]
-
-
-def load_hub(source: str) -> Iterable[Any]:
-    """The rows of `hf://OWNER/DATASET[/CONFIG][@REVISION]:SPLIT`; UsageError where it cannot be had."""
-    match = re.fullmatch(r"hf://([^/:@]+/[^/:@]+)(?:/([^:@]+))?(?:@([^:]+))?:(.+)", source)
-    if not match:
-        raise UsageError(f"{source}: write hf://OWNER/DATASET[/CONFIG][@REVISION]:SPLIT")
-    import datasets
-
-    datasets.disable_progress_bars()
-    name, config, revision, split = match.groups()
-    try:
-        rows: Iterable[Any] = datasets.load_dataset(name, config, split=split, revision=revision)
-        return rows
-    except Exception as error:  # the library raises a dozen kinds, and a hub adds its own
-        reason = str(error).strip().split("\n")[0]
-        if "gated" in str(error).lower():
-            reason += (
-                f"; ask for access at https://huggingface.co/datasets/{name}, then `hf auth login`"
-            )
-        raise UsageError(
-            f"{source}: cannot be loaded ({type(error).__name__}: {reason}); a local file does as well"
-        ) from error

@@ -14,7 +14,7 @@ from rlkd_cli.core.reward import Normalize
 from rlkd_cli.core.thinking import reasoning
 from rlkd_cli.errors import RecordError, UsageError
 from rlkd_cli.models import Sampling, TextModel
-from rlkd_cli.models.embedders import PAPERS_EMBEDDER
+from rlkd_cli.models.embedders import Embedding
 from rlkd_cli.models.fingerprint import gsrm_prompt, model_fingerprint
 from rlkd_cli.models.providers import PROVIDERS
 from rlkd_cli.models.spec import engine_of
@@ -31,7 +31,7 @@ _KINDS = ", ".join(f"`{name}` ({judge.summary})" for name, judge in JUDGES.items
 
 
 @dataclass(frozen=True, kw_only=True)
-class Matching:
+class Matching(Embedding):
     """How the structured reward is computed: the same options on files and in training."""
 
     gsrm: Annotated[
@@ -45,14 +45,6 @@ class Matching:
     judge: Annotated[
         str, option("--judge", help=f"Match judge (3.1): a model, or {_KINDS}.", panel=MODEL)
     ] = "Qwen/Qwen2.5-7B-Instruct"
-    embedder: Annotated[
-        str,
-        option(
-            "--embedder",
-            help="Of `--judge embedding`: a sentence-transformers model (4.3), or `lexical`.",
-            panel=MODEL,
-        ),
-    ] = PAPERS_EMBEDDER
     threshold: Annotated[
         float | None,
         option(
