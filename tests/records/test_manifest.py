@@ -210,7 +210,7 @@ def test_everything_is_checked_before_a_model_is_opened(rlkd) -> None:
         (2, "bad.jsonl:1", ["segment", "bad.jsonl", *away]),
         (1, "in.jsonl", ["segment", "in.jsonl", *away, "-o", "in.jsonl/out.jsonl"]),
         (1, "in.jsonl", ["segment", "in.jsonl", *away, "-o", "o", "--rejects", "in.jsonl/r"]),
-        (2, "bad.jsonl:1", ["score", "bad.jsonl", "in.jsonl", "--judge", "hf/nowhere"]),
+        (2, "in.jsonl:1", ["score", "bad.jsonl", "in.jsonl", "--judge", "hf/nowhere"]),
     ):
         result = rlkd(*words)
         assert result.status == status and named in result.err, result.err
