@@ -18,16 +18,19 @@ import tempfile
 import time
 from pathlib import Path
 
-from rlkd_cli.console import RunView
+from rlkd_cli.console import View
+from rlkd_cli.core.question import question
+from rlkd_cli.core.seeds import draw_seed
 from rlkd_cli.models import Sampling, open_model, user
-from rlkd_cli.models.hf import encode_chat
+from rlkd_cli.models.chat import encode_chat
 from rlkd_cli.pipeline.evaluate import Evaluator
 from rlkd_cli.pipeline.ledger import Ledger
-from rlkd_cli.pipeline.run import run
-from rlkd_cli.pipeline.sample import Sampler, draw_seed, question
+from rlkd_cli.pipeline.run import Run
+from rlkd_cli.pipeline.sample import Sampler
+from rlkd_cli.records.output import open_output
 from rlkd_cli.records.read import Input
 from rlkd_cli.records.schema import Task
-from rlkd_cli.records.write import open_output
+from rlkd_cli.records.write import Out
 from rlkd_cli.reward.grading import Grader
 
 ROOT = Path(__file__).parents[1]
@@ -39,17 +42,15 @@ def with_rlkd(model, source: Input, sampling: Sampling, file: Path) -> int:
     """Tokens that were written."""
     tokens = []
     evaluator = Evaluator(Grader(), Sampler(model, sampling, TEMPLATE))
-    output = open_output(str(file), f"{file}.rejects", {}, overwrite=True)
-    work = run(
-        source,
-        evaluator,
-        output,
-        concurrency=model.in_flight,
-        progress=RunView("", None, quiet=True),
-        ledger=Ledger(),
-        on_record=lambda record: tokens.append(record["tokens"]),
-    )
-    asyncio.run(work)
+    out = Out(output=str(file), overwrite=True)
+    output = open_output("eval", out, {}, source, lambda record: tokens.append(record["tokens"]))
+    view = View("", None, quiet=True)
+
+    async def work() -> None:
+        await Run(evaluator, output, model.in_flight, view, Ledger()).over(source)
+
+    asyncio.run(work())
+    output.close()
     return sum(tokens)
 
 

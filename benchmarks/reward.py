@@ -23,8 +23,9 @@ from rlkd_cli.core.reward import Verdict, structured_reward
 from rlkd_cli.core.steps import PARTS, StepText
 from rlkd_cli.models import HttpOptions, open_model
 from rlkd_cli.reward.grading import Grader
-from rlkd_cli.reward.judges import ModelJudge
-from rlkd_cli.reward.matcher import Matcher, Strategy, VerdictCache
+from rlkd_cli.reward.judges.model import ModelJudge
+from rlkd_cli.reward.matcher import Matcher, Strategy
+from rlkd_cli.reward.verdict_cache import VerdictCache
 
 LATENCY, PAIRS, STEPS = 0.05, 64, 12
 MATCH = {
@@ -159,7 +160,8 @@ def from_the_cache(count: int = 100_000) -> None:
     """In a process of its own, for its memory: one command over files, with all verdicts cached."""
     script = (
         "import asyncio, time, resource, reward, tempfile, pathlib\n"
-        "from rlkd_cli.reward.matcher import Matcher, VerdictCache\n"
+        "from rlkd_cli.reward.matcher import Matcher\n"
+        "from rlkd_cli.reward.verdict_cache import VerdictCache\n"
         "class Judge:\n"
         "    name = 'known'\n"
         "    def settle(self, *question): return None\n"
