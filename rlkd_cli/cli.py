@@ -168,6 +168,8 @@ def config_defaults(arguments: Sequence[str], command: Any) -> dict[str, Any]:
         return {}
     try:
         tables = tomllib.loads(file.read_text("utf-8"))
+    except OSError as error:
+        raise UsageError(f"{file}: {error.strerror}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError(f"{file}: {error}") from None
     defaults: dict[str, Any] = {}
