@@ -7,6 +7,8 @@ left open in it. Patterns bound every repeat, so that no text makes them try twi
 import re
 from typing import NamedTuple
 
+from rlkd_cli.core.dress import undress
+from rlkd_cli.core.shape import bracket, split_top, values
 from rlkd_cli.core.thinking import answer_text
 
 _REACH = 200  # characters that an answer outside of a box may take
@@ -27,9 +29,9 @@ class Found(NamedTuple):
     parts: tuple[str, ...] = ()
 
 
-_TOKEN = re.compile(r"\\(?:boxed|fbox|framebox)(?![A-Za-z])\s{0,8}(\{)?|\\.|[{}]", re.DOTALL)
+_TOKEN = re.compile(r"\\(?:boxed|fbox|framebox)(?![A-Za-z])(?:\s{0,8}(\{))?|\\.|[{}]", re.DOTALL)
 _NO_BRACES = re.compile(
-    r"(?: *(?=[\\\d(+.-])| +(?=[A-Za-z](?![A-Za-z])))(?P<content>[^$\n]{1,100}?)"
+    r"(?: *(?=[-+]?(?:\.?\d|\\[A-Za-z({]|\())| +(?=[A-Za-z](?![A-Za-z])))(?P<content>[^$\n]{1,100}?)"
     r"(?=\$|\n|\\\)|\\\]|[.,;](?:\s|$)|$)"
 )
 _OPEN_END = re.compile(r"([^\n$]{1,400}?)(?:\.?\s{0,8}(?:\n|\$)|\.\s{0,8}\Z)")
@@ -44,7 +46,7 @@ _BETWEEN = re.compile(
     re.IGNORECASE,
 )
 _OR = re.compile(r"\bor\b(?!,? (?:equivalently|simply|approximately|about|just|in other))", re.I)
-_ANSWER = r"\banswers?(?:[\s*_]{0,4}(?:is|are|becomes)(?: then| therefore| thus)?\b)?[\s*_]{0,4}"
+_ANSWER = r"(?<!wrong )(?<!other )(?<!incorrect )(?<!false )(?<!earlier )(?<!\w)answers?(?:[\s*_]{0,4}(?:is|are|becomes)(?: then| therefore| thus)?\b)?[\s*_]{0,4}"
 _STATEMENT = re.compile(
     rf"(?:{_ANSWER}(?:[:：=][\s*_]{{0,8}}|(?<=is )|(?<=are ))|(?:最终)?答案(?:[是为]|应[是为])?[:：]?\s{{0,4}})"
     rf"(?=(?P<claim>[^\n]{{1,{_REACH}}}))",
@@ -137,9 +139,11 @@ def find(path: str, reference: str = "", truncated: bool = False) -> Found | Non
     closed, unclosed = boxes(text)
     if unclosed is not None and (not closed or unclosed > closed[-1].end):
         return _unfinished(text, unclosed, truncated)
-    real = [box for box in closed if box.content.strip(" {}$\\,")]
+    real = [box for box in closed if box.content.strip(" {}$,\n").rstrip("\\")]
     real = [b for b in real if not _TEMPLATE.fullmatch(b.content.strip())] or real
     if not real:
+        if is_tagged and not closed and (stated := statement(text)) is not None:
+            return Found(stated)
         bare = text.strip() if is_tagged and not closed else ""
         return Found(bare) if bare else None
     after = text[real[-1].end : real[-1].end + 20_000]
@@ -183,9 +187,15 @@ def _joined(text: str, found: list[Box], reference: str) -> Found:
             break
     distinct = list(dict.fromkeys(box.content.strip() for box in group))
     every = list(dict.fromkeys(box.content.strip() for box in found[-50:]))
-    values = len(re.split(r",(?!\\?!?\d{3}\b)|\band\b", reference))
-    if len(distinct) < values == len(every) and not re.match(r"\s*(?:\\left)?\s*[(\[]", reference):
+    if len(every) > len(distinct) and len(every) == _values(reference):
         distinct = every
     if len(distinct) == 1:
         return Found(distinct[0])
     return Found(", ".join(distinct), tuple(distinct))
+
+
+def _values(reference: str) -> int:
+    """How many values a reference has, in a list or in one pair of brackets."""
+    parts = values(undress(reference))
+    inside = bracket(parts[0]) if len(parts) == 1 else None
+    return len(split_top(inside[1], ",")) if inside else len(parts)

@@ -99,6 +99,8 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(rf"\\(?:{_TEXT_FONTS}|{_MATH_FONTS}) ?\{{([^{{}}]*)\}}", _font, r"\mathbf{12}", "12"),
     Rule(rf"\\(?:{_MATH_FONTS})(?= ?\{{)", "", r"\boldsymbol{x_{1}}", "x_1"),
+    Rule(rf"\\(?:{_MATH_FONTS}) ([A-Za-z0-9])(?![A-Za-z])", r"\1", r"\mathrm e", "e"),
+    Rule(r"\\overline ?\{([A-Z]{2})\}", r"\1", r"\overline{AB}", "AB"),
     Rule(r"\\(?:rm|bf|it|sf|tt)" + _WORD, "", r"{\rm C}", "C"),
     Rule(r"\\d?i?n?(?:nice|[dtcs])frac" + _WORD, r"\\frac", r"\dfrac{1}{2}", r"\frac{1}{2}"),
     Rule(r"\\(?:leq|leqslant)" + _WORD + "|<=", r"\\le ", r"x\leqslant 2", r"x\le 2"),
@@ -267,5 +269,7 @@ def normalize(answer: str) -> str:
     text = re.sub(
         r"(?<![\\A-Za-z])[A-Za-z]{4,}|\b(?:Yes|No|YES|NO)\b", lambda m: m[0].lower(), text
     )
+    if re.fullmatch(r"[A-Za-z' -]*[A-Za-z]{4}[A-Za-z' -]*", text):
+        text = text.lower()
     text = re.sub(r"(?<!\d) +| +(?!\d)", "", text)
     return text.rstrip(".") if re.search(r"[^\d]\.\Z", text) else text

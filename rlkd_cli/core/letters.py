@@ -36,7 +36,7 @@ _PASSING = re.compile(
     re.IGNORECASE,
 )
 _IS_RIGHT = re.compile(
-    rf"(?:option|choice|answer|\()\s?(?P<letter>[A-J])\)?{_ENDS}\s(?:is|must be)(?: the)? "
+    rf"(?:(?i:option|choice|answer)|\()\s?(?P<letter>[A-J])\)?{_ENDS}\s(?:is|must be)(?: the)? "
     r"(?:correct|right|best|true|answer)\b"
 )
 _ALONE = re.compile(r"[(\[]?\s?([A-Ja-j])\s?[)\]]?[.:]?")
@@ -89,7 +89,7 @@ def read_letter(claim: str, choices: Sequence[str] = ()) -> str | None:
     """
     if len(claim) > 2000:
         return None
-    text = re.sub(r"\\text\{([^{}]*)\}", r"\1", undress(claim.strip(" \n*_`$\"'")))
+    text = re.sub(r"\\text\{([^{}]*)\}", r"\1", undress(re.sub(r"[*`]", "", claim).strip(" \n_$\"'")))
     text = re.sub(r" +", " ", re.sub(r"[{}*`$\"]", "", text)).strip()
     for pattern in (_ALONE, _NAMED):
         if match := pattern.fullmatch(text):

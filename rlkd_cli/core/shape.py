@@ -48,8 +48,8 @@ _UNIT_NAMES = {
     "¥": "¥ yen",
     "₹": "₹ rupees rs",
     "cent": "cent cents ¢",
-    "am": "am a.m. a.m",
-    "pm": "pm p.m. p.m",
+    "am": "am AM a.m. A.M. a.m A.M",
+    "pm": "pm PM p.m. P.M. p.m P.M",
     "°": "°",
     "%": "%",
     "": "unit units integer integers",
@@ -90,6 +90,8 @@ def measure(text: str) -> Measure:
     (Measure(value='15', unit='cm^2'), Measure(value='32', unit='€'))
     """
     text = text.strip()
+    if re.search(r"\\(?:sin|cos|tan|cot|sec|csc)(?![A-Za-z])", text):  # its degrees are no unit
+        return Measure(text, "")
     if match := re.fullmatch(r"(-?) ?(?:\\?(\$)|([€£¥₹])) ?(.*)", text, re.DOTALL):
         return Measure(match[1] + match[4], match[2] or match[3])
     if match := re.fullmatch(r"\\text\{(-?[\d.,:/]+)( [^{}]+)\}", text):
@@ -199,7 +201,10 @@ def values(text: str) -> list[str]:
     """
     found = []
     for part in split_top(text.strip(), _LIST):
-        if part.count(r"\pm") == 1 and r"\mp" not in part:
+        inner = re.fullmatch(r"\\text\{([^{}\d]*)\}", part)
+        if inner and re.search(_LIST, inner[1]):
+            found += [f"\\text{{{word.strip()}}}" for word in re.split(_LIST, inner[1])]
+        elif len(split_top(part, r"\\pm(?![A-Za-z])")) == 2 and r"\mp" not in part:
             found += [
                 re.sub(r"\\pm ?", sign + " ", part).strip().removeprefix("+ ") for sign in "+-"
             ]
@@ -208,7 +213,7 @@ def values(text: str) -> list[str]:
     return [part for part in found if part] or [text.strip()]
 
 
-_RELATION = r"(?:=|\\approx|\\equiv|:=|\\ne|\\le|\\ge|<|>|\\in|\\subseteq?|\\sim|\\to)(?![A-Za-z])"
+_RELATION = r"(?::?=|<|>|\\(?:approx|equiv|ne|le|ge|in|subseteq?|sim|to)(?![A-Za-z]))"
 
 
 def relation(text: str) -> tuple[list[str], list[str]]:
@@ -230,7 +235,7 @@ def relation(text: str) -> tuple[list[str], list[str]]:
 
 _LABEL = re.compile(
     r"(?:[A-Za-z]|\\[A-Za-z]+)(?:_(?:[0-9A-Za-z]|\{[^{}]*\}))?'?(?: ?\([A-Za-z](?:, ?[A-Za-z])*\))?"
-    r"|\\text\{[^{}]*\}(?: ?\\text\{[^{}]*\})*|[A-Z]{2}|\\angle ?[A-Z]{1,3}|[A-Z][a-z]+"
+    r"|\([A-Za-z](?:, ?[A-Za-z])+\)|\\text\{[^{}]*\}(?: ?\\text\{[^{}]*\})*|[A-Z]{2}|\\angle ?[A-Z]{1,3}|[A-Z][a-z]+"
 )
 
 
@@ -241,8 +246,9 @@ def is_label(side: str) -> bool:
 
 def has_words(text: str) -> bool:
     r"""Whether prose is left in an undressed answer, so that only its text can be compared."""
+    text = re.sub(r"\\(?:begin|end) ?\{[^{}]*\}(?:\{[clr|]*\})?", "", text)
     text = re.sub(r"_ ?\{[^{}]*(?:\{[^{}]*\})?[^{}]*\}", "", text)
     text = re.sub(r"\\text\{ ?[A-Za-z]? ?\}", "", text)
-    return bool(re.search(r"\\text|(?<![\\A-Za-z])[A-Za-z]{4,}", text)) or bool(
+    return bool(re.search(r"\A[A-Z]{3,}\Z|\\text|(?<![\\A-Za-z])[A-Za-z]{4,}", text)) or bool(
         re.search(r"(?<![\\A-Za-z])(?:the|yes|no|not|and|for|any)(?![A-Za-z])", text, re.IGNORECASE)
     )
