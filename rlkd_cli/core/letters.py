@@ -6,13 +6,15 @@ acid" is none, and "A or B" is no answer.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections import deque
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from rlkd_cli.core.answers import boxes, final_part
 from rlkd_cli.core.dress import normalize, undress
 
 LETTERS = "ABCDEFGHIJ"
+LAST = 100  # claims that are looked at, from the end
 HEDGE = "?"  # more than one letter, or one taken back
 
 _KEYWORD = (
@@ -117,8 +119,8 @@ def find_letter(path: str, choices: Sequence[str] = ()) -> str | None:
     closed, _ = boxes(text)
     strong: list[tuple[int, str]] = []
     weak: list[tuple[int, str]] = []  # (where it ends, letter or hedge), (where it ends, a text)
-    claims = [(box.end, box.content) for box in closed]
-    claims += [(match.end(), match["claim"]) for match in _EXPLICIT.finditer(text)]
+    claims = [(box.end, box.content) for box in closed[-LAST:]]
+    claims += [(match.end(), match["claim"]) for match in _last(_EXPLICIT, text)]
     for place, claim in claims:
         letter = read_letter(claim, choices)
         (strong if letter else weak).append((place, letter or claim.strip()))
@@ -132,14 +134,19 @@ def find_letter(path: str, choices: Sequence[str] = ()) -> str | None:
 def _in_passing(text: str) -> list[tuple[int, str]]:
     """Letters stated in a sentence; a small one only where nothing but the sentence's end follows."""
     found = []
-    for match in _PASSING.finditer(text):
+    for match in _last(_PASSING, text):
         letter, rest = match["letter"], match["rest"]
         ends = re.match(r"[\s)\]}*`$\\]{0,6}(?:[.,;:!)]|\Z|\n|because|since|as\b)", rest)
         bracketed = text[match.start("letter") - 1] in "([" and rest[:1] in (")", "]")
         capital = letter.isupper() and (ends or letter not in "AI")
         if bracketed or capital or (ends and letter not in "ai"):
             found.append((match.end("letter"), letter.upper()))
-    return found + [(m.end(), m["letter"]) for m in _IS_RIGHT.finditer(text)]
+    return found + [(m.end(), m["letter"]) for m in _last(_IS_RIGHT, text)]
+
+
+def _last(pattern: re.Pattern[str], text: str) -> Iterable[re.Match[str]]:
+    """The last matches; a text that loops has no end of them."""
+    return deque(pattern.finditer(text), LAST)
 
 
 def _bare(text: str, is_tagged: bool, choices: Sequence[str]) -> list[tuple[int, str]]:
