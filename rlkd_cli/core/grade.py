@@ -89,6 +89,12 @@ def numbers_agree(left: Fraction, right: Fraction, is_decimal: bool) -> bool:
     return close and round(left, 6) == round(right, 6)
 
 
+def vote_key(prediction: str) -> str:
+    """A name that equal answers share, as far as text and numbers go: 25, 025 and 25.0 are one answer."""
+    number = as_number(prediction)
+    return str(number) if number is not None else normalize(prediction)
+
+
 _BASE = re.compile(r"\(?([0-9A-Fa-f]+)\)?_(?:\{(\d+)\}|(\d))")
 
 
@@ -237,4 +243,5 @@ __all__ = [
     "normalize",
     "plain",
     "screen",
+    "vote_key",
 ]

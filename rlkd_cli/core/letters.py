@@ -91,7 +91,9 @@ def read_letter(claim: str, choices: Sequence[str] = ()) -> str | None:
     """
     if len(claim) > 2000:
         return None
-    text = re.sub(r"\\text\{([^{}]*)\}", r"\1", undress(re.sub(r"[*`]", "", claim).strip(" \n_$\"'")))
+    text = re.sub(
+        r"\\text\{([^{}]*)\}", r"\1", undress(re.sub(r"[*`]", "", claim).strip(" \n_$\"'"))
+    )
     text = re.sub(r" +", " ", re.sub(r"[{}*`$\"]", "", text)).strip()
     for pattern in (_ALONE, _NAMED):
         if match := pattern.fullmatch(text):
