@@ -30,8 +30,10 @@ class Grader:
     def __init__(self, timeout: float = 10.0, workers: int = 2) -> None:
         self._timeout, self._workers = timeout, workers
         self._pool: Any = None
-        self._places = asyncio.Semaphore(4 * workers)
-        self._known: dict[tuple[str, str], asyncio.Future[Verdict] | Verdict] = {}
+        self._known: dict[tuple[str, str], Verdict] = {}
+        self._asked: dict[tuple[str, str], asyncio.Task[Verdict]] = {}
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._places = asyncio.Semaphore()
 
     async def grade(
         self,
@@ -72,10 +74,19 @@ class Grader:
             return Verdict("unparsable", f"screened: {stop}")
         key = (plain(prediction), plain(reference))
         if key not in self._known:
-            self._known[key] = await self._algebra(*key)
-        known = self._known[key]
-        assert isinstance(known, Verdict)
-        return known
+            self._known[key] = await self._once(key)
+        return self._known[key]
+
+    async def _once(self, key: tuple[str, str]) -> Verdict:
+        """Asks algebra of a pair once, however many wait for it; an event loop has its own waiters."""
+        loop = asyncio.get_running_loop()
+        if self._loop is not loop:
+            self._loop, self._asked = loop, {}
+            self._places = asyncio.Semaphore(4 * self._workers)
+        if key not in self._asked:
+            self._asked[key] = loop.create_task(self._algebra(*key))
+            self._asked[key].add_done_callback(lambda _: self._asked.pop(key, None))
+        return await asyncio.shield(self._asked[key])
 
     async def _algebra(self, prediction: str, reference: str) -> Verdict:
         from pebble import ProcessExpired
