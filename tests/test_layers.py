@@ -93,13 +93,13 @@ def test_no_import_comes_back_to_where_it_started() -> None:
         assert all(n.startswith(f"{name}.") or name.startswith(f"{n}.") for n in around), name
 
 
-def test_the_core_needs_the_standard_library_and_numpy_only() -> None:
+def test_the_core_computes_with_the_standard_library_numpy_and_scipy_only() -> None:
     for file in (PACKAGE / "core").glob("*.py"):
         for node in ast.walk(ast.parse(file.read_text("utf-8"))):
             names = [a.name for a in node.names] if isinstance(node, ast.Import) else []
             names += [node.module] if isinstance(node, ast.ImportFrom) and node.module else []
             for name in names:
-                known = {*sys.stdlib_module_names, "numpy", "rlkd_cli"}
+                known = {*sys.stdlib_module_names, "numpy", "scipy", "rlkd_cli"}
                 assert name.split(".")[0] in known, f"{file.name}: {name}"
 
 
