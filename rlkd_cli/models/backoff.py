@@ -20,7 +20,8 @@ _LONGEST_ROUND = 30.0  # seconds without a request to a server that refused all 
 _PROBES = 5.0  # seconds between two looks whether a server is back
 _CUT = 0.25  # share of refused requests from which on the rate is cut
 _LEVEL = 0.1  # and that at which it stays as it is
-_REGAIN = 10.0  # seconds in which a rate that was cut comes back to where it was
+_LOW = 0.85  # where the rate begins again after a cut, as a share of what it comes back to
+_REGAIN = 4.0  # seconds in which it comes back there
 _BURST = 0.05  # seconds by which a request may come early: sleeping is not exact
 _SEEN = 10.0  # seconds over which the accepted requests are counted
 
@@ -54,10 +55,9 @@ class Pace:
         self._first = monotonic()
         self._top: float | None = None  # requests a second at the last cut; None: never refused
         self._since = self._changed = 0.0  # start of the curve; of the last slowing down
-        self._low = 1.0  # the share of `_top` that the rate was cut to
+        self._starting = False  # the rate is a first guess still
         self._share, self._rounds = 0.0, 0  # refused lately; slowings since the last acceptance
         self._refusing: float | None = None  # since when nothing was accepted
-        self._slowed = False  # and said so
         self._gone: float | None = None  # since when no connection is to be had
         self._prober: asyncio.Task[object] | None = None
         self._probes = 0
@@ -68,23 +68,29 @@ class Pace:
 
     @property
     def rate(self) -> float | None:
-        """Requests a second, None without a limit."""
+        """Requests a second, None without a limit; at first it doubles every second until refused again."""
         if self._top is None:
             return None
+        passed = monotonic() - self._since
+        if self._starting:
+            return self._top * 2.0 ** min(passed, 20.0)
         scale = max(_REGAIN, 10 / self._top)
-        curve = 1 + (1 - self._low) * ((monotonic() - self._since) / scale - 1) ** 3
+        curve = 1 + (1 - _LOW) * (passed / scale - 1) ** 3
         return max(self._top * curve, 0.01)
 
     async def turn(self, tokens: int = 0) -> float:
         """Waits for a request's turn; the time at which it goes. `tokens` count for the user's limit."""
         if self._gone is not None and self._prober is not asyncio.current_task():
             await self._away_together("no connection")
-        if self._top is None and not (self._rpm or self._tpm) and not self._line.locked():
-            return monotonic()
+        limited = self._top is not None or self._rpm or self._tpm
+        if not limited and self._next <= (now := monotonic()):
+            return now
         async with self._line:
             while (wait := max(self._next, self._next_tokens) - monotonic()) > 0:
                 await asyncio.sleep(min(wait, 1.0))
             now = monotonic()
+            if not limited:
+                return now
             rates = [rate for rate in (self.rate, (self._rpm or 0) / 60) if rate]
             if rates:
                 self._next = max(self._next, now - _BURST) + 1 / min(rates)
@@ -106,44 +112,48 @@ class Pace:
             self._say("the server is back")
         self._gone, self._prober, self._probes = None, None, 0
 
-    def limited(self, sent: float, after: float | None, why: str) -> None:
-        """The server has too much to do: all requests slow down, those sent before count once.
+    def limited(self, sent: float, after: float | None, why: str) -> float:
+        """The server had too much to do for a request: the seconds that this one is to wait by itself.
 
-        Unavailable where it takes nothing for longer than `patience`, or asks for more than that.
+        Where that happens often all requests slow down; those sent before count once. Unavailable
+        where the server takes nothing for longer than `patience`, or asks to wait for longer.
         """
         now = monotonic()
         self.answered()
         self._refusing = self._refusing or now
         if max(now - self._refusing, after or 0.0) > self._patience:
             raise self._unavailable(why)
+        known = sent < self._changed
+        if known and self._top is not None:
+            return 0.0
         self._share += (1 - self._share) / 16
-        if sent < self._changed:
-            return
+        often = self._share > _CUT
+        if known and not often:
+            return 0.0
         self._rounds, self._changed = self._rounds + 1, now
-        if self._top is None or self._rounds > 1 or self._share > _CUT:
-            self._slow_down(now)
-            wait = min(0.5 * 2.0 ** (self._rounds - 1), _LONGEST_ROUND)
-        else:
-            if self._share > _LEVEL:
-                self._top, self._since, self._low = self.rate, now - _REGAIN, 0.9
-            wait = 1 / (self.rate or 1.0)
-        self._next = max(self._next, now + (wait if after is None else after))
-        if not self._slowed:
-            self._slowed = True
-            self._say(f"too many requests for the server, slowing down: {why}")
+        wait = min(0.5 * 2.0 ** (self._rounds - 1), _LONGEST_ROUND)
+        together = often or self._rounds > 1
+        if together or self._starting:
+            self._slow_down(now, why)
+        elif self._top is not None and self._share > _LEVEL:
+            self._since, self._top = now - max(_REGAIN, 10 / self._top), self.rate
+        if together or after is not None:
+            self._next = max(self._next, now + (wait if after is None else after))
+            return 0.0
+        return wait if self._top is None else 0.0
 
-    def _slow_down(self, now: float) -> None:
-        """Cuts the rate, in proportion to what was refused, but never below what is being accepted."""
+    def _slow_down(self, now: float, why: str) -> None:
+        """Cuts the rate: to what is being accepted at first, later in proportion to what was refused."""
         while self._seen and self._seen[0] < now - _SEEN:
             self._seen.popleft()
-        took = len(self._seen) / max(1.0, min(_SEEN, now - self._first))
         if self._top is None:
-            self._top, self._low = max(took, 1.0), 0.85
+            self._say(f"too many requests for the server, slowing down: {why}")
+            took = len(self._seen) / max(1.0, min(_SEEN, now - self._first))
+            self._top, self._starting = max(took, 1.0), True
         else:
-            cut = max(0.5, min(0.85, 1 - self._share))
-            self._top = max((self.rate or 1.0) * cut, min(took, self.rate or 1.0) * 0.85) / 0.85
-            self._low = 0.85
-        self._since = now
+            cut = 0.5 if self._rounds > 1 else 0.7 if self._starting else 1 - self._share
+            self._top, self._starting = (self.rate or 1.0) * max(cut, 0.5), False
+        self._since, self._share = now, 0.0
 
     async def away(self, why: str) -> None:
         """No connection: returns when the request is to try again. Unavailable after `patience`."""

@@ -97,7 +97,8 @@ class EndpointModel(Telling):
                         await self.pace.away(hide_keys(fault.text))
                         continue
                     if fault.kind == faults.SLOW:
-                        self.pace.limited(sent, fault.after, hide_keys(fault.text))
+                        wait = self.pace.limited(sent, fault.after, hide_keys(fault.text))
+                        await asyncio.sleep(wait)
                         continue
                     if fault.kind == faults.REJECT:
                         self.pace.accepted()
