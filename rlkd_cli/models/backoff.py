@@ -73,7 +73,7 @@ class Pace:
             return None
         passed = monotonic() - self._since
         if self._starting:
-            return self._top * 2.0 ** min(passed, 20.0)
+            return float(self._top * 2.0 ** min(passed, 20.0))
         scale = max(_REGAIN, 10 / self._top)
         curve = 1 + (1 - _LOW) * (passed / scale - 1) ** 3
         return max(self._top * curve, 0.01)

@@ -18,7 +18,7 @@ from rlkd_cli.models import faults
 from rlkd_cli.models.backoff import Pace, pause
 from rlkd_cli.models.base import Message, Reply, Sampling, Telling
 from rlkd_cli.models.faults import Fault, fault_of
-from rlkd_cli.models.lessons import Lessons, blamed, room
+from rlkd_cli.models.lessons import LIMITS, Lessons, blamed, room
 from rlkd_cli.models.masks import hide_keys, remember
 from rlkd_cli.models.replies import THINKS, read
 from rlkd_cli.models.spec import Address, parse_address
@@ -209,7 +209,7 @@ class EndpointModel(Telling):
 
     def learn(self, fault: Fault, request: dict[str, Any]) -> bool:
         """Whether the request is to be made anew, for the model refused a part of it that is not vital."""
-        if fault.code == THINKS and not self._thinks:
+        if fault.code == THINKS and max(request.get(name, 0) for name in LIMITS) < TO_THINK:
             self._thinks = True
             self.say(f"thinks before it chooses, which is given up to {TO_THINK} tokens")
             return True
