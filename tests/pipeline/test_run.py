@@ -208,7 +208,7 @@ def test_batches_are_submitted_collected_and_picked_up_again(rlkd, server) -> No
     assert ledger["cost"] == pytest.approx(30 * (5 * 2 + 7 * 10) / 2e6)
 
 
-def test_a_batch_that_failed_makes_rejects_and_is_submitted_anew(rlkd, server) -> None:
+def test_a_batch_that_expired_ends_the_run_and_is_submitted_anew_by_the_next(rlkd, server) -> None:
     write(Path("in.jsonl"), paths(3))
     server.batches.status = "expired"
     command = [
@@ -223,10 +223,10 @@ def test_a_batch_that_failed_makes_rejects_and_is_submitted_anew(rlkd, server) -
         "-o",
         "out.jsonl",
     ]
-    assert rlkd(*command).status == 3
-    assert {record["error"] for record in read(Path("out.jsonl.rejects.jsonl"))} == {"batch_failed"}
+    expired = rlkd(*command)
+    assert expired.status == 1 and "expired" in expired.err and "again" in expired.err
     server.batches.status = "completed"
-    assert rlkd(*command, "--overwrite").status == 0
+    assert rlkd(*command).status == 0
     assert len(server.batches.batches) == 2
 
 
