@@ -70,7 +70,9 @@ def modules_of(file: Path, known: Container[str]) -> set[str]:
     found = set()
     for node in ast.parse(file.read_text("utf-8")).body:
         if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("rlkd_cli"):
-            for alias in node.names:  # `from package import module` asks nothing of the package itself
+            for (
+                alias
+            ) in node.names:  # `from package import module` asks nothing of the package itself
                 module = f"{node.module}.{alias.name}"
                 found.add(module if module in known else node.module)
     return found

@@ -228,7 +228,7 @@ def test_a_retired_model_is_asked_for_by_its_successors_name(rlkd, server, monke
     assert (verifying["model"], verifying["thinking"]) == ("deepseek-flash", {"type": "disabled"})
     assert (
         result.status == 0
-        and "deepseek-chat was retired" in result.err
+        and "deepseek-chat: was retired" in result.err
         and "secret" not in result.err
     )
 
