@@ -35,7 +35,15 @@ def test_an_address_in_any_form_is_a_server(spec: str, asked: str, model: str) -
 
 @pytest.mark.parametrize(
     "spec",
-    ["Qwen/Qwen2.5-7B-Instruct", "folder/of.mine", "./m", "/models/m", "m", "c:model", "deepseek-ai/x"],
+    [
+        "Qwen/Qwen2.5-7B-Instruct",
+        "folder/of.mine",
+        "./m",
+        "/models/m",
+        "m",
+        "c:model",
+        "deepseek-ai/x",
+    ],
 )
 def test_names_and_folders_are_no_addresses(spec: str) -> None:
     assert engine_of(spec) == "any" and shown(spec) == spec
