@@ -1,6 +1,8 @@
-"""`hf/` against a bare batched `generate()`: the same requests, batch size and model, limits of uneven length.
+"""`hf/` against a bare batched `generate()`: the same requests, batch size and model, limits of
+uneven length.
 
-python benchmarks/hf.py [--model FOLDER] [--requests 256] [--batch 32] [--longest 256] [--temperature 0]
+python benchmarks/hf.py [--model FOLDER] [--requests 256] [--batch 32] [--longest 256]
+[--temperature 0]
 """
 
 import argparse
@@ -20,7 +22,8 @@ BASE = Path(__file__).parents[1] / "examples/tiny/base"
 def bare(
     model: HfModel, prompts: list[list[int]], limits: list[int], batch: int, heat: float
 ) -> int:
-    """Tokens written by `generate()` on batches of like prompt length, each to its longest limit."""
+    """Tokens written by `generate()` on batches of like prompt length, each to its longest
+    limit."""
     order, tokens = sorted(range(len(prompts)), key=lambda i: len(prompts[i])), 0
     sampling = (
         {"do_sample": True, "temperature": heat, "top_p": 0.95} if heat else {"do_sample": False}

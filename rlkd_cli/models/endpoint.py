@@ -1,7 +1,8 @@
 """Any OpenAI-compatible server over HTTP: one request, what to do about its answer, and again.
 
 Through aiohttp and not the openai client, whose 3 ms of CPU a request are more than thousands of
-short verdicts can afford (aiohttp takes 0.3 ms). What an answer means is decided in `faults`, how long
+short verdicts can afford (aiohttp takes 0.3 ms). What an answer means is decided in `faults`, how
+long
 to wait in `backoff`, what the model refuses is kept in `lessons`, and a reply is read in `replies`.
 """
 
@@ -31,9 +32,11 @@ _MOST_LESSONS = 12  # of one request: more than there are fields to refuse
 
 @dataclass(frozen=True)
 class HttpOptions:
-    """How a server may be asked. `rpm` and `tpm` are requests and tokens a minute, None for no limit.
+    """How a server may be asked. `rpm` and `tpm` are requests and tokens a minute, None for no
+    limit.
 
-    `timeout` is how long a reply may take, `server_timeout` how long a server that refuses connections
+    `timeout` is how long a reply may take, `server_timeout` how long a server that refuses
+    connections
     (or all requests, for there are too many) is waited for before the run ends; both in seconds.
     """
 
@@ -48,8 +51,10 @@ class HttpOptions:
 class EndpointModel(Telling):
     """A model behind an address, asked by chat completions. The key never appears in a message.
 
-    `context` is the longest prompt and reply together, in tokens, where it is known: what is certain
-    not to fit is refused before it is sent, and where the reply's limit might not fit, the server is
+    `context` is the longest prompt and reply together, in tokens, where it is known: what is
+    certain
+    not to fit is refused before it is sent, and where the reply's limit might not fit, the server
+    is
     left to set it. `extra` goes into every request. `is_own`: a server named by its address, which
     may know vLLM's fields; hosted providers refuse them.
     """
@@ -120,7 +125,8 @@ class EndpointModel(Telling):
             self._session = None
 
     def session(self) -> Any:
-        """The connections of the running event loop; a model used from another loop gets new ones."""
+        """The connections of the running event loop; a model used from another loop gets new
+        ones."""
         import aiohttp
 
         loop = asyncio.get_running_loop()
@@ -137,7 +143,8 @@ class EndpointModel(Telling):
         return self._session
 
     def request(self, messages: Sequence[Message], sampling: Sampling) -> dict[str, Any]:
-        """The body of a chat completion; RecordError where the prompt cannot fit into the context."""
+        """The body of a chat completion; RecordError where the prompt cannot fit into the
+        context."""
         tokens = estimated_tokens(messages)
         if self.context and tokens > self.context:
             raise RecordError(
@@ -197,7 +204,8 @@ class EndpointModel(Telling):
             raise Fault(faults.RETRY, "bad_response", f"not JSON: {body[:60]!r}") from None
 
     def no_connection(self, error: Any) -> Exception:
-        """A server that cannot be reached is waited for; a name or a certificate that is wrong is not."""
+        """A server that cannot be reached is waited for; a name or a certificate that is wrong is
+        not."""
         import aiohttp
 
         wrong = isinstance(error, aiohttp.ClientConnectorDNSError) and not self._answered
@@ -208,7 +216,8 @@ class EndpointModel(Telling):
         return Fault(faults.AWAY, "no_connection", f"no connection to {host} ({reason})")
 
     def learn(self, fault: Fault, request: dict[str, Any]) -> bool:
-        """Whether the request is to be made anew, for the model refused a part of it that is not vital."""
+        """Whether the request is to be made anew, for the model refused a part of it that is not
+        vital."""
         if fault.code == THINKS and max(request.get(name, 0) for name in LIMITS) < TO_THINK:
             self._thinks = True
             self.say(f"thinks before it chooses, which is given up to {TO_THINK} tokens")
@@ -229,7 +238,8 @@ class EndpointModel(Telling):
         return left[1] if left else None
 
     def final(self, fault: Fault, request: dict[str, Any]) -> Exception:
-        """What a fault comes to in the end: a ModelError that ends the run, or this record's reject."""
+        """What a fault comes to in the end: a ModelError that ends the run, or this record's
+        reject."""
         text = f"{self.name}: {hide_keys(fault.text)}"
         if fault.kind == faults.END:
             return ModelError(text)

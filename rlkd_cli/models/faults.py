@@ -1,7 +1,9 @@
-"""What a server's answer means: it ends the run, rejects this record, or passes. Decided here alone.
+"""What a server's answer means: it ends the run, rejects this record, or passes. Decided here
+alone.
 
 Codes and types come first (`CODES`), then the status, and wording only where these say nothing. All
-of it looks at the text as the server wrote it; keys are hidden when it is shown. The codes are those
+of it looks at the text as the server wrote it; keys are hidden when it is shown. The codes are
+those
 of OpenAI, Azure, Anthropic, Gemini, DeepSeek, Mistral, Moonshot, Alibaba, OpenRouter, Groq, vLLM,
 SGLang, llama.cpp, LiteLLM and one-api, as their documentation or their servers give them.
 """
@@ -68,7 +70,8 @@ CODES: dict[str, tuple[str, str]] = {  # (what it means, the reject's code), the
     **_rows(
         END,
         "no_access",
-        """invalid_api_key incorrect_api_key API_KEY_INVALID authentication_error AuthenticationError
+        """invalid_api_key incorrect_api_key API_KEY_INVALID authentication_error
+        AuthenticationError
         invalid_authentication_error invalid_authentication unauthorized UNAUTHENTICATED
         permission_denied permission_error PermissionDeniedError account_deactivated
         account_suspended access_terminated access_terminated_error expired_key key_expired
@@ -180,7 +183,8 @@ def _decide(status: int, said: Said, after: float | None) -> tuple[str, str]:
 
 
 def _limit(said: Said, after: float | None) -> tuple[str, str]:
-    """Too many requests: to be waited out, but for a day's limit, and a request above a minute's."""
+    """Too many requests: to be waited out, but for a day's limit, and a request above a
+    minute's."""
     if "requesttoolarge" in plain(said.text[:40]):
         return TOO_LONG
     of_a_day = any("perday" in code for code in said.codes)
@@ -206,7 +210,8 @@ def _refused(status: int, said: Said, passes: bool) -> tuple[str, str]:
 def retry_after(
     headers: Mapping[str, str], text: str = "", delay: float | None = None
 ) -> float | None:
-    """Seconds that a server asks to wait: its header (seconds, or a date), its error's body, its words.
+    """Seconds that a server asks to wait: its header (seconds, or a date), its error's body, its
+    words.
 
     None where it does not say.
     """
@@ -224,7 +229,8 @@ def retry_after(
 
 
 def _in_words(text: str) -> float | None:
-    """ "Please try again in 1m12.5s", "retry after 6 seconds": seconds, None where nothing is said."""
+    """ "Please try again in 1m12.5s", "retry after 6 seconds": seconds, None where nothing is
+    said."""
     found = re.search(
         r"(?:try again|retry|wait)\b[^\d.;]{0,20}?\b(?:in|after|for)? ?((?:\d+(?:\.\d+)? ?(?:ms"
         r"|hours?|minutes?|min|seconds?|secs?|[hms])(?![a-z])[ ,]*)+)",

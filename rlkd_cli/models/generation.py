@@ -2,7 +2,8 @@
 
 A row that has ended makes room at once, and one that waits takes its place: with replies of uneven
 length most steps of a fixed batch would be spent on rows that have long ended. The memory of past
-tokens is padded on the left, so that a new row joins behind its own padding; models that remember in
+tokens is padded on the left, so that a new row joins behind its own padding; models that remember
+in
 another way (sliding windows, recurrent states) are asked in fixed batches.
 """
 
@@ -31,7 +32,8 @@ class Row:
     random: Any = None
 
     def add(self, token: int, ends: frozenset[int], decode: Callable[[list[int]], str]) -> bool:
-        """Takes a token in; whether the reply has ended with it. An end token is written as well."""
+        """Takes a token in; whether the reply has ended with it. An end token is written as
+        well."""
         self.written.append(token)
         self.stopped = token in ends or self._reached(decode)
         self.done = self.stopped or len(self.written) >= self.limit
@@ -47,7 +49,8 @@ class Row:
 
 
 class Generation:
-    """Writes rows, `size` at a time at most. `step` gives those that ended; one thread may use it."""
+    """Writes rows, `size` at a time at most. `step` gives those that ended; one thread may use
+    it."""
 
     def __init__(
         self,
@@ -121,7 +124,8 @@ class Generation:
         return [row for row, token in pairs if row.add(token, self._ends, self._decode)]
 
     def _take_out(self) -> None:
-        """Ended rows leave the cache, a few at a time; padding that no row needs leaves with them."""
+        """Ended rows leave the cache, a few at a time; padding that no row needs leaves with
+        them."""
         import torch
 
         stay = [place for place, row in enumerate(self.rows) if not row.done]
@@ -138,7 +142,8 @@ class Generation:
                 layer.values = layer.values[places, :, padding:]
 
     def _take_in(self) -> list[Row]:
-        """Waiting rows join, those of like length together; those that ended with their first token."""
+        """Waiting rows join, those of like length together; those that ended with their first
+        token."""
         free = self._size - len(self.rows)
         enough = not self.rows or (self._joins and free >= max(1, self._size // _SHARE))
         if not (self.waiting and enough):
@@ -182,7 +187,8 @@ class Generation:
                 setattr(layer, name, torch.cat(both))
 
     def _whole(self, rows: list[Row]) -> list[Row]:
-        """A fixed batch from its first token to its last, for models whose rows cannot join others."""
+        """A fixed batch from its first token to its last, for models whose rows cannot join
+        others."""
         from transformers import GenerationConfig, LogitsProcessorList, StoppingCriteriaList
 
         mask, ids = self._padded(rows)
@@ -224,7 +230,8 @@ def _new_cache(model: Any) -> Any:
 
 
 def can_join(model: Any) -> bool:
-    """Whether a model remembers all past tokens alike, layer by layer, so that rows can be joined."""
+    """Whether a model remembers all past tokens alike, layer by layer, so that rows can be
+    joined."""
     from transformers.cache_utils import DynamicLayer
 
     names = signature(model.forward).parameters

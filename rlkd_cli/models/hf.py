@@ -17,7 +17,8 @@ from rlkd_cli.models.loading import load_causal, load_tokenizer
 from rlkd_cli.models.stepping import Stepper
 from rlkd_cli.models.usage import spend
 
-# What a model's generation_config.json may set besides its end tokens, with the values that do nothing
+# What a model's generation_config.json may set besides its end tokens, with the values that do
+# nothing
 _INHERITED: dict[str, tuple[Any, ...]] = {
     "repetition_penalty": (None, 1.0),
     "no_repeat_ngram_size": (None, 0),
@@ -43,8 +44,10 @@ class _Request:
 class HfModel(Telling):
     """A causal language model from the hub, a folder or a GGUF file.
 
-    A reply depends on its request and its seed, not on what else is in the batch (up to the last digits
-    of floating-point sums), so that a run that was broken off and resumed samples the same paths. Of the
+    A reply depends on its request and its seed, not on what else is in the batch (up to the last
+    digits
+    of floating-point sums), so that a run that was broken off and resumed samples the same paths.
+    Of the
     settings that a model brings along only its end tokens count; the others are named once.
     """
 
@@ -120,7 +123,8 @@ class HfModel(Telling):
         return reply
 
     async def log_likelihood(self, messages: Sequence[Message], text: str) -> float:
-        """The mean log-probability of a token of `text` as the reply to `messages`; what exceeds the context is cut."""
+        """The mean log-probability of a token of `text` as the reply to `messages`; what exceeds
+        the context is cut."""
         start = self._encoder(messages)
         ids = [*start, *self._tokenizer(text, add_special_tokens=False)["input_ids"]][
             : self.context or None
@@ -171,7 +175,8 @@ class HfModel(Telling):
             )
 
     def _log_likelihoods(self, requests: Sequence[_Request]) -> list[float | Exception]:
-        """The mean log-probability of each request's last `max_tokens` tokens; never holds all logits at once."""
+        """The mean log-probability of each request's last `max_tokens` tokens; never holds all
+        logits at once."""
         import torch
 
         from rlkd_cli.models.labelled_head import LabelledHead
@@ -203,6 +208,7 @@ class HfModel(Telling):
 
 
 def gsrm_prompt(name: str) -> str | None:
-    """The short prompt that `train-gsrm` stored in a model folder; None where it is no such folder."""
+    """The short prompt that `train-gsrm` stored in a model folder; None where it is no such
+    folder."""
     file = Path(name, "gsrm.json")
     return str(json.loads(file.read_text("utf-8"))["prompt"]) if file.is_file() else None

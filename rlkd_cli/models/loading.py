@@ -25,7 +25,8 @@ def load_tokenizer(name: str, label: str | None = None) -> Any:
 
 
 def load_causal(name: str, label: str | None = None, dtype: Any = "auto", **more: Any) -> Any:
-    """The model, in the weights' own type unless `dtype` is given. ModelError where it cannot be had."""
+    """The model, in the weights' own type unless `dtype` is given. ModelError where it cannot be
+    had."""
     from transformers import AutoModelForCausalLM
 
     place, options = located(name)
@@ -36,7 +37,8 @@ def load_causal(name: str, label: str | None = None, dtype: Any = "auto", **more
 
 
 def located(name: str) -> tuple[str, dict[str, str]]:
-    """(folder or name, options of `from_pretrained`): a GGUF file is found by its folder and its name.
+    """(folder or name, options of `from_pretrained`): a GGUF file is found by its folder and its
+    name.
 
     UsageError where it cannot be read here, or a folder holds several and nothing else.
     """

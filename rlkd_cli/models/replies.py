@@ -49,7 +49,8 @@ THINKS = "cut_thinking"  # a model that was to choose at once, and was cut off w
 def read(response: Any, sampling: Sampling, model: str) -> Reply:
     """The reply in a response's JSON; what it cost goes on the bill of `model`.
 
-    Fault where there is none: an error in its place, a text that neither ended nor reached its limit,
+    Fault where there is none: an error in its place, a text that neither ended nor reached its
+    limit,
     a refusal, an empty message. RecordError for one that is not among the choices.
     """
     if not isinstance(response, dict):
@@ -85,7 +86,8 @@ def read(response: Any, sampling: Sampling, model: str) -> Reply:
 
 
 def _choice(response: Mapping[str, Any]) -> dict[str, Any]:
-    """The first choice, which holds a message. Fault where an error stands in its place, or nothing."""
+    """The first choice, which holds a message. Fault where an error stands in its place, or
+    nothing."""
     choices = response.get("choices")
     choice = choices[0] if isinstance(choices, list) and choices else None
     for holder in (response, choice, choice.get("message") if isinstance(choice, dict) else None):
@@ -162,7 +164,8 @@ def _count(usage: Any, name: str) -> int:
 
 
 def _first_token(choice: Mapping[str, Any]) -> dict[str, float]:
-    """Log-probabilities of the answer's first token by its text: the first that follows the thinking."""
+    """Log-probabilities of the answer's first token by its text: the first that follows the
+    thinking."""
     try:
         tokens = (choice.get("logprobs") or {}).get("content") or []
         written, start = "", 0

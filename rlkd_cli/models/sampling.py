@@ -21,9 +21,11 @@ def generator(sampling: Sampling) -> Any:
 def draw(
     logits: "torch.Tensor", samplings: Sequence[Sampling], generators: Sequence[Any]
 ) -> list[int]:
-    """A token for each row of `logits` (rows, vocabulary): the likeliest at temperature 0, else drawn.
+    """A token for each row of `logits` (rows, vocabulary): the likeliest at temperature 0, else
+    drawn.
 
-    A draw takes one random number, by the inverse of the cumulative distribution. The nucleus is the
+    A draw takes one random number, by the inverse of the cumulative distribution. The nucleus is
+    the
     fewest likeliest tokens that hold `top_p` (Holtzman and others, 2020).
     """
     import torch
@@ -44,7 +46,8 @@ def draw(
 def _nucleus(
     logs: "torch.Tensor", shares: "torch.Tensor", numbers: "torch.Tensor"
 ) -> "torch.Tensor":
-    """A token a row from `logs` (rows, vocabulary), by top-p `shares` and random `numbers` (rows,)."""
+    """A token a row from `logs` (rows, vocabulary), by top-p `shares` and random `numbers`
+    (rows,)."""
     import torch
 
     chosen = torch.empty(len(logs), dtype=torch.long, device=logs.device)
@@ -68,7 +71,8 @@ def _nucleus(
 
 
 def _pick(mass: Any, ids: Any, shares: Any, numbers: Any, rows: Any) -> Any:
-    """The drawn tokens' ids, from cumulative `mass` (rows, tokens) of tokens that fall in likelihood."""
+    """The drawn tokens' ids, from cumulative `mass` (rows, tokens) of tokens that fall in
+    likelihood."""
     last = _place(mass, shares[rows].double())[:, None]
     return ids.gather(-1, _place(mass, numbers[rows] * mass.gather(-1, last)[:, 0])[:, None])[:, 0]
 

@@ -14,9 +14,11 @@ Waiter = tuple[asyncio.AbstractEventLoop, "asyncio.Future[Row]"]
 
 
 class Stepper:
-    """Hands each reply out as soon as it has ended. A reply that nobody waits for any more is not written on.
+    """Hands each reply out as soon as it has ended. A reply that nobody waits for any more is not
+    written on.
 
-    Equal requests at temperature 0, which have one reply, are written once while they are under way.
+    Equal requests at temperature 0, which have one reply, are written once while they are under
+    way.
     """
 
     def __init__(self, writer: Generation, name: str, in_use: threading.Lock) -> None:

@@ -1,4 +1,5 @@
-"""vLLM in this process, batching continuously: a request joins the others as soon as it is asked."""
+"""vLLM in this process, batching continuously: a request joins the others as soon as it is
+asked."""
 
 import asyncio
 import contextlib
@@ -37,7 +38,8 @@ class VllmModel(Telling):
                 import torch
                 from vllm import LLM
 
-                # Without an accelerator, a prompt read in pieces breaks a seeded request ("CPU Generator does not use offset")
+                # Without an accelerator, a prompt read in pieces breaks a seeded request ("CPU
+                # Generator does not use offset")
                 whole: dict[str, Any] = (
                     {} if torch.cuda.is_available() else {"enable_chunked_prefill": False}
                 )
@@ -115,7 +117,8 @@ class VllmModel(Telling):
         )
 
     def _work(self) -> None:
-        """Takes in what is asked and steps the engine, until `close`; an engine that fails fails every request."""
+        """Takes in what is asked and steps the engine, until `close`; an engine that fails fails
+        every request."""
         waiting: dict[str, asyncio.Future[Any]] = {}
         is_open = True
         with _stdout_to_stderr():
@@ -156,7 +159,8 @@ def _finish(reason: str | None) -> str:
 
 @contextlib.contextmanager
 def _own_cores() -> Iterator[None]:
-    """On CPU, vLLM ties the thread that loads it to a core, where all that we do besides would slow it down."""
+    """On CPU, vLLM ties the thread that loads it to a core, where all that we do besides would slow
+    it down."""
     cores = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else None
     yield
     if cores:

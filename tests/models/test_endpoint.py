@@ -271,7 +271,8 @@ def test_the_probabilities_are_those_after_the_thinking(server) -> None:
 
 
 def limited(a_second: float) -> Callable[[dict, int], Response]:
-    """A server that takes a request every 1/`a_second` seconds and says no more than that it is too many."""
+    """A server that takes a request every 1/`a_second` seconds and says no more than that it is too
+    many."""
     lock, last = threading.Lock(), [0.0]
 
     def script(request: dict, number: int) -> Response:

@@ -1,4 +1,5 @@
-"""What a server's answer means: cases of each kind, of many servers, written from their documentation."""
+"""What a server's answer means: cases of each kind, of many servers, written from their
+documentation."""
 
 import json
 from datetime import UTC, datetime, timedelta
