@@ -51,7 +51,8 @@ def _open(spec: str, http: HttpOptions) -> TextModel:
     engine, name = engine_of(spec), model_of(spec)
     if not name:
         raise UsageError(
-            f"model {spec!r}: write ENGINE/NAME, http://HOST:PORT/v1#NAME, or a model's name or folder"
+            f"model {spec!r}: write ENGINE/NAME, http://HOST:PORT/v1#NAME, "
+            "or a model's name or folder"
         )
     if engine == "http":
         return _own_server(spec, http)

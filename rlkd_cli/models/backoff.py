@@ -65,6 +65,7 @@ class Pace:
         self._gone: float | None = None  # since when no connection is to be had
         self._prober: asyncio.Task[object] | None = None
         self._probes = 0
+        self._heard = 0.0  # when the server last answered
 
     def moved(self) -> None:
         """The model is used from another event loop now."""
@@ -117,6 +118,11 @@ class Pace:
         if self._gone is not None:
             self._say("the server is back")
         self._gone, self._prober, self._probes = None, None, 0
+        self._heard = monotonic()
+
+    def lost(self, since: float) -> bool:
+        """Whether the server has not answered a single request since then."""
+        return self._heard < since
 
     def limited(self, sent: float, after: float | None, why: str) -> float:
         """The server had too much to do for a request: the seconds that this one is to wait by

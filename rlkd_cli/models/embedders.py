@@ -48,7 +48,8 @@ class SentenceEmbedder:
     def __init__(self, name: str) -> None:
         if find_spec("sentence_transformers") is None:
             raise UsageError(
-                f"embedder {name}: sentence-transformers is not installed (pip install 'rlkd[embed]'), or use --embedder lexical"
+                f"embedder {name}: sentence-transformers is not installed "
+                "(pip install 'rlkd[embed]'), or use --embedder lexical"
             )
         from sentence_transformers import SentenceTransformer
         from transformers.utils import logging
@@ -68,7 +69,8 @@ class SentenceEmbedder:
             config.is_causal = False
         elif getattr(config, "auto_map", None):
             raise ModelError(
-                f"embedder {name}: comes with code of its own, which is not run; choose another embedder"
+                f"embedder {name}: comes with code of its own, which is not run; "
+                "choose another embedder"
             )
 
     def embed(self, texts: Sequence[str]) -> Any:

@@ -12,6 +12,7 @@ import json
 import urllib.request
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from time import monotonic
 from typing import Any
 
 from rlkd_cli.errors import ModelError, RecordError
@@ -87,6 +88,7 @@ class EndpointModel(Telling):
         self.session()
         async with self._places:
             tries = lessons = 0
+            began = monotonic()
             limit: int | None = None  # of this request, where its prompt leaves less than was asked
             while True:
                 wanted = sampling if limit is None else replace(sampling, max_tokens=limit)
@@ -112,6 +114,9 @@ class EndpointModel(Telling):
                         limit = self._room(fault, request) or limit
                         continue
                     tries += 1
+                    if fault.silent and tries > self.options.max_retries and self.pace.lost(began):
+                        await self.pace.away(hide_keys(fault.text))
+                        continue
                     if tries > self.options.max_retries or fault.kind != faults.RETRY:
                         raise self.final(fault, request) from None
                     await asyncio.sleep(pause(tries - 1, fault.after))
@@ -189,8 +194,9 @@ class EndpointModel(Telling):
         except (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError, ValueError) as error:
             raise ModelError(f"{self.name}: not an address: {hide_keys(str(error))}") from None
         except (aiohttp.ClientError, OSError) as error:
-            text = str(error) or type(error).__name__
-            raise Fault(faults.RETRY, "no_connection", text) from None
+            fault = Fault(faults.RETRY, "no_connection", str(error) or type(error).__name__)
+            fault.silent = not isinstance(error, aiohttp.ClientPayloadError)
+            raise fault from None
         finally:
             if asked:
                 spend(self.name, requests=1, retries=int(is_retry))
@@ -247,7 +253,9 @@ class EndpointModel(Telling):
             return ModelError(
                 text
             )  # a setting of the run's: refused in every further request alike
+        left = room(fault.said, request) if fault.said else None
         code = "unreadable_verdict" if fault.code == THINKS else fault.code
+        code = "too_long" if left and not left[1] else code
         return RecordError(code, text)
 
 

@@ -17,6 +17,8 @@ from rlkd_cli.models.sampling import draw, generator
 
 _SHARE = 8  # of a batch: how many ended rows are let be before they are taken out, or places filled
 
+_PROMPT_TOKENS = {"cpu": 4096, "accelerator": 65_536}  # read in one step, about a second's worth
+
 
 @dataclass(eq=False)
 class Row:
@@ -149,6 +151,8 @@ class Generation:
         if not (self.waiting and enough):
             return []
         self.waiting.sort(key=lambda row: len(row.ids))
+        if self._joins:
+            free = min(free, self._at_once())
         new, self.waiting = self.waiting[:free], self.waiting[free:]
         if not self._joins:
             return self._whole(new)
@@ -159,6 +163,12 @@ class Generation:
         self._join(new, cache, mask)
         self._take_out()
         return ended
+
+    def _at_once(self) -> int:
+        """How many of the waiting prompts are read in one step, which nothing can interrupt."""
+        most = _PROMPT_TOKENS["cpu" if self._device.type == "cpu" else "accelerator"]
+        fitting = (n for n, row in enumerate(self.waiting, 1) if n * len(row.ids) > most)
+        return max(1, next(fitting, len(self.waiting) + 1) - 1)
 
     def _padded(self, rows: Sequence[Row]) -> tuple[Any, Any]:
         """(mask, ids) of prompts, each (rows, tokens), padded on the left."""

@@ -1,6 +1,7 @@
 """A model behind an address: what it makes of each kind of answer, against a server on loopback."""
 
 import asyncio
+import contextlib
 import json
 import socket
 import threading
@@ -357,6 +358,29 @@ def test_a_server_that_dies_and_comes_back_loses_nothing() -> None:
 
     assert [reply.text for reply in asyncio.run(go())] == ["four"] * 40
     assert len(lines) == 2 and "back" in lines[1]
+
+
+def test_a_server_that_hangs_up_on_everyone_is_one_that_is_not_there() -> None:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(64)
+
+        def hang_up() -> None:
+            with contextlib.suppress(OSError):
+                while True:
+                    listener.accept()[0].close()
+
+        threading.Thread(target=hang_up, daemon=True).start()
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}/v1#m"
+        found = ask(url, 4, options=HttpOptions(max_retries=0, server_timeout=1.0))
+        listener.shutdown(socket.SHUT_RDWR)
+    assert all(isinstance(error, Unavailable) for error in found)
+
+
+def test_a_setting_that_concerns_one_prompt_rejects_it_as_too_long(server) -> None:
+    words = "`inputs` tokens + `max_new_tokens` must be <= 4097. Given: 5000 `inputs` tokens and 20"
+    found = only(server, Response(status=422, body=json.dumps({"error": words}).encode()))
+    assert isinstance(found, RecordError) and found.code == "too_long"
 
 
 def test_no_key_and_no_password_is_ever_shown(server, monkeypatch) -> None:
