@@ -92,6 +92,8 @@ def _finish(choice: Mapping[str, Any], text: str, tokens: int, sampling: Samplin
     thinking still, was cut; any other is taken for whole.
     """
     given = choice.get("finish_reason")
+    if given == "stop" or given == "length":  # what nearly all say
+        return str(given)
     if given is None or given == "":
         in_thinking = split(text)[0] and not split(text)[1]
         cut = in_thinking or (tokens and tokens >= sampling.max_tokens)
