@@ -20,7 +20,7 @@ from pathlib import Path
 
 from rlkd_cli.console import RunView
 from rlkd_cli.models import Sampling, open_model, user
-from rlkd_cli.models.hf import encode_chat
+from rlkd_cli.models.chat import encode_chat
 from rlkd_cli.pipeline.evaluate import Evaluator
 from rlkd_cli.pipeline.ledger import Ledger
 from rlkd_cli.pipeline.run import run

@@ -194,16 +194,20 @@ class EndpointModel(Telling):
         except (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError, ValueError) as error:
             raise ModelError(f"{self.name}: not an address: {hide_keys(str(error))}") from None
         except (aiohttp.ClientError, OSError) as error:
-            fault = Fault(faults.RETRY, "no_connection", str(error) or type(error).__name__)
-            fault.silent = not isinstance(error, aiohttp.ClientPayloadError)
-            raise fault from None
+            cut = Fault(faults.RETRY, "no_connection", str(error) or type(error).__name__)
+            cut.silent = not isinstance(error, aiohttp.ClientPayloadError)
+            raise cut from None
         finally:
             if asked:
                 spend(self.name, requests=1, retries=int(is_retry))
         self._answered = True
-        self.pace.answered()
-        if status != 200:
-            raise fault_of(status, body, headers)
+        fault = None if status == 200 else fault_of(status, body, headers)
+        if (
+            fault is None or fault.kind != faults.AWAY
+        ):  # one that still loads its model is not there
+            self.pace.answered()
+        if fault:
+            raise fault
         try:
             return json.loads(body)
         except (ValueError, RecursionError):

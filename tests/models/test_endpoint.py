@@ -377,6 +377,17 @@ def test_a_server_that_hangs_up_on_everyone_is_one_that_is_not_there() -> None:
     assert all(isinstance(error, Unavailable) for error in found)
 
 
+def test_a_server_that_loads_its_model_is_waited_for(server) -> None:
+    loading = error(503, message="Loading model", code=503, type="unavailable_error")
+    server.script = lambda request, number: loading if number < 3 else Response("four")
+    lines: list[str] = []
+    assert ask(server.url, 1, options=HttpOptions(max_retries=0), lines=lines)[0].text == "four"
+    assert len(lines) == 2 and "Loading model" in lines[0]
+    server.script = lambda request, number: loading
+    found = ask(server.url, 8, options=HttpOptions(max_retries=0, server_timeout=1.0))
+    assert all(isinstance(error, Unavailable) for error in found)
+
+
 def test_a_setting_that_concerns_one_prompt_rejects_it_as_too_long(server) -> None:
     words = "`inputs` tokens + `max_new_tokens` must be <= 4097. Given: 5000 `inputs` tokens and 20"
     found = only(server, Response(status=422, body=json.dumps({"error": words}).encode()))
