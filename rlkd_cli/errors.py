@@ -3,7 +3,8 @@
 RlkdError                 anything that ends a command with a message and no traceback
 ├── UsageError      (2)   a bad option, a missing key, a model that cannot be opened
 │   └── InputError  (2)   bad input: says file, line and field
-├── ModelError      (1)   a model or server that cannot go on (wrong key, no such model, out of memory)
+├── ModelError      (1)   a model or server that cannot go on (wrong key, no such model, out of
+memory)
 │   └── Unavailable (1)   a server that stayed away: the run ends unfinished and can be continued
 └── OutputError     (1)   an output that cannot be written
 
@@ -29,7 +30,8 @@ class UsageError(RlkdError):
 
 
 class InputError(UsageError):
-    """Bad input at a place: `where` is `file:line`, `field` may be empty, `text` is a line that is no JSON."""
+    """Bad input at a place: `where` is `file:line`, `field` may be empty, `text` is a line that is
+    no JSON."""
 
     def __init__(self, where: str, field: str, reason: str, text: str = "") -> None:
         self.where, self.field, self.reason, self.text = where, field, reason, text

@@ -1,4 +1,5 @@
-"""Where text comes from: one engine a file, each imported only when a model of its kind is opened."""
+"""Where text comes from: one engine a file, each imported only when a model of its kind is
+opened."""
 
 from importlib.util import find_spec
 from pathlib import Path
@@ -32,10 +33,13 @@ def open_model(
     record: Path | None = None,
     batch: BatchOptions | None = None,
 ) -> TextModel:
-    """The model that `spec` names (`ENGINE/NAME` or an endpoint), recording its replies where asked.
+    """The model that `spec` names (`ENGINE/NAME` or an endpoint), recording its replies where
+    asked.
 
-    With `batch` it is asked through the Batch API where it has one: OpenAI, and any server named by its
-    address. UsageError where the spec cannot be used as it stands (a missing key, an engine that is not
+    With `batch` it is asked through the Batch API where it has one: OpenAI, and any server named by
+    its
+    address. UsageError where the spec cannot be used as it stands (a missing key, an engine that is
+    not
     installed); ModelError where the model cannot be loaded. What the model has to say (a refused
     parameter, a day after which it is not served) goes to its `tell`, once that is set.
     """
@@ -49,7 +53,8 @@ def _open(spec: str, http: HttpOptions) -> TextModel:
     engine, name = engine_of(spec), model_of(spec)
     if not name:
         raise UsageError(
-            f"model {spec!r}: write ENGINE/NAME, http://HOST:PORT/v1#NAME, or a model's name or folder"
+            f"model {spec!r}: write ENGINE/NAME, http://HOST:PORT/v1#NAME, "
+            "or a model's name or folder"
         )
     if engine == "http":
         return _own_server(spec, http)
@@ -92,7 +97,8 @@ def _hosted(spec: str, http: HttpOptions) -> EndpointModel:
 
 
 def has_batches(spec: str) -> bool:
-    """Whether a model can be asked through the Batch API: OpenAI's, and any server named by its address."""
+    """Whether a model can be asked through the Batch API: OpenAI's, and any server named by its
+    address."""
     engine = engine_of(spec)
     return engine == "http" or (engine in PROVIDERS and PROVIDERS[engine].batches)
 

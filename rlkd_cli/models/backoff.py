@@ -1,9 +1,12 @@
 """How long to wait before a server is asked again: one pace for all requests of a model.
 
-Three things are waited for. A single request that failed waits by itself, longer each time (`pause`).
-A server that has too much to do (429) slows down all requests together: the rate is cut in proportion
+Three things are waited for. A single request that failed waits by itself, longer each time
+(`pause`).
+A server that has too much to do (429) slows down all requests together: the rate is cut in
+proportion
 to what it refused, comes back to just below where that happened, stays near it for a while and then
-probes beyond (the cubic curve of TCP CUBIC, RFC 9438; the constants are ours). A server that refuses
+probes beyond (the cubic curve of TCP CUBIC, RFC 9438; the constants are ours). A server that
+refuses
 connections pauses them all, while one request after the other looks whether it is back.
 """
 
@@ -33,7 +36,8 @@ def pause(attempt: int, after: float | None = None) -> float:
 
 
 class Pace:
-    """When the next request of a model may go. `patience` is in seconds: how long a server is waited for.
+    """When the next request of a model may go. `patience` is in seconds: how long a server is
+    waited for.
 
     `rpm` and `tpm` are the user's own limits, requests and tokens a minute. Everything is by the
     clock and belongs to no event loop, but for the queue, which `moved` makes anew.
@@ -61,6 +65,7 @@ class Pace:
         self._gone: float | None = None  # since when no connection is to be had
         self._prober: asyncio.Task[object] | None = None
         self._probes = 0
+        self._heard = 0.0  # when the server last answered
 
     def moved(self) -> None:
         """The model is used from another event loop now."""
@@ -68,7 +73,8 @@ class Pace:
 
     @property
     def rate(self) -> float | None:
-        """Requests a second, None without a limit; at first it doubles every second until refused again."""
+        """Requests a second, None without a limit; at first it doubles every second until refused
+        again."""
         if self._top is None:
             return None
         passed = monotonic() - self._since
@@ -79,7 +85,8 @@ class Pace:
         return max(self._top * curve, 0.01)
 
     async def turn(self, tokens: int = 0) -> float:
-        """Waits for a request's turn; the time at which it goes. `tokens` count for the user's limit."""
+        """Waits for a request's turn; the time at which it goes. `tokens` count for the user's
+        limit."""
         if self._gone is not None and self._prober is not asyncio.current_task():
             await self._away_together("no connection")
         limited = self._top is not None or self._rpm or self._tpm
@@ -111,9 +118,15 @@ class Pace:
         if self._gone is not None:
             self._say("the server is back")
         self._gone, self._prober, self._probes = None, None, 0
+        self._heard = monotonic()
+
+    def lost(self, since: float) -> bool:
+        """Whether the server has not answered a single request since then."""
+        return self._heard < since
 
     def limited(self, sent: float, after: float | None, why: str) -> float:
-        """The server had too much to do for a request: the seconds that this one is to wait by itself.
+        """The server had too much to do for a request: the seconds that this one is to wait by
+        itself.
 
         Where that happens often all requests slow down; those sent before count once. Unavailable
         where the server takes nothing for longer than `patience`, or asks to wait for longer.
@@ -143,7 +156,8 @@ class Pace:
         return wait if self._top is None else 0.0
 
     def _slow_down(self, now: float, why: str) -> None:
-        """Cuts the rate: to what is being accepted at first, later in proportion to what was refused."""
+        """Cuts the rate: to what is being accepted at first, later in proportion to what was
+        refused."""
         while self._seen and self._seen[0] < now - _SEEN:
             self._seen.popleft()
         if self._top is None:
@@ -164,7 +178,8 @@ class Pace:
         await self._away_together(why)
 
     async def _away_together(self, why: str) -> None:
-        """One request is the prober, which tries after a while; the others wait for what it finds."""
+        """One request is the prober, which tries after a while; the others wait for what it
+        finds."""
         me = asyncio.current_task()
         while self._gone is not None:
             left = self._gone + self._patience - monotonic()

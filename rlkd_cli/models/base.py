@@ -18,7 +18,8 @@ class Sampling:
     """How a reply is drawn. `choices` restricts it to one of a few texts (a judge's yes or no).
 
     With `probabilities` the reply says how probable each choice was, which not every server can.
-    A text ends before the first of the `stop` texts, which are no part of it, and counts as stopped.
+    A text ends before the first of the `stop` texts, which are no part of it, and counts as
+    stopped.
     """
 
     temperature: float = 0.0
@@ -32,7 +33,8 @@ class Sampling:
 
 @dataclass(frozen=True)
 class Reply:
-    """What a model wrote. `finish_reason` is "stop" or "length"; token counts are 0 where none are given.
+    """What a model wrote. `finish_reason` is "stop" or "length"; token counts are 0 where none are
+    given.
 
     `thinking` is what stands apart from the text, as reasoning: a server or a chat template tells
     them apart. `probabilities` are one a choice, summing to 1, where they were asked for.
@@ -88,7 +90,8 @@ class TextModel(Protocol):
     tell: Callable[[str], None]
 
     async def reply(self, messages: Sequence[Message], sampling: Sampling) -> Reply:
-        """One reply. RecordError where this request failed; ModelError where every further one would."""
+        """One reply. RecordError where this request failed; ModelError where every further one
+        would."""
         ...
 
     async def close(self) -> None:
@@ -97,7 +100,8 @@ class TextModel(Protocol):
 
 
 def request_key(messages: Sequence[Message], sampling: Sampling) -> str:
-    """The same for the same request, whatever engine answers it: what recorded replies are found by."""
+    """The same for the same request, whatever engine answers it: what recorded replies are found
+    by."""
     usual = asdict(Sampling())
     unusual = {name: value for name, value in asdict(sampling).items() if value != usual[name]}
     request: dict[str, Any] = {"messages": [dict(m) for m in messages], "sampling": unusual}
@@ -119,7 +123,8 @@ def cut_at(text: str, stop: Sequence[str]) -> tuple[str, bool]:
 def choice_probabilities(
     choices: Sequence[str], logprobs: Mapping[str, float], model: str
 ) -> tuple[float, ...]:
-    """How probable each choice is among the choices, from the first token's log-probabilities by its text.
+    """How probable each choice is among the choices, from the first token's log-probabilities by
+    its text.
 
     A token counts for a choice where it is that word in any case and spacing. ModelError where the
     model gives no probabilities at all, RecordError where none is for a choice.

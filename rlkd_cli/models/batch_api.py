@@ -1,8 +1,11 @@
 """The OpenAI Batch API: the same replies for half the price, some hours later.
 
-Requests are collected until no more come, sent as one file, and polled for. What was submitted is kept
-in a file beside the output, by request, so that a run that was broken off picks its batches up again
-and pays for nothing twice. A loop with a verifier becomes a few rounds of batches. Requests that a batch
+Requests are collected until no more come, sent as one file, and polled for. What was submitted is
+kept
+in a file beside the output, by request, so that a run that was broken off picks its batches up
+again
+and pays for nothing twice. A loop with a verifier becomes a few rounds of batches. Requests that a
+batch
 did not get to (it failed, expired, had too much to do) are nobody's fault: the run gets on with all
 others, ends unfinished, and the next run submits them again.
 """
@@ -33,7 +36,8 @@ _MOST_LESSONS = 12
 
 
 class BatchModel:
-    """A server's model asked in batches; bills tell it from the same model asked directly, for the price."""
+    """A server's model asked in batches; bills tell it from the same model asked directly, for the
+    price."""
 
     def __init__(self, endpoint: EndpointModel, options: BatchOptions) -> None:
         self.name, self._bill = endpoint.name, batched(endpoint.name)
@@ -78,7 +82,8 @@ class BatchModel:
         await self._endpoint.close()
 
     def _outcome(self, key: str, body: dict[str, Any]) -> "asyncio.Future[Any]":
-        """What comes of a request: picked up where an earlier sitting submitted it, else submitted."""
+        """What comes of a request: picked up where an earlier sitting submitted it, else
+        submitted."""
         if key not in self._results:
             self._results[key] = asyncio.get_running_loop().create_future()
             if key in self._batch_of:
@@ -129,7 +134,8 @@ class BatchModel:
         return [*self._tasks.values(), *([self._sender] if self._sender else [])]
 
     async def _send(self) -> None:
-        """Waits until no more requests come, then submits them in as few batches as the limits allow."""
+        """Waits until no more requests come, then submits them in as few batches as the limits
+        allow."""
         while self._waiting:
             count = -1
             while len(self._waiting) != count:
@@ -220,7 +226,8 @@ class BatchModel:
             self._tasks[batch] = asyncio.create_task(self._collect(batch))
 
     async def _collect(self, name: str) -> None:
-        """Polls a batch until it has ended and hands its results out, and why there is none for the rest."""
+        """Polls a batch until it has ended and hands its results out, and why there is none for the
+        rest."""
         mine = [key for key, batch in self._batch_of.items() if batch == name]
         try:
             while (batch := json.loads(await self._call("GET", f"/batches/{name}")))[
@@ -230,7 +237,9 @@ class BatchModel:
             for file in (batch.get("output_file_id"), batch.get("error_file_id")):
                 lines = (await self._call("GET", f"/files/{file}/content")) if file else b""
                 for line in filter(bytes.strip, lines.split(b"\n")):
-                    self._hand_out(json.loads(line))
+                    entry = json.loads(line)
+                    if self._batch_of.get(entry["custom_id"]) == name:  # not submitted anew since
+                        self._hand_out(entry)
         except Exception as error:
             self._fail(mine, error)
             return
@@ -239,7 +248,8 @@ class BatchModel:
         self._forget_lost([key for key in mine if not self._is_settled(key)], lost)
 
     def _forget_lost(self, keys: list[str], fault: Fault) -> None:
-        """Requests without a result: those who wait for them hear why, the next run submits them anew."""
+        """Requests without a result: those who wait for them hear why, the next run submits them
+        anew."""
         if keys:
             self._remember(None, keys)
         for key in keys:

@@ -8,7 +8,8 @@ from rlkd_cli.models.base import Message
 
 
 def render_chat(tokenizer: Any, messages: Sequence[Message]) -> str:
-    """The prompt's text, ready for the reply; without a chat template the contents, a blank line between."""
+    """The prompt's text, ready for the reply; without a chat template the contents, a blank line
+    between."""
     if tokenizer.chat_template is None:
         return "\n\n".join(message["content"] for message in messages)
     chat = [dict(message) for message in messages]
@@ -16,20 +17,23 @@ def render_chat(tokenizer: Any, messages: Sequence[Message]) -> str:
 
 
 def encode_chat(tokenizer: Any, messages: Sequence[Message]) -> list[int]:
-    """The prompt's token ids; a template writes its own special tokens, plain text gets the tokenizer's."""
+    """The prompt's token ids; a template writes its own special tokens, plain text gets the
+    tokenizer's."""
     text = render_chat(tokenizer, messages)
     return list(tokenizer(text, add_special_tokens=tokenizer.chat_template is None)["input_ids"])
 
 
 def opens_thinking(tokenizer: Any) -> bool:
-    """Whether the template ends in an opening tag, so that what a model writes begins inside its thinking."""
+    """Whether the template ends in an opening tag, so that what a model writes begins inside its
+    thinking."""
     if tokenizer.chat_template is None:
         return False
     return opens(render_chat(tokenizer, [{"role": "user", "content": "?"}]))
 
 
 class ChatEncoder:
-    """`encode_chat` that remembers the last chat: the samples of a problem come one after another."""
+    """`encode_chat` that remembers the last chat: the samples of a problem come one after
+    another."""
 
     def __init__(self, tokenizer: Any) -> None:
         self._tokenizer = tokenizer

@@ -1,4 +1,5 @@
-"""Texts as vectors, for diversity: sentence-transformers, or words counted where no model is at hand."""
+"""Texts as vectors, for diversity: sentence-transformers, or words counted where no model is at
+hand."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -34,7 +35,8 @@ class Embedder(Protocol):
 
 
 class LexicalEmbedder:
-    """Hashed counts of words and word pairs (scikit-learn's HashingVectorizer): needs no model and no fitting."""
+    """Hashed counts of words and word pairs (scikit-learn's HashingVectorizer): needs no model and
+    no fitting."""
 
     name = "lexical"
 
@@ -48,17 +50,22 @@ class LexicalEmbedder:
 
 
 class SentenceEmbedder:
-    """A sentence-transformers model from the hub or a folder. ModelError where it cannot be loaded as it was trained.
+    """A sentence-transformers model from the hub or a folder. ModelError where it cannot be loaded
+    as it was trained.
 
-    No code that comes with a model is run. Without it the paper's embedder would load as the causal model that its
-    architecture usually is, and its vectors would be noise: it attends in both directions, which transformers can
-    do by itself when it is told so. Of any other model with code of its own we do not know what is missing.
+    No code that comes with a model is run. Without it the paper's embedder would load as the causal
+    model that its
+    architecture usually is, and its vectors would be noise: it attends in both directions, which
+    transformers can
+    do by itself when it is told so. Of any other model with code of its own we do not know what is
+    missing.
     """
 
     def __init__(self, name: str) -> None:
         if find_spec("sentence_transformers") is None:
             raise UsageError(
-                f"embedder {name}: sentence-transformers is not installed (pip install 'rlkd[embed]'), or use --embedder lexical"
+                f"embedder {name}: sentence-transformers is not installed "
+                "(pip install 'rlkd[embed]'), or use --embedder lexical"
             )
         from sentence_transformers import SentenceTransformer
         from transformers.utils import logging
@@ -78,7 +85,8 @@ class SentenceEmbedder:
             config.is_causal = False
         elif getattr(config, "auto_map", None):
             raise ModelError(
-                f"embedder {name}: comes with code of its own, which is not run; choose another embedder"
+                f"embedder {name}: comes with code of its own, which is not run; "
+                "choose another embedder"
             )
 
     def embed(self, texts: Sequence[str]) -> Any:

@@ -1,7 +1,8 @@
 """Any OpenAI-compatible server over HTTP: one request, what to do about its answer, and again.
 
 Through aiohttp and not the openai client, whose 3 ms of CPU a request are more than thousands of
-short verdicts can afford (aiohttp takes 0.3 ms). What an answer means is decided in `faults`, how long
+short verdicts can afford (aiohttp takes 0.3 ms). What an answer means is decided in `faults`, how
+long
 to wait in `backoff`, what the model refuses is kept in `lessons`, and a reply is read in `replies`.
 """
 
@@ -11,6 +12,7 @@ import json
 import urllib.request
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from time import monotonic
 from typing import Any
 
 from rlkd_cli.errors import ModelError, RecordError
@@ -33,8 +35,10 @@ _MOST_LESSONS = 12  # of one request: more than there are fields to refuse
 class EndpointModel(Telling):
     """A model behind an address, asked by chat completions. The key never appears in a message.
 
-    `context` is the longest prompt and reply together, in tokens, where it is known: what is certain
-    not to fit is refused before it is sent, and where the reply's limit might not fit, the server is
+    `context` is the longest prompt and reply together, in tokens, where it is known: what is
+    certain
+    not to fit is refused before it is sent, and where the reply's limit might not fit, the server
+    is
     left to set it. `extra` goes into every request. `is_own`: a server named by its address, which
     may know vLLM's fields; hosted providers refuse them.
     """
@@ -67,6 +71,7 @@ class EndpointModel(Telling):
         self.session()
         async with self._places:
             tries = lessons = 0
+            began = monotonic()
             limit: int | None = None  # of this request, where its prompt leaves less than was asked
             while True:
                 wanted = sampling if limit is None else replace(sampling, max_tokens=limit)
@@ -92,6 +97,9 @@ class EndpointModel(Telling):
                         limit = self._room(fault, request) or limit
                         continue
                     tries += 1
+                    if fault.silent and tries > self.options.max_retries and self.pace.lost(began):
+                        await self.pace.away(hide_keys(fault.text))
+                        continue
                     if tries > self.options.max_retries or fault.kind != faults.RETRY:
                         raise self.final(fault, request) from None
                     await asyncio.sleep(pause(tries - 1, fault.after))
@@ -105,7 +113,8 @@ class EndpointModel(Telling):
             self._session = None
 
     def session(self) -> Any:
-        """The connections of the running event loop; a model used from another loop gets new ones."""
+        """The connections of the running event loop; a model used from another loop gets new
+        ones."""
         import aiohttp
 
         loop = asyncio.get_running_loop()
@@ -122,7 +131,8 @@ class EndpointModel(Telling):
         return self._session
 
     def request(self, messages: Sequence[Message], sampling: Sampling) -> dict[str, Any]:
-        """The body of a chat completion; RecordError where the prompt cannot fit into the context."""
+        """The body of a chat completion; RecordError where the prompt cannot fit into the
+        context."""
         tokens = estimated_tokens(messages)
         if self.context and tokens > self.context:
             raise RecordError(
@@ -167,22 +177,28 @@ class EndpointModel(Telling):
         except (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError, ValueError) as error:
             raise ModelError(f"{self.name}: not an address: {hide_keys(str(error))}") from None
         except (aiohttp.ClientError, OSError) as error:
-            text = str(error) or type(error).__name__
-            raise Fault(faults.RETRY, "no_connection", text) from None
+            cut = Fault(faults.RETRY, "no_connection", str(error) or type(error).__name__)
+            cut.silent = not isinstance(error, aiohttp.ClientPayloadError)
+            raise cut from None
         finally:
             if asked:
                 spend(self.name, requests=1, retries=int(is_retry))
         self._answered = True
-        self.pace.answered()
-        if status != 200:
-            raise fault_of(status, body, headers)
+        fault = None if status == 200 else fault_of(status, body, headers)
+        if (
+            fault is None or fault.kind != faults.AWAY
+        ):  # one that still loads its model is not there
+            self.pace.answered()
+        if fault:
+            raise fault
         try:
             return json.loads(body)
         except (ValueError, RecursionError):
             raise Fault(faults.RETRY, "bad_response", f"not JSON: {body[:60]!r}") from None
 
     def no_connection(self, error: Any) -> Exception:
-        """A server that cannot be reached is waited for; a name or a certificate that is wrong is not."""
+        """A server that cannot be reached is waited for; a name or a certificate that is wrong is
+        not."""
         import aiohttp
 
         wrong = isinstance(error, aiohttp.ClientConnectorDNSError) and not self._answered
@@ -193,7 +209,8 @@ class EndpointModel(Telling):
         return Fault(faults.AWAY, "no_connection", f"no connection to {host} ({reason})")
 
     def learn(self, fault: Fault, request: dict[str, Any]) -> bool:
-        """Whether the request is to be made anew, for the model refused a part of it that is not vital."""
+        """Whether the request is to be made anew, for the model refused a part of it that is not
+        vital."""
         if fault.code == THINKS and max(request.get(name, 0) for name in LIMITS) < TO_THINK:
             self._thinks = True
             self.say(f"thinks before it chooses, which is given up to {TO_THINK} tokens")
@@ -214,7 +231,8 @@ class EndpointModel(Telling):
         return left[1] if left else None
 
     def final(self, fault: Fault, request: dict[str, Any]) -> Exception:
-        """What a fault comes to in the end: a ModelError that ends the run, or this record's reject."""
+        """What a fault comes to in the end: a ModelError that ends the run, or this record's
+        reject."""
         text = f"{self.name}: {hide_keys(fault.text)}"
         if fault.kind == faults.END:
             return ModelError(text)
@@ -222,7 +240,9 @@ class EndpointModel(Telling):
             return ModelError(
                 text
             )  # a setting of the run's: refused in every further request alike
+        left = room(fault.said, request) if fault.said else None
         code = "unreadable_verdict" if fault.code == THINKS else fault.code
+        code = "too_long" if left and not left[1] else code
         return RecordError(code, text)
 
 

@@ -1,7 +1,9 @@
-"""What a server's answer means: it ends the run, rejects this record, or passes. Decided here alone.
+"""What a server's answer means: it ends the run, rejects this record, or passes. Decided here
+alone.
 
 Codes and types come first (`CODES`), then the status, and wording only where these say nothing. All
-of it looks at the text as the server wrote it; keys are hidden when it is shown. The codes are those
+of it looks at the text as the server wrote it; keys are hidden when it is shown. The codes are
+those
 of OpenAI, Azure, Anthropic, Gemini, DeepSeek, Mistral, Moonshot, Alibaba, OpenRouter, Groq, vLLM,
 SGLang, llama.cpp, LiteLLM and one-api, as their documentation or their servers give them.
 """
@@ -33,6 +35,7 @@ class Fault(Exception):
         said: Said | None = None,
     ) -> None:
         self.kind, self.code, self.text, self.after, self.said = kind, code, text, after, said
+        self.silent = False  # no answer at all, not even the beginning of one
         super().__init__(text)
 
 
@@ -68,7 +71,8 @@ CODES: dict[str, tuple[str, str]] = {  # (what it means, the reject's code), the
     **_rows(
         END,
         "no_access",
-        """invalid_api_key incorrect_api_key API_KEY_INVALID authentication_error AuthenticationError
+        """invalid_api_key incorrect_api_key API_KEY_INVALID authentication_error
+        AuthenticationError
         invalid_authentication_error invalid_authentication unauthorized UNAUTHENTICATED
         permission_denied permission_error PermissionDeniedError account_deactivated
         account_suspended access_terminated access_terminated_error expired_key key_expired
@@ -104,10 +108,10 @@ CODES: dict[str, tuple[str, str]] = {  # (what it means, the reject's code), the
 _ORDER = ("content_filter", "too_long", "quota", "no_access", "no_model", "http_429")
 
 _LONG = re.compile(
-    r"context[ _](length|window|size)|maximum context|prompt is too long"
+    r"context[ _]?(length|window|size)|maximum context|prompt is too long"
     r"|(prompt|inputs?|request|messages?|sequence)( length| size)?( tokens?)?( \([^)]*\))?"
     r"( is| are| was)? (too (long|large|big)|(longer|greater|larger) than)"
-    r"|(input|prompt|context|token)( \w+){0,2}( \([^)]*\))? (exceeds?|must (be less|have less))"
+    r"|(inputs?|prompt|context|tokens?)\W?( \w+){0,2}( \([^)]*\))? (exceeds?|must (be|have) less)"
     r"|exceeds? (the |this |its )?(\w+ ){0,3}(context|token limit|number of tokens|input limit)"
     r"|reduce the length|too many (input |prompt )?tokens|(input|prompt) is too long",
     re.IGNORECASE,
@@ -116,7 +120,8 @@ _BROKE = re.compile(
     r"insufficient[ _](account |user )?(balance|quota|credits?|funds)|payment required"
     r"|(out of|no|not enough|more) (api )?(credits?|quota|balance)\b|credit balance|in arrears"
     r"|(exceeded|over|reached|exhausted) (your|the) ((current|monthly|daily|api|usage|plan'?s?) )*"
-    r"(quota|spend|spending|credits?|balance|budget)|billing (hard )?limit|check your (plan|billing)"
+    r"(quota|spend|spending|credits?|balance|budget)|billing (hard )?limit"
+    r"|check your (plan|billing)"
     r"|(balance|credits?) (is |are |has been )?(too low|insufficient|exhausted|used up)"
     r"|account is (not active|overdue|suspended|deactivated)|spending limit",
     re.IGNORECASE,
@@ -124,7 +129,9 @@ _BROKE = re.compile(
 _LOCKED_OUT = re.compile(
     r"(invalid|incorrect|expired|missing|wrong|no|bad|revoked|provide an?)( \w+)? api[ _-]?key"
     r"|api[ _-]?key( \w+){0,2} (not (valid|found)|invalid|incorrect|expired|missing|revoked)"
-    r"|(invalid|expired|missing) (authentication|credentials|access token|bearer)",
+    r"|(invalid|expired|missing) (authentication|credentials|access token|bearer)"
+    r"|\b(account|organi[sz]ation|project|api key|user)\b.{0,40}"
+    r"\b(suspended|deactivated|disabled|banned|blocked|terminated|not active|inactive)",
     re.IGNORECASE,
 )
 _NO_MODEL = re.compile(
@@ -135,7 +142,7 @@ _NO_MODEL = re.compile(
 )
 _FLAGGED = re.compile(
     r"flagged|moderat|content[ _-](policy|filter|management)|safety|inappropriate"
-    r"|usage polic|acceptable use|content exists risk|sensitive (content|words?)|prohibited",
+    r"|usage polic|acceptable use|content exists risk|sensitive (content|words?)",
     re.IGNORECASE,
 )
 _A_DAY = re.compile(r"per[ _-]?day|\bdaily\b|\b[rt]pd\b", re.IGNORECASE)
@@ -170,6 +177,9 @@ def _decide(status: int, said: Said, after: float | None) -> tuple[str, str]:
         return (END, "quota") if _BROKE.search(said.text) else _limit(said, after)
     if 400 <= status < 500:
         return _refused(status, said, bool(meant))
+    if status < 300:  # an error inside a reply that names no status
+        found = _refused(400, said, bool(meant))
+        return (RETRY, "server_error") if found[1] == "http_400" and found[0] != END else found
     if _LONG.search(said.text):  # llama.cpp and others answer 500 to it
         return TOO_LONG
     if status == 503 and _LOADING.search(said.text):
@@ -180,7 +190,8 @@ def _decide(status: int, said: Said, after: float | None) -> tuple[str, str]:
 
 
 def _limit(said: Said, after: float | None) -> tuple[str, str]:
-    """Too many requests: to be waited out, but for a day's limit, and a request above a minute's."""
+    """Too many requests: to be waited out, but for a day's limit, and a request above a
+    minute's."""
     if "requesttoolarge" in plain(said.text[:40]):
         return TOO_LONG
     of_a_day = any("perday" in code for code in said.codes)
@@ -191,6 +202,8 @@ def _limit(said: Said, after: float | None) -> tuple[str, str]:
 
 def _refused(status: int, said: Said, passes: bool) -> tuple[str, str]:
     """A refusal (4xx) whose codes say nothing certain, by its status and then by its words."""
+    if status == 403 and _LOCKED_OUT.search(said.text):
+        return END, "no_access"
     if status in (403, 400, 422, 451) and _FLAGGED.search(said.text):
         return FILTERED
     if status in (401, 402, 403, 404, 405, 407, 410):
@@ -206,7 +219,8 @@ def _refused(status: int, said: Said, passes: bool) -> tuple[str, str]:
 def retry_after(
     headers: Mapping[str, str], text: str = "", delay: float | None = None
 ) -> float | None:
-    """Seconds that a server asks to wait: its header (seconds, or a date), its error's body, its words.
+    """Seconds that a server asks to wait: its header (seconds, or a date), its error's body, its
+    words.
 
     None where it does not say.
     """
@@ -224,7 +238,8 @@ def retry_after(
 
 
 def _in_words(text: str) -> float | None:
-    """ "Please try again in 1m12.5s", "retry after 6 seconds": seconds, None where nothing is said."""
+    """ "Please try again in 1m12.5s", "retry after 6 seconds": seconds, None where nothing is
+    said."""
     found = re.search(
         r"(?:try again|retry|wait)\b[^\d.;]{0,20}?\b(?:in|after|for)? ?((?:\d+(?:\.\d+)? ?(?:ms"
         r"|hours?|minutes?|min|seconds?|secs?|[hms])(?![a-z])[ ,]*)+)",

@@ -1,15 +1,36 @@
-"""transformers in this process: batches of like length, every request with random numbers of its own."""
+"""transformers in this process: many replies at a time, each with random numbers of its own."""
 
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from rlkd_cli.core.thinking import split
-from rlkd_cli.errors import ModelError, RecordError
-from rlkd_cli.models.base import Message, Reply, Sampling, Telling
+from rlkd_cli.errors import RecordError
+from rlkd_cli.models.base import Message, Reply, Sampling, Telling, cut_at
 from rlkd_cli.models.batching import Batcher
 from rlkd_cli.models.chat import ChatEncoder
+from rlkd_cli.models.generation import Generation, Row
+from rlkd_cli.models.loading import load_causal, load_tokenizer
+from rlkd_cli.models.stepping import Stepper
 from rlkd_cli.models.usage import spend
+
+# What a model's generation_config.json may set besides its end tokens, with the values that do
+# nothing
+_INHERITED: dict[str, tuple[Any, ...]] = {
+    "repetition_penalty": (None, 1.0),
+    "no_repeat_ngram_size": (None, 0),
+    "suppress_tokens": (None, []),
+    "begin_suppress_tokens": (None, []),
+    "bad_words_ids": (None, []),
+    "forced_bos_token_id": (None,),
+    "forced_eos_token_id": (None,),
+    "min_length": (None, 0),
+    "min_new_tokens": (None, 0),
+    "min_p": (None, 0.0),
+    "typical_p": (None, 1.0),
+    "top_k": (None, 0, 50),
+}
 
 
 @dataclass(frozen=True)
@@ -19,40 +40,40 @@ class _Request:
 
 
 class HfModel(Telling):
-    """A causal language model from the hub or a folder.
+    """A causal language model from the hub, a folder or a GGUF file.
 
-    A reply depends on its request and its seed, not on what else is in the batch (up to the last digits of
-    floating-point sums), so that a run that was broken off and resumed samples the same paths.
+    A reply depends on its request and its seed, not on what else is in the batch (up to the last
+    digits
+    of floating-point sums), so that a run that was broken off and resumed samples the same paths.
+    Of the
+    settings that a model brings along only its end tokens count; the others are named once.
     """
 
     def __init__(self, name: str, batch_size: int = 64, device: str | None = None) -> None:
         import torch
-        from transformers import AutoModelForCausalLM, AutoTokenizer
         from transformers.utils import logging
 
         super().__init__()
         logging.disable_progress_bar()  # standard error is for our own progress
         logging.set_verbosity_error()  # what is too long is rejected below, with a reason
         self.name = f"hf/{name}"
-        try:
-            tokenizer = AutoTokenizer.from_pretrained(name, padding_side="left")
-            model = AutoModelForCausalLM.from_pretrained(name, dtype="auto")
-        except (OSError, ValueError) as error:
-            raise ModelError.loading(self.name, error) from error
+        self._tokenizer: Any = load_tokenizer(name, self.name)
+        model = load_causal(name, self.name)
         self.device = device or ("cuda" if torch.cuda.is_available() else "cpu")
-        model.to(self.device)  # type: ignore[arg-type]  # the decorator hides the method's own signature
+        model.to(self.device)
         self._model: Any = model.eval()
-        self._tokenizer: Any = tokenizer
-        self._encoder = ChatEncoder(tokenizer)
+        self._encoder = ChatEncoder(self._tokenizer)
         self._head: Any = None  # made at the first likelihood
-        self.in_flight = (
-            4 * batch_size
-        )  # more than a batch, so that a batch can hold requests of like length
-        if tokenizer.pad_token_id is None:
-            tokenizer.pad_token = tokenizer.eos_token
+        # More than a batch, so that a batch can hold requests of like length
+        self.in_flight = 4 * batch_size
         self.context = int(getattr(model.config, "max_position_embeddings", 0) or 0)
-        self._batcher: Batcher[_Request, Reply] = Batcher(
-            self._generate, batch_size, lambda r: len(r.ids)
+        self._ends, self._dropped = self._end_tokens(model)
+        pad = self._tokenizer.pad_token_id
+        self._in_use = threading.Lock()  # one forward at a time: the head hooks into them
+        self._writer = Stepper(
+            Generation(model, self._ends, 0 if pad is None else pad, batch_size, self._decode),
+            self.name,
+            self._in_use,
         )
         self._likelihood: Batcher[_Request, float] = Batcher(
             self._log_likelihoods, batch_size, lambda r: len(r.ids)
@@ -61,22 +82,47 @@ class HfModel(Telling):
             self._score, batch_size, lambda r: len(r.ids)
         )
 
+    def _end_tokens(self, model: Any) -> tuple[frozenset[int], frozenset[int]]:
+        """(ids that end a reply, ids that are no part of its text); other inherited settings go.
+
+        Nothing but end, begin and padding tokens is dropped: `<think>` is a special token to some.
+        """
+        from transformers import GenerationConfig
+
+        own, tokenizer = model.generation_config, self._tokenizer
+        ends = own.eos_token_id if own.eos_token_id is not None else tokenizer.eos_token_id
+        known = frozenset({ends} if isinstance(ends, int) else ends or ())
+        inherited = [
+            f"{name}={value}"
+            for name, nothing in _INHERITED.items()
+            if (value := getattr(own, name, None)) not in nothing
+        ]
+        if inherited:
+            self.say(f"generation settings of the model that have no effect here: {inherited}")
+        model.generation_config = GenerationConfig(eos_token_id=ends)
+        begins = {own.bos_token_id, tokenizer.bos_token_id, tokenizer.pad_token_id} - {None}
+        return known, known | begins | ({tokenizer.eos_token_id} - {None})
+
     async def reply(self, messages: Sequence[Message], sampling: Sampling) -> Reply:
-        request = _Request(self._encoder(messages), sampling)
-        room = self.context - len(request.ids) if self.context else sampling.max_tokens
+        ids = self._encoder(messages)
+        room = self.context - len(ids) if self.context else sampling.max_tokens
         if room < min(sampling.max_tokens, 1):
             raise RecordError(
-                "too_long",
-                f"{len(request.ids)} tokens exceed {self.name}'s context of {self.context}",
+                "too_long", f"{len(ids)} tokens exceed {self.name}'s context of {self.context}"
             )
-        reply = await (self._choose(request) if sampling.choices else self._batcher(request))
+        if sampling.choices:
+            reply = await self._choose(_Request(ids, sampling))
+        else:
+            limit = min(sampling.max_tokens, room)
+            reply = self._read(await self._writer(ids, sampling, limit))
         spend(
             self.name, requests=1, tokens_in=reply.prompt_tokens, tokens_out=reply.completion_tokens
         )
         return reply
 
     async def log_likelihood(self, messages: Sequence[Message], text: str) -> float:
-        """The mean log-probability of a token of `text` as the reply to `messages`; what exceeds the context is cut."""
+        """The mean log-probability of a token of `text` as the reply to `messages`; what exceeds
+        the context is cut."""
         start = self._encoder(messages)
         ids = [*start, *self._tokenizer(text, add_special_tokens=False)["input_ids"]][
             : self.context or None
@@ -93,6 +139,7 @@ class HfModel(Telling):
         return len(self._tokenizer(text, add_special_tokens=False)["input_ids"])
 
     async def close(self) -> None:
+        await self._writer.close()
         self._model = None
 
     async def _choose(self, request: _Request) -> Reply:
@@ -120,13 +167,14 @@ class HfModel(Telling):
         """The last position's logits of each request, each (vocabulary,)."""
         import torch
 
-        with torch.inference_mode():
+        with self._in_use, torch.inference_mode():
             return list(
                 self._model(**self._pad(requests), logits_to_keep=1).logits[:, -1].float().cpu()
             )
 
     def _log_likelihoods(self, requests: Sequence[_Request]) -> list[float | Exception]:
-        """The mean log-probability of each request's last `max_tokens` tokens; never holds all logits at once."""
+        """The mean log-probability of each request's last `max_tokens` tokens; never holds all
+        logits at once."""
         import torch
 
         from rlkd_cli.models.labelled_head import LabelledHead
@@ -138,80 +186,20 @@ class HfModel(Telling):
             [[request.sampling.max_tokens] for request in requests], device=self.device
         )
         from_end = torch.arange(padded["input_ids"].shape[1], 0, -1, device=self.device)
-        with torch.inference_mode():
+        with self._in_use, torch.inference_mode():
             found = self._head.log_probs(self._model, padded, from_end <= counts).float()
         return [
             float(row[-r.sampling.max_tokens :].mean())
             for row, r in zip(found, requests, strict=True)
         ]
 
-    def _generate(self, requests: Sequence[_Request]) -> list[Reply | Exception]:
-        import torch
-        from transformers import GenerationConfig, LogitsProcessorList
+    def _decode(self, tokens: list[int]) -> str:
+        kept = [token for token in tokens if token not in self._dropped]
+        return str(self._tokenizer.decode(kept, skip_special_tokens=False))
 
-        longest = max(len(request.ids) for request in requests)
-        wanted = max(request.sampling.max_tokens for request in requests)
-        limit = min(wanted, self.context - longest) if self.context else wanted
-        own = self._model.generation_config
-        config = GenerationConfig(
-            max_new_tokens=limit,
-            do_sample=False,
-            pad_token_id=self._tokenizer.pad_token_id,
-            eos_token_id=own.eos_token_id,
-        )
-        drawn = any(request.sampling.temperature > 0 for request in requests)
-        with torch.inference_mode():
-            out = self._model.generate(
-                **self._pad(requests),
-                generation_config=config,
-                logits_processor=LogitsProcessorList(
-                    [seeded_sampling([r.sampling for r in requests], self.device)] if drawn else []
-                ),
-            )
-        return [
-            self._read(request, row)
-            for request, row in zip(requests, out[:, longest:].tolist(), strict=True)
-        ]
-
-    def _read(self, request: _Request, tokens: list[int]) -> Reply:
-        ends = self._model.generation_config.eos_token_id
-        ends = {ends} if isinstance(ends, int) else set(ends or [])
-        stop = next((i for i, token in enumerate(tokens) if token in ends), None)
-        kept = tokens[:stop] if stop is not None else tokens
-        stopped = stop is not None and stop < request.sampling.max_tokens
-        kept = kept[: request.sampling.max_tokens]
-        text = self._tokenizer.decode(kept, skip_special_tokens=True)
+    def _read(self, row: Row) -> Reply:
+        text, _ = cut_at(self._decode(row.written), row.sampling.stop)
         opened = self._encoder.opens_thinking
         thinking, text = split(text, opened) if opened else ("", text)
-        return Reply(
-            text, "stop" if stopped else "length", len(request.ids), len(kept) + stopped, thinking
-        )
-
-
-def seeded_sampling(samplings: Sequence[Sampling], device: str) -> Any:
-    """A logits processor after which greedy choice is sampling, each row with a generator of its own.
-
-    The Gumbel-max trick: argmax(logits / temperature + Gumbel noise) is a draw from the softmax. A row of
-    temperature 0 is left as it is. Scores are (batch, vocabulary).
-    """
-    import torch
-    from transformers import TopPLogitsWarper
-
-    generators = [
-        torch.Generator(device).manual_seed((s.seed or 0) & (2**63 - 1)) for s in samplings
-    ]
-
-    def process(input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
-        scores = scores.float()
-        for row, (sampling, generator) in enumerate(zip(samplings, generators, strict=True)):
-            if sampling.temperature > 0:
-                logits = scores[row : row + 1] / sampling.temperature
-                if sampling.top_p < 1:
-                    logits = TopPLogitsWarper(sampling.top_p)(input_ids, logits)
-                noise = torch.rand(logits.shape, generator=generator, device=logits.device).clamp_(
-                    1e-20, 1 - 1e-7
-                )
-                scores[row] = (logits - (-noise.log()).log())[0]
-        return scores
-
-    return process
+        finish = "stop" if row.stopped else "length"
+        return Reply(text, finish, len(row.ids), len(row.written), thinking)

@@ -1,4 +1,5 @@
-"""Log-probabilities of labelled tokens, without logits anywhere else: a 25,000-token path has a few hundred labels."""
+"""Log-probabilities of labelled tokens, without logits anywhere else: a 25,000-token path has a few
+hundred labels."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -10,8 +11,10 @@ if TYPE_CHECKING:
 class LabelledHead:
     """TRL's fused head, which projects a tile at a time, over the labelled positions alone.
 
-    The fused head itself leaves out the other positions only where it has Triton; here the backbone's output is cut
-    down before the head sees it, on every device and below every wrapper (DDP, FSDP, DeepSpeed, PEFT).
+    The fused head itself leaves out the other positions only where it has Triton; here the
+    backbone's output is cut
+    down before the head sees it, on every device and below every wrapper (DDP, FSDP, DeepSpeed,
+    PEFT).
     """
 
     def __init__(self, model: Any) -> None:
@@ -24,9 +27,11 @@ class LabelledHead:
     def log_probs(
         self, model: Any, inputs: Mapping[str, Any], labelled: "torch.Tensor"
     ) -> "torch.Tensor":
-        """log p of every token after the first, (batch, tokens - 1); zero where `labelled` (batch, tokens) is False.
+        """log p of every token after the first, (batch, tokens - 1); zero where `labelled` (batch,
+        tokens) is False.
 
-        `model` is the model given above or what wraps it by now; `inputs` are its own, `input_ids` among them.
+        `model` is the model given above or what wraps it by now; `inputs` are its own, `input_ids`
+        among them.
         """
         self._kept = labelled[:, 1:]
         targets = inputs["input_ids"][:, 1:][self._kept][None]

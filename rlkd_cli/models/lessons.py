@@ -50,7 +50,8 @@ class Lessons:
         return fitting
 
     def learn(self, said: Said, sent: dict[str, Any]) -> str | None:
-        """The line that says what was learnt from the refusal of `sent`; None where it teaches nothing.
+        """The line that says what was learnt from the refusal of `sent`; None where it teaches
+        nothing.
 
         A refusal that crossed with others like it teaches nothing new: the line is the same again.
         """
@@ -96,7 +97,8 @@ class Lessons:
 
 
 def blamed(said: Said, sent: dict[str, Any]) -> bool:
-    """Whether a refusal is of a setting that is the same in every request: they all would be refused."""
+    """Whether a refusal is of a setting that is the same in every request: they all would be
+    refused."""
     if not _UNSUPPORTED_CODES.isdisjoint(said.codes):
         return True
     name = _subject(said, sent)
@@ -106,7 +108,8 @@ def blamed(said: Said, sent: dict[str, Any]) -> bool:
 
 
 def room(said: Said, sent: dict[str, Any]) -> tuple[int, int] | None:
-    """(context, tokens left for the reply) where prompt and limit together exceed the context; else None.
+    """(context, tokens left for the reply) where prompt and limit together exceed the context; else
+    None.
 
     The context is in the server's words ("maximum context length is 4096 tokens … 1000 in the
     messages"); nothing is left where the prompt alone is too long.
@@ -121,7 +124,8 @@ def room(said: Said, sent: dict[str, Any]) -> tuple[int, int] | None:
 
 
 def _subject(said: Said, sent: dict[str, Any]) -> str | None:
-    """The field of the request that a refusal is about: by its `param`, else the first one it names."""
+    """The field of the request that a refusal is about: by its `param`, else the first one it
+    names."""
     optional = [name for name in sent if name not in _OURS]
     named = re.sub(r"\[.*|.*\.", "", said.param)
     if named in optional:

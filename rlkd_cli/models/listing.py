@@ -1,4 +1,5 @@
-"""What a server says of its models (`GET /models`): which there are, how long a prompt may be, until when."""
+"""What a server says of its models (`GET /models`): which there are, how long a prompt may be,
+until when."""
 
 import json
 import urllib.error
@@ -19,7 +20,8 @@ _ENDS = ("shutdown_date", "expiration_date", "deprecation")  # OpenAI, OpenRoute
 
 @dataclass(frozen=True)
 class Served:
-    """A served model; `context` in tokens and `shutdown` (YYYY-MM-DD) where the server says them."""
+    """A served model; `context` in tokens and `shutdown` (YYYY-MM-DD) where the server says
+    them."""
 
     name: str
     context: int | None = None
@@ -29,7 +31,8 @@ class Served:
 def served_model(address: Address, name: str, key: str) -> Served:
     """What a server says of the model `name`; without a name, of the one model that it lists.
 
-    UsageError where no name is given and it lists none or several, ModelError where it then cannot be
+    UsageError where no name is given and it lists none or several, ModelError where it then cannot
+    be
     asked. With a name a server that does not list its models is taken as it is.
     """
     place = address.at("/models")

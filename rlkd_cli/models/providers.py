@@ -1,8 +1,11 @@
-"""Hosted models: a row a provider, with its address, and what each of its models costs and can hold.
+"""Hosted models: a row a provider, with its address, and what each of its models costs and can
+hold.
 
 The key is in the environment variable NAME_API_KEY; NAME_BASE_URL gives another address. A newcomer
-adds a row; `openai/gpt-6-luna` is the model `gpt-6-luna` of the row `openai`, and a model that has no
-row of its own is asked for by its name, its price unknown. Azure has no row, since every customer has
+adds a row; `openai/gpt-6-luna` is the model `gpt-6-luna` of the row `openai`, and a model that has
+no
+row of its own is asked for by its name, its price unknown. Azure has no row, since every customer
+has
 an address of its own: see `spec`.
 """
 
@@ -37,7 +40,8 @@ class Hosted:
 
 @dataclass(frozen=True)
 class Provider:
-    """Who serves models behind an OpenAI-compatible `address`; `batches`: has OpenAI's Batch API."""
+    """Who serves models behind an OpenAI-compatible `address`; `batches`: has OpenAI's Batch
+    API."""
 
     address: str
     batches: bool = False
@@ -48,7 +52,8 @@ _FLASH = Hosted((0.30, 1.20), 1_000_000)
 
 
 def _retired(thinking: str) -> Hosted:
-    """DeepSeek's old names, retired on 2026-07-24: they stood for Flash without and with thinking."""
+    """DeepSeek's old names, retired on 2026-07-24: they stood for Flash without and with
+    thinking."""
     return Hosted(_FLASH.price, _FLASH.context, "deepseek-flash", {"thinking": {"type": thinking}})
 
 
@@ -96,7 +101,8 @@ PROVIDERS: dict[str, Provider] = {
 
 
 def hosted(spec: str) -> Hosted:
-    """What is known of a model by its spec, PROVIDER/NAME; an empty row for one that is not listed."""
+    """What is known of a model by its spec, PROVIDER/NAME; an empty row for one that is not
+    listed."""
     provider, _, name = spec.partition("/")
     return PROVIDERS[provider].models.get(name, Hosted()) if provider in PROVIDERS else Hosted()
 

@@ -1,4 +1,5 @@
-"""Recorded replies instead of a model: for READMEs, tests and runs without a network. `--record FILE` writes them."""
+"""Recorded replies instead of a model: for READMEs, tests and runs without a network. `--record
+FILE` writes them."""
 
 import json
 from collections import defaultdict, deque
@@ -12,7 +13,8 @@ from rlkd_cli.models.usage import spend
 
 
 class ReplayModel(Telling):
-    """Answers from a file of `{"key", "reply"}` lines; the same request asked again gets the next recorded reply."""
+    """Answers from a file of `{"key", "reply"}` lines; the same request asked again gets the next
+    recorded reply."""
 
     def __init__(self, file: Path) -> None:
         super().__init__()

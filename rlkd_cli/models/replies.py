@@ -12,46 +12,32 @@ from rlkd_cli.models.usage import spend
 
 # What servers call the end that a text came to by itself, and the end that a limit brought
 STOPPED = frozenset(
-    [
-        "stop",
-        "eos",
-        "eos_token",
-        "end",
-        "end_turn",
-        "end_of_turn",
-        "end_of_text",
-        "stop_sequence",
-        "stop_token",
-        "complete",
-        "completed",
-        "finish",
-        "finished",
-        "done",
-        "stop_str",
-    ]
+    (
+        *("stop", "stop_sequence", "stop_token", "stop_str", "eos", "eos_token", "done"),
+        *("end", "end_turn", "end_of_turn", "end_of_text", "complete", "completed"),
+        *("finish", "finished"),
+    )
 )
 CUT = frozenset(
-    [
-        "length",
-        "max_tokens",
-        "max_length",
-        "max_output_tokens",
-        "model_length",
-        "token_limit",
-        "max_new_tokens",
-        "max_completion_tokens",
+    (
+        *("length", "max_tokens", "max_length", "max_output_tokens", "max_new_tokens"),
+        *("max_completion_tokens", "model_length", "token_limit"),
         "model_context_window_exceeded",
-    ]
+    )
 )
+_INSTEAD = ("message", "msg", "detail", "errors", "base_resp")  # where errors stand without `error`
 THINKS = "cut_thinking"  # a model that was to choose at once, and was cut off while it thought
 
 
 def read(response: Any, sampling: Sampling, model: str) -> Reply:
     """The reply in a response's JSON; what it cost goes on the bill of `model`.
 
-    Fault where there is none: an error in its place, a text that neither ended nor reached its limit,
+    Fault where there is none: an error in its place, a text that neither ended nor reached its
+    limit,
     a refusal, an empty message. RecordError for one that is not among the choices.
     """
+    if isinstance(response, list) and response and isinstance(response[0], dict):
+        response = response[0]  # as Gemini wraps its errors
     if not isinstance(response, dict):
         raise Fault(RETRY, "bad_response", "the response holds no message")
     usage = response.get("usage")
@@ -85,7 +71,8 @@ def read(response: Any, sampling: Sampling, model: str) -> Reply:
 
 
 def _choice(response: Mapping[str, Any]) -> dict[str, Any]:
-    """The first choice, which holds a message. Fault where an error stands in its place, or nothing."""
+    """The first choice, which holds a message. Fault where an error stands in its place, or
+    nothing."""
     choices = response.get("choices")
     choice = choices[0] if isinstance(choices, list) and choices else None
     for holder in (response, choice, choice.get("message") if isinstance(choice, dict) else None):
@@ -93,7 +80,7 @@ def _choice(response: Mapping[str, Any]) -> dict[str, Any]:
             raise fault_of(200, {"error": holder["error"]})
     if isinstance(choice, dict) and isinstance(choice.get("message"), dict):
         return choice
-    if choice is None and any(response.get(name) for name in ("message", "detail", "errors")):
+    if choice is None and any(response.get(name) for name in _INSTEAD):
         raise fault_of(200, response)
     raise Fault(RETRY, "bad_response", "the response holds no message")
 
@@ -105,6 +92,8 @@ def _finish(choice: Mapping[str, Any], text: str, tokens: int, sampling: Samplin
     thinking still, was cut; any other is taken for whole.
     """
     given = choice.get("finish_reason")
+    if given == "stop" or given == "length":  # what nearly all say
+        return str(given)
     if given is None or given == "":
         in_thinking = split(text)[0] and not split(text)[1]
         cut = in_thinking or (tokens and tokens >= sampling.max_tokens)
@@ -115,6 +104,7 @@ def _finish(choice: Mapping[str, Any], text: str, tokens: int, sampling: Samplin
         return "stop"
     if reason in CUT:
         return "length"
+    reason = "refused" if reason == "refusal" else reason
     kind = RETRY if reason in SERVERS_FAULT else REJECT
     raise Fault(kind, reason[:40], f"the server ended the text for the reason {str(given)!r}")
 
@@ -127,7 +117,7 @@ def _parts(message: Mapping[str, Any]) -> tuple[str, str, str]:
         texts.append(content)
     elif isinstance(content, list | dict):
         for part in content if isinstance(content, list) else [content]:
-            kind = str(part.get("type", "text")) if isinstance(part, dict) else "text"
+            kind = str(part.get("type") or "text") if isinstance(part, dict) else "text"
             if kind.startswith(("thinking", "reasoning", "thought")):
                 thoughts.append(_text(part))
             elif kind == "refusal":
@@ -158,11 +148,12 @@ def _details(usage: Any) -> Any:
 
 def _count(usage: Any, name: str) -> int:
     value = usage.get(name) if isinstance(usage, dict) else 0
-    return int(value) if isinstance(value, int | float) and value == value else 0
+    return int(value) if isinstance(value, int | float) and 0 <= value < 1e12 else 0
 
 
 def _first_token(choice: Mapping[str, Any]) -> dict[str, float]:
-    """Log-probabilities of the answer's first token by its text: the first that follows the thinking."""
+    """Log-probabilities of the answer's first token by its text: the first that follows the
+    thinking."""
     try:
         tokens = (choice.get("logprobs") or {}).get("content") or []
         written, start = "", 0

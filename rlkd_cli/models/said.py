@@ -10,22 +10,11 @@ _CODES = frozenset(
     ("code", "type", "status", "reason", "error_code", "errorcode", "err_code", "quotaid", "error")
 )
 _WORDS = frozenset(
-    [
-        "message",
-        "msg",
-        "detail",
-        "error",
-        "error_description",
-        "error_msg",
-        "errormessage",
-        "error_message",
-        "reason",
-        "title",
-        "description",
-        "raw",
-        "errors",
-        "fault",
-    ]
+    (
+        *("message", "msg", "detail", "error", "error_description", "error_msg", "errormessage"),
+        *("error_message", "reason", "title", "description", "raw", "errors", "fault"),
+        "status_msg",
+    )
 )
 _SKIP = frozenset(("input", "ctx", "request", "url", "request_id", "choices", "usage", "object"))
 _LONGEST = 500  # characters of a server's words that are shown
@@ -58,7 +47,9 @@ class Said:
             raw = body.decode("utf-8", "replace")
             body = _json(raw)
             if not isinstance(body, dict | list):
-                bare = re.sub(r"<(style|script).*?</\1>|<[^>]*>", " ", raw, flags=re.DOTALL)
+                bare = re.sub(
+                    r"<(style|script).*?</\1>|<[^>]*>", " ", raw[:20_000], flags=re.DOTALL
+                )
                 return cls(text=_line([bare]))
         pairs = [*_walk(body)]
         codes = [str(v) for key, v in pairs if key in _CODES and isinstance(v, str | int)]

@@ -1,8 +1,10 @@
-"""How a model is named: `ENGINE/NAME`, `PROVIDER/NAME`, a server's address, or a bare name or folder.
+"""How a model is named: `ENGINE/NAME`, `PROVIDER/NAME`, a server's address, or a bare name or
+folder.
 
 An address may lack its scheme (`localhost:8000#NAME`, `gpu7:8000/v1`), its `/v1`, or end in
 `/chat/completions`; the scheme may be in capitals, `user:password@` stand before the host. Azure's
-servers are addresses too: `https://RESOURCE.openai.azure.com/openai/v1#DEPLOYMENT`, or in their older
+servers are addresses too: `https://RESOURCE.openai.azure.com/openai/v1#DEPLOYMENT`, or in their
+older
 form `https://RESOURCE.openai.azure.com/openai/deployments/DEPLOYMENT?api-version=DATE#DEPLOYMENT`,
 with the key in RLKD_API_KEY.
 """
@@ -25,9 +27,11 @@ _USER = re.compile(r"(?<=//)[^/?#]*@|^[^/?#]*@")
 
 @dataclass(frozen=True)
 class Address:
-    """A server: `base` is what `/chat/completions` and `/models` are put behind, `query` what follows.
+    """A server: `base` is what `/chat/completions` and `/models` are put behind, `query` what
+    follows.
 
-    `model` is the name after #, "" where there is none; `user` is USER:PASSWORD, "" where none is given.
+    `model` is the name after #, "" where there is none; `user` is USER:PASSWORD, "" where none is
+    given.
     """
 
     base: str
@@ -47,7 +51,8 @@ def is_address(spec: str) -> bool:
 
 
 def parse_address(spec: str) -> Address:
-    """The parts of an address, whatever form it is written in; the spec need not be one of a model."""
+    """The parts of an address, whatever form it is written in; the spec need not be one of a
+    model."""
     place, _, model = spec.partition("#")
     place, _, query = place.partition("?")
     if scheme := _SCHEME.match(place):
@@ -73,7 +78,8 @@ def shown(spec: str) -> str:
 
 
 def engine_of(spec: str) -> str:
-    """Who answers for a spec: "http", a provider's or an engine's name; "any" for a bare name or folder."""
+    """Who answers for a spec: "http", a provider's or an engine's name; "any" for a bare name or
+    folder."""
     engine, slash, _ = spec.partition("/")
     if slash and engine in (*PROVIDERS, *LOCAL):
         return engine
@@ -91,7 +97,8 @@ def is_paid(spec: str) -> bool:
 
 
 def batched(spec: str) -> str:
-    """What a model is called on a bill when it is asked through the Batch API, which has its own price."""
+    """What a model is called on a bill when it is asked through the Batch API, which has its own
+    price."""
     return spec + _BATCH
 
 

@@ -1,4 +1,5 @@
-"""What model calls cost: requests, retries and tokens, noted where they happen and kept by the record they were for."""
+"""What model calls cost: requests, retries and tokens, noted where they happen and kept by the
+record they were for."""
 
 from collections.abc import Iterable, Mapping
 from contextvars import ContextVar
@@ -26,7 +27,8 @@ _BILL: ContextVar[Bill | None] = ContextVar("bill", default=None)
 
 
 def open_bill() -> Bill:
-    """A bill that every model call made by this task, and by tasks that it starts, is written on."""
+    """A bill that every model call made by this task, and by tasks that it starts, is written
+    on."""
     bill: Bill = {}
     _BILL.set(bill)
     return bill
@@ -51,7 +53,8 @@ BATCH_DISCOUNT = 0.5  # of the Batch API
 
 
 def price_of(model: str, given: tuple[float, float] | None = None) -> tuple[float, float] | None:
-    """Dollars per million tokens (in, out): what the user gave, else the table's; None where nobody knows.
+    """Dollars per million tokens (in, out): what the user gave, else the table's; None where nobody
+    knows.
 
     Engines in this process and recorded replies cost nothing.
     """

@@ -1,4 +1,5 @@
-"""vLLM in this process, batching continuously: a request joins the others as soon as it is asked."""
+"""vLLM in this process, batching continuously: a request joins the others as soon as it is
+asked."""
 
 import asyncio
 import contextlib
@@ -13,7 +14,7 @@ from typing import Any
 
 from rlkd_cli.core.thinking import split
 from rlkd_cli.errors import ModelError, RecordError, UsageError
-from rlkd_cli.models.base import Message, Reply, Sampling, Telling, choice_probabilities
+from rlkd_cli.models.base import Message, Reply, Sampling, Telling, choice_probabilities, cut_at
 from rlkd_cli.models.batching import settle
 from rlkd_cli.models.chat import ChatEncoder
 from rlkd_cli.models.endpoint import TOP_LOGPROBS
@@ -37,14 +38,20 @@ class VllmModel(Telling):
                 import torch
                 from vllm import LLM
 
-                # Without an accelerator, a prompt read in pieces breaks a seeded request ("CPU Generator does not use offset")
+                # Without an accelerator, a prompt read in pieces breaks a seeded request ("CPU
+                # Generator does not use offset")
                 whole: dict[str, Any] = (
                     {} if torch.cuda.is_available() else {"enable_chunked_prefill": False}
                 )
                 llm: Any = LLM(model=name, enable_prefix_caching=True, **whole)
         except (OSError, ValueError, RuntimeError) as error:
             raise ModelError.loading(self.name, error) from error
-        self._engine, self._encoder = llm.llm_engine, ChatEncoder(llm.get_tokenizer())
+        self._engine, self._tokenizer = llm.llm_engine, llm.get_tokenizer()
+        self._encoder = ChatEncoder(self._tokenizer)
+        ends = (self._engine.model_config.try_get_generation_config() or {}).get("eos_token_id")
+        own = self._tokenizer
+        self._dropped = {own.eos_token_id, own.bos_token_id, own.pad_token_id}
+        self._dropped |= set(ends) if isinstance(ends, list) else {ends}
         self.context = int(self._engine.model_config.max_model_len)
         self._new: queue.SimpleQueue[tuple[str, list[int], Any, asyncio.Future[Any]] | None] = (
             queue.SimpleQueue()
@@ -73,11 +80,17 @@ class VllmModel(Telling):
         if sampling.probabilities:
             seen = {entry.decoded_token: entry.logprob for entry in out.logprobs[0].values()}
             probabilities = choice_probabilities(sampling.choices, seen, self.name)
+        text, _ = cut_at(self._decode(out.token_ids), sampling.stop)
         splits = self._encoder.opens_thinking and not sampling.choices
-        thinking, text = split(out.text, True) if splits else ("", out.text)
+        thinking, text = split(text, True) if splits else ("", text)
         return Reply(
-            text, out.finish_reason or "stop", len(ids), len(out.token_ids), thinking, probabilities
+            text, _finish(out.finish_reason), len(ids), len(out.token_ids), thinking, probabilities
         )
+
+    def _decode(self, tokens: Sequence[int]) -> str:
+        """The text without end, begin and padding tokens; `<think>` is a special token to some."""
+        kept = [token for token in tokens if token not in self._dropped]
+        return str(self._tokenizer.decode(kept, skip_special_tokens=False))
 
     async def close(self) -> None:
         if self._thread is not None:
@@ -94,6 +107,8 @@ class VllmModel(Telling):
             top_p=sampling.top_p,
             max_tokens=min(sampling.max_tokens, room),
             seed=sampling.seed,
+            stop=list(sampling.stop) or None,
+            skip_special_tokens=False,  # so that a stop text is found where hf/ finds it
             structured_outputs=StructuredOutputsParams(choice=list(sampling.choices))
             if sampling.choices
             else None,
@@ -102,7 +117,8 @@ class VllmModel(Telling):
         )
 
     def _work(self) -> None:
-        """Takes in what is asked and steps the engine, until `close`; an engine that fails fails every request."""
+        """Takes in what is asked and steps the engine, until `close`; an engine that fails fails
+        every request."""
         waiting: dict[str, asyncio.Future[Any]] = {}
         is_open = True
         with _stdout_to_stderr():
@@ -122,7 +138,8 @@ class VllmModel(Telling):
                     )
                     self._hand_out([(waiting.pop(output.request_id), output) for output in done])
                 except Exception as error:
-                    failure = ModelError(f"{self.name}: {str(error).strip().splitlines()[0]}")
+                    reason = " ".join(str(error).split()) or type(error).__name__
+                    failure = ModelError(f"{self.name}: {reason}")
                     self._hand_out([(future, failure) for future in waiting.values()])
                     waiting.clear()
 
@@ -133,9 +150,17 @@ class VllmModel(Telling):
                 self._loop.call_soon_threadsafe(settle, results)
 
 
+def _finish(reason: str | None) -> str:
+    """ "stop" or "length"; RecordError for a reply that the engine gave up."""
+    if reason in ("stop", "length"):
+        return reason
+    raise RecordError(reason or "unfinished", f"vLLM ended the text for the reason {reason!r}")
+
+
 @contextlib.contextmanager
 def _own_cores() -> Iterator[None]:
-    """On CPU, vLLM ties the thread that loads it to a core, where all that we do besides would slow it down."""
+    """On CPU, vLLM ties the thread that loads it to a core, where all that we do besides would slow
+    it down."""
     cores = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else None
     yield
     if cores:

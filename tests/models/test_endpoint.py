@@ -1,7 +1,9 @@
 """A model behind an address: what it makes of each kind of answer, against a server on loopback."""
 
 import asyncio
+import contextlib
 import json
+import random
 import socket
 import threading
 import time
@@ -271,7 +273,8 @@ def test_the_probabilities_are_those_after_the_thinking(server) -> None:
 
 
 def limited(a_second: float) -> Callable[[dict, int], Response]:
-    """A server that takes a request every 1/`a_second` seconds and says no more than that it is too many."""
+    """A server that takes a request every 1/`a_second` seconds and says no more than that it is too
+    many."""
     lock, last = threading.Lock(), [0.0]
 
     def script(request: dict, number: int) -> Response:
@@ -327,20 +330,28 @@ def test_the_users_own_limit_is_kept_across_event_loops(server) -> None:
 
 
 def test_a_server_that_is_not_there_pauses_and_then_ends_the_run() -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        url = f"http://127.0.0.1:{free.getsockname()[1]}/v1#m"
+    url = f"http://127.0.0.1:{free_port()}/v1#m"
     started, lines = time.monotonic(), list[str]()
     found = ask(url, 64, lines=lines)
     assert all(isinstance(error, Unavailable) for error in found) and "again" in str(found[0])
     assert 1.9 < time.monotonic() - started < 6 and len(lines) == 1
 
 
+def free_port() -> int:
+    """A port that no client is given by chance, as those above 32,767 are: one may connect to
+    itself there."""
+    for port in random.sample(range(20_000, 30_000), 100):
+        with socket.socket() as free, contextlib.suppress(OSError):
+            free.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError("no port is free")
+
+
 def test_a_server_that_dies_and_comes_back_loses_nothing() -> None:
     lines: list[str] = []
-    with ScriptedServer() as first:
-        place, port = first.url, int(first.url.split(":")[2].split("/")[0])
-        model = open_model(place, HttpOptions(concurrency=8, server_timeout=30))
+    port = free_port()
+    with ScriptedServer(port) as first:
+        model = open_model(first.url, HttpOptions(concurrency=8, server_timeout=30))
     model.tell = lines.append
 
     async def go() -> list:
@@ -356,6 +367,40 @@ def test_a_server_that_dies_and_comes_back_loses_nothing() -> None:
 
     assert [reply.text for reply in asyncio.run(go())] == ["four"] * 40
     assert len(lines) == 2 and "back" in lines[1]
+
+
+def test_a_server_that_hangs_up_on_everyone_is_one_that_is_not_there() -> None:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(64)
+
+        def hang_up() -> None:
+            with contextlib.suppress(OSError):
+                while True:
+                    listener.accept()[0].close()
+
+        threading.Thread(target=hang_up, daemon=True).start()
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}/v1#m"
+        found = ask(url, 4, options=HttpOptions(max_retries=0, server_timeout=1.0))
+        listener.shutdown(socket.SHUT_RDWR)
+    assert all(isinstance(error, Unavailable) for error in found)
+
+
+def test_a_server_that_loads_its_model_is_waited_for(server) -> None:
+    loading = error(503, message="Loading model", code=503, type="unavailable_error")
+    server.script = lambda request, number: loading if number < 3 else Response("four")
+    lines: list[str] = []
+    assert ask(server.url, 1, options=HttpOptions(max_retries=0), lines=lines)[0].text == "four"
+    assert len(lines) == 2 and "Loading model" in lines[0]
+    server.script = lambda request, number: loading
+    found = ask(server.url, 8, options=HttpOptions(max_retries=0, server_timeout=1.0))
+    assert all(isinstance(error, Unavailable) for error in found)
+
+
+def test_a_setting_that_concerns_one_prompt_rejects_it_as_too_long(server) -> None:
+    words = "`inputs` tokens + `max_new_tokens` must be <= 4097. Given: 5000 `inputs` tokens and 20"
+    found = only(server, Response(status=422, body=json.dumps({"error": words}).encode()))
+    assert isinstance(found, RecordError) and found.code == "too_long"
 
 
 def test_no_key_and_no_password_is_ever_shown(server, monkeypatch) -> None:

@@ -57,21 +57,6 @@ def test_a_seeded_sample_does_not_depend_on_its_batch(base) -> None:
     assert len(different) > 1
 
 
-def test_seeded_sampling_draws_from_the_softmax() -> None:
-    import torch
-
-    from rlkd_cli.models.hf import seeded_sampling
-
-    probabilities = torch.tensor([0.6, 0.3, 0.1])
-    process = seeded_sampling([Sampling(temperature=1.0, seed=3)], "cpu")
-    draws = [
-        int(process(torch.zeros(1, 1), probabilities.log()[None].clone()).argmax())
-        for _ in range(3000)
-    ]
-    shares = torch.bincount(torch.tensor(draws), minlength=3) / 3000
-    assert torch.allclose(shares, probabilities, atol=0.04)
-
-
 def test_the_labelled_head_scores_and_trains_like_the_full_logits(base) -> None:
     import torch
     from transformers import AutoModelForCausalLM

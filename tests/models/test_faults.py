@@ -1,4 +1,5 @@
-"""What a server's answer means: cases of each kind, of many servers, written from their documentation."""
+"""What a server's answer means: cases of each kind, of many servers, written from their
+documentation."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -26,6 +27,10 @@ CASES = [
     (405, {"detail": "Method Not Allowed"}, END, None),
     (403, {"error": {"message": "Country, region, or territory not supported"}}, END, None),
     (402, {"error": {"message": "This request requires more credits, or fewer max_tokens.", "code": 402}}, END, None),
+    (412, {"error": "Account x is suspended, possibly for reaching the monthly spending limit"}, END, None),
+    (403, {"error": {"message": "Your account was suspended for violating our usage policies"}}, END, None),
+    (200, {"base_resp": {"status_code": 1008, "status_msg": "insufficient balance"}}, END, None),
+    (200, {"error": {"message": "Insufficient credits"}}, END, None),
     (200, {"error": {"message": "No auth credentials found", "code": 401}}, END, None),
     (429, {"error": {"code": 429, "message": "You exceeded your current quota", "status": "RESOURCE_EXHAUSTED",
                      "details": [{"violations": [{"quotaId": "GenerateRequestsPerDayPerProject"}]},
@@ -40,6 +45,11 @@ CASES = [
     (400, {"error": {"message": "Content Exists Risk", "type": "invalid_request_error"}}, REJECT, "content_filter"),
     (400, {"object": "error", "message": "This model's maximum context length is 4096 tokens. However, your "
            "request has 5000 input tokens.", "type": "BadRequestError", "code": 400}, REJECT, "too_long"),
+    (422, {"error": "Input validation error: `inputs` must have less than 4096 tokens. Given: 5000",
+           "error_type": "validation"}, REJECT, "too_long"),
+    (400, {"error": {"message": "litellm.ContextWindowExceededError: x", "code": "400"}}, REJECT, "too_long"),
+    (400, {"object": "error", "message": "Prompt contains 40000 tokens, too large for model with 32768 maximum "
+           "context length"}, REJECT, "too_long"),
     (413, {"error": {"type": "request_too_large", "message": "Request exceeds the maximum size"}}, REJECT, "too_long"),
     (500, {"error": {"message": "prompt is too long for the context window"}}, REJECT, "too_long"),
     (400, {"error": {"message": "Provider returned error", "code": 400, "metadata": {

@@ -44,13 +44,18 @@ class Response:
 
 
 class Batches:
-    """The Batch API: files in, a batch that is done at the `looks`-th look at it, a file out."""
+    """The Batch API: files in, a batch that has ended at the `looks`-th look at it, a file out.
+
+    One that did not complete says its `errors`, and holds the results of its first `partial` requests.
+    """
 
     def __init__(self) -> None:
         self.files: dict[str, bytes] = {}
         self.batches: list[dict[str, Any]] = []
         self.looks = 2
         self.status = "completed"
+        self.errors: dict[str, Any] | None = None
+        self.partial = 0
 
     def post(self, path: str, body: bytes) -> dict[str, Any]:
         if path.endswith("/files"):
@@ -106,7 +111,11 @@ class Batches:
                         }
                     )
                 )
-            if self.status == "completed":
+            if self.errors:
+                batch["errors"] = self.errors
+            if self.status != "completed":
+                results = results[: self.partial]
+            if results:
                 batch["output_file_id"] = f"out-{name}"
                 self.files[f"out-{name}"] = "\n".join(reversed(results)).encode()
         return json.dumps(batch).encode()

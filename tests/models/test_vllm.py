@@ -1,0 +1,22 @@
+"""vLLM in this process writes what transformers writes, by the same rules."""
+
+import asyncio
+from importlib.util import find_spec
+
+import pytest
+
+from rlkd_cli.models import Sampling, open_model, user
+
+PROBLEM = "eggs = 3. cups = eggs + 4. gems = cups + 1. hats = 2. What is gems?"
+
+
+@pytest.mark.vllm
+@pytest.mark.skipif(find_spec("vllm") is None, reason="no vLLM installed")
+def test_stop_texts_end_a_reply_alike_in_both_engines(base) -> None:
+    found = []
+    for engine in ("hf", "vllm"):
+        model = open_model(f"{engine}/{base}")
+        sampling = Sampling(max_tokens=40, stop=("cups", "never"))
+        reply = asyncio.run(model.reply(user(PROBLEM), sampling))
+        found.append((reply.text, reply.finish_reason))
+    assert found[0] == found[1] and "cups" not in found[0][0] and found[0][1] == "stop"
