@@ -1,4 +1,4 @@
-"""The README stays true: it names what the code's tables name, and shows what the commands print."""
+"""The README stays true: it names what the code's tables name, and shows what commands print."""
 
 import os
 import re
