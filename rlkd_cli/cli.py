@@ -5,6 +5,7 @@ A command is imported when it is used: `rlkd --help` reads names and summaries f
 
 import inspect
 import os
+import re
 import sys
 import tomllib
 from collections.abc import Mapping, Sequence
@@ -60,7 +61,8 @@ def command_of(name: str) -> Any:
     parameters = [_parameter(field) for field in fields_of(module.Options)]
     call.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     call.__annotations__ = {p.name: p.annotation for p in parameters}
-    details = "\n\n".join(filter(None, (COMMANDS[name], inspect.getdoc(module.run))))
+    more = re.sub(r"(?<!\n)\n(?!\n)", " ", inspect.getdoc(module.run) or "")  # a paragraph a line
+    details = "\n\n".join(filter(None, (COMMANDS[name], more)))
     alone = typer.Typer(add_completion=False, rich_markup_mode="rich")
     alone.command(name, help=details, no_args_is_help=True, epilog=ENVIRONMENT)(call)
     return get_command(alone)
@@ -172,6 +174,8 @@ def config_defaults(arguments: Sequence[str], command: Any) -> dict[str, Any]:
         return {}
     try:
         tables = tomllib.loads(file.read_text("utf-8"))
+    except OSError as error:
+        raise UsageError(f"{file}: {error.strerror}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError(f"{file}: {error}") from None
     defaults: dict[str, Any] = {}

@@ -4,6 +4,7 @@ RlkdError                 anything that ends a command with a message and no tra
 ├── UsageError      (2)   a bad option, a missing key, a model that cannot be opened
 │   └── InputError  (2)   bad input: says file, line and field
 ├── ModelError      (1)   a model or server that cannot be used (wrong key, out of memory)
+│   └── Unavailable (1)   a server that is unavailable: the run ends early and can be continued
 └── OutputError     (1)   an output that cannot be written
 
 RecordError               one record could not be done: it becomes a reject, the command goes on
@@ -38,8 +39,16 @@ class ModelError(RlkdError):
 
     @classmethod
     def loading(cls, name: str, error: Exception) -> "ModelError":
-        """A model that cannot be loaded, with the first line of the library's reason."""
-        return cls(f"{name}: cannot be loaded: {str(error).strip().splitlines()[0]}")
+        """A model that cannot be loaded, with the library's whole reason on one line."""
+        reason = " ".join(str(error).split()) or type(error).__name__
+        return cls(f"{name}: cannot be loaded: {reason}")
+
+
+class Unavailable(ModelError):
+    """A server that refused connections, or all requests, for longer than it was waited for.
+
+    Nothing is rejected for it: what is finished is kept, and the same command goes on from there.
+    """
 
 
 class OutputError(RlkdError):

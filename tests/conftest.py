@@ -6,8 +6,10 @@ servers on loopback and a tiny model.
 import io
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +25,9 @@ os.environ.update(
 os.environ.update(TORCH_COMPILE_DISABLE="1", VLLM_LOGGING_LEVEL="ERROR")
 for name in [name for name in os.environ if name.startswith("RLKD_") or name.endswith("_API_KEY")]:
     del os.environ[name]
+
+# A shell's background process ignores SIGINT, and so would every process that a test starts and interrupts
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 from rlkd_cli.cli import main  # noqa: E402  # after the environment is set
 from tests.servers.scripted import ScriptedServer  # noqa: E402
@@ -81,6 +86,14 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
         [sys.executable, ROOT / "examples/tiny/world.py", "--out", folder, *counts], check=True
     )
     return folder
+
+
+def wait_until(condition: Callable[[], bool], seconds: float = 60.0) -> None:
+    """Waits for something that another process does; fails where it does not come."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"not within {seconds:g} s"
+        time.sleep(0.005)
 
 
 def write(path: Path, records: list[dict]) -> Path:

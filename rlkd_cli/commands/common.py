@@ -14,7 +14,6 @@ from rlkd_cli import __version__, console
 from rlkd_cli.errors import REJECTED, RecordError, UsageError
 from rlkd_cli.models import BatchOptions, TextModel, open_model
 from rlkd_cli.models.fingerprint import model_fingerprint
-from rlkd_cli.models.providers import hosted
 from rlkd_cli.option import IO, option, settings_of
 from rlkd_cli.pipeline.estimate import Call, estimate
 from rlkd_cli.pipeline.ledger import Ledger
@@ -184,12 +183,10 @@ def made_from(
 
 
 def opened(options: Any, spec: str, batch: BatchOptions | None = None) -> TextModel:
-    """The model `spec`; prints a message if the provider now serves another under that name."""
-    successor = hosted(spec).successor
-    if successor:
-        said = f"{spec} was retired by its provider: asking {successor} instead"
-        console.message(said, "yellow")
-    return open_model(spec, options, options.record, batch)
+    """The model that `spec` names; its messages are printed."""
+    model = open_model(spec, options, options.record, batch)
+    model.tell = lambda line: console.message(line, "yellow")
+    return model
 
 
 def in_flight(options: Any, model: TextModel | None) -> int:

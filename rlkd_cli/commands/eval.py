@@ -131,10 +131,8 @@ class Options(Running, Plotted, Budget, Asking, Out, Rows, Seeded, Prompting):
 
 
 def run(options: Options) -> None:
-    """Samples a benchmark from a model, or reads --samples.
-
-    Writes graded paths with `prediction`, `correct` and `verdict`, and prints the summary to
-    standard error.
+    """Samples a benchmark from a model, or reads --samples; writes graded paths with `prediction`,
+    `correct` and `verdict`, and prints the summary to standard error.
     """
     _check(options)
     if options.compare_files:
@@ -288,10 +286,7 @@ def _checkpoints(options: Options, folder: Path) -> None:
 
 
 def _models_of(folder: Path) -> Sequence[tuple[str, Path]]:
-    """The checkpoints of a training in order, then its final model ("final").
-
-    UsageError if there is none.
-    """
+    """A training's checkpoints in order, then its result ("final"); UsageError if there is none."""
     numbered = [(f.name.rpartition("-")[2], f) for f in folder.glob("checkpoint-*")]
     steps = sorted((int(number), f) for number, f in numbered if number.isdigit())
     names = [(str(number), f) for number, f in steps]

@@ -7,7 +7,8 @@ from rlkd_cli.commands.common import Job, Opened, Running, Seeded, finish, in_fl
 from rlkd_cli.core.question import Prompting, question
 from rlkd_cli.errors import UsageError
 from rlkd_cli.models import Asking, Sampling
-from rlkd_cli.models.batch_api import IN_BATCHES, Batching
+from rlkd_cli.models.batch_api import IN_BATCHES
+from rlkd_cli.models.options import Batching
 from rlkd_cli.models.spec import batched
 from rlkd_cli.option import MODEL, RUN, option
 from rlkd_cli.pipeline.estimate import Call

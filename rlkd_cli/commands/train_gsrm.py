@@ -22,7 +22,7 @@ class Options(Running, Rows, GsrmTraining):
 
 
 def run(options: Options) -> None:
-    """Reads segmentations; writes a model folder for `segment` and any engine, and metrics.jsonl."""
+    """Reads segmentations; writes a model folder for any engine, with metrics.jsonl."""
     for name in options.epochs:
         if name not in PHASES:
             raise UsageError(f"--phases {name}: one of {', '.join(PHASES)}")

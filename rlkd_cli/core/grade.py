@@ -1,119 +1,135 @@
-"""The final answer of a reasoning path: found, screened and compared as far as text and integers go.
+r"""The final answer of a reasoning path: found, screened and compared as far as text and numbers go.
 
-What is left for computer algebra (`needs_algebra`) is asked of math-verify in worker processes that can be
-killed; see `rlkd_cli.pipeline.grading`. The outcome reward of training is this same verdict.
+What is left for computer algebra is asked of worker processes that can be killed; see
+`rlkd_cli.reward.grading`. The outcome reward of training is this same verdict, and a grade says how
+it was reached (`reason`).
 """
 
 import re
-import unicodedata
+from collections.abc import Sequence
+from fractions import Fraction
 from typing import Literal, NamedTuple
 
-from rlkd_cli.core.thinking import answer_text
+from rlkd_cli.core import answers
+from rlkd_cli.core.dress import LONG, normalize, undress
+from rlkd_cli.core.letters import LETTERS, find_letter, letter_of, read_letter
 
 GradeVerdict = Literal["correct", "wrong", "no_answer", "timeout", "unparsable", "truncated"]
+Kind = Literal["math", "letter", "exact", "integer"]  # what `--grader` may name
 
 MAX_LENGTH = 400  # characters; a final answer is short, and the time of computer algebra is not
 MAX_DEPTH = 12  # nested braces
 MAX_DIGITS = 40  # digits in one number
 MAX_EXPONENT = 4  # digits in an exponent
+MAX_TOWER = 2  # exponents upon exponents: e^{x^{2}} has 2
 
-_SIGNS = str.maketrans(
-    {
-        "−": "-",
-        "≤": r"\le ",
-        "≥": r"\ge ",
-        "≠": r"\ne ",
-        "∞": r"\infty ",
-        "π": r"\pi ",
-        "√": r"\sqrt ",
-    }
-)
-_BOX = re.compile(r"\\(?:boxed|fbox|framebox)\s*(?=\{)")
-_LETTER = re.compile(
-    r"(?:final answer|answer)\s*(?:is)?\s*[:=]?\s*\**\s*\(?\$?\s*([A-J])\b", re.IGNORECASE
-)
+plain = undress
 
 
 class Grade(NamedTuple):
-    """A path's prediction (None: there is none) and the verdict on it."""
+    """A path's prediction (None: there is none), the verdict on it, and what decided it.
+
+    `reason`: `text`, `integer`, `number`, `letter`, `choice`, `exact` or `base` where no algebra was
+    needed, `algebra` and what it compared otherwise, or why there is no comparison.
+    """
 
     prediction: str | None
     verdict: GradeVerdict
+    reason: str = ""
 
 
-def extract_answer(path: str, reference: str = "") -> str | None:
-    """The final answer: in the text after `</think>`, what `<answer>` holds, then the last box; else None.
-
-    A stray number is never an answer: paths that loop until they are cut off would get credit by chance. For a
-    reference that is one letter (multiple choice), `Answer: C` counts too.
-    """
-    text = answer_text(path)
-    if text is None:
-        return None
-    tagged = re.findall(r"<answer>(.*?)</answer>", text, re.DOTALL)
-    text = tagged[-1] if tagged else text
-    boxes = _boxes(text)
-    if boxes:
-        return boxes[-1].strip() or None
-    if re.fullmatch(r"[A-J]", reference.strip()):
-        letters = _LETTER.findall(text)
-        return letters[-1].upper() if letters else None
-    return text.strip() or None if tagged else None
-
-
-def _boxes(text: str) -> list[str]:
-    """The contents of all boxes in order; one that is never closed is no box."""
-    found = []
-    for match in _BOX.finditer(text):
-        depth = 0
-        for end in range(match.end(), len(text)):
-            escaped = text[end - 1] == "\\"
-            depth += {"{": 1, "}": -1}.get(text[end], 0) * (not escaped)
-            if depth == 0:
-                found.append(text[match.end() + 1 : end])
-                break
-    return found
-
-
-def plain(answer: str) -> str:
-    """An answer in ASCII where LaTeX has a word for it: digits of all scripts, signs, `1 1/2` as a fraction."""
-    text = unicodedata.normalize("NFKC", answer).strip().translate(_SIGNS)
-    text = re.sub(r"[^\W\D]", lambda digit: str(unicodedata.digit(digit.group())), text)
-    return re.sub(
-        r"\A(\d+)\s+(\d+)/(\d+)\Z", lambda m: f"{int(m[1]) * int(m[3]) + int(m[2])}/{m[3]}", text
-    )
-
-
-def normalize(answer: str) -> str:
-    """An answer without what only dresses it: width variants, spacing, dollars, `\\text{}`, a final full stop."""
-    text = re.sub(r"\\(?:text|mathrm|mbox|textbf)\s*\{([^{}]*)\}", r"\1", plain(answer))
-    text = (
-        re.sub(r"\\(?:left|right|displaystyle|,|!|;|:| )", "", text)
-        .replace("dfrac", "frac")
-        .replace("tfrac", "frac")
-    )
-    text = re.sub(r"\s+", "", text.replace("\\$", "").replace("$", "")).rstrip(".")
-    return re.sub(r"(?<=\d),(?=\d{3}(?:\D|\Z))", "", text)
+def extract_answer(
+    path: str, reference: str = "", truncated: bool = False, choices: Sequence[str] = ()
+) -> str | None:
+    """The final answer of a path, or None: a letter for a reference that is one, else mathematics."""
+    if letter_of(reference, choices):
+        return find_letter(path, choices)
+    found = answers.find(path, reference, truncated)
+    return found.answer if found else None
 
 
 def as_integer(answer: str) -> int | None:
-    """The integer that an answer is, after normalising ("025" is 25, "1,024" is 1024); None for anything else."""
+    """The integer that an answer is ("025" is 25, "1,024" is 1024); None for anything else."""
     text = normalize(answer)
     return int(text) if re.fullmatch(rf"[+-]?[0-9]{{1,{MAX_DIGITS}}}", text) else None
 
 
+_DECIMAL = r"[0-9]{1,40}(?:\.[0-9]{0,40})?"
+_NUMBER = re.compile(
+    rf"([+-]?)(?:\\frac\{{(-?{_DECIMAL})\}}\{{(-?{_DECIMAL})\}}|({_DECIMAL})"
+    r"(?:\\cdot10\^(?:\{(-?\d{1,3})\}|(\d)))?|10\^(?:\{(-?\d{1,3})\}|(\d)))"
+)
+
+
+def as_number(answer: str) -> Fraction | None:
+    r"""The rational number that an answer is written as, exactly; None for anything else.
+
+    >>> as_number("1.5e-3") == as_number(r"\frac{3}{2000}"), as_number(r"\sqrt{2}")
+    (True, None)
+    """
+    match = _NUMBER.fullmatch(normalize(answer))
+    if not match:
+        return None
+    sign, top, bottom, decimal, power, small, ten, small_ten = match.groups()
+    if top and not Fraction(bottom):
+        return None
+    value = Fraction(top) / Fraction(bottom) if top else Fraction(decimal or 1)
+    exponent = int(power or small or ten or small_ten or 0)
+    return (-value if sign == "-" else value) * Fraction(10) ** exponent
+
+
+def numbers_agree(left: Fraction, right: Fraction, is_decimal: bool) -> bool:
+    """Equal exactly, or, where one is a decimal, to six places and to one part in 100,000.
+
+    Six places are math-verify's; they alone would make all small numbers the same.
+    """
+    if left == right or not is_decimal:
+        return left == right
+    close = abs(left - right) * 100_000 <= max(abs(left), abs(right))
+    return close and round(left, 6) == round(right, 6)
+
+
+def vote_key(prediction: str) -> str:
+    """A name that equal answers share, as far as text and numbers go: 25, 025 and 25.0 are one answer."""
+    number = as_number(prediction)
+    return str(number) if number is not None else normalize(prediction)
+
+
+_BASE = re.compile(r"\(?([0-9A-Fa-f]+)\)?_(?:\{(\d+)\}|(\d))")
+
+
 def compare_simple(prediction: str, reference: str) -> bool | None:
-    """Whether the answers agree, where text and integers decide it; None where algebra is needed."""
-    if normalize(prediction).casefold() == normalize(reference).casefold():
-        return True
-    if re.fullmatch(r"[A-J]", reference.strip()):
-        match = re.match(
-            r"(?:\\(?:text|mathrm|mbox|textbf)\s*\{)?\s*\(?([A-J])\)?(?:[.:\s}]|\Z)",
-            prediction.strip(),
-        )
-        return bool(match and match.group(1) == reference.strip())
-    left, right = as_integer(prediction), as_integer(reference)
-    return left == right if left is not None and right is not None else None
+    """Whether the answers agree, where text and numbers decide it; None where algebra is needed."""
+    return decide(prediction, reference)[0]
+
+
+def decide(prediction: str, reference: str, choices: Sequence[str] = ()) -> tuple[bool | None, str]:
+    """Whether two answers agree and what decided it, without algebra; (None, "") where that is needed."""
+    letter = letter_of(reference, choices)
+    if letter:
+        return read_letter(prediction, choices) == letter, "letter"
+    text, gold = normalize(prediction), normalize(reference)
+    if text == gold:
+        return True, "text"
+    left, right = as_number(prediction), as_number(reference)
+    if left is not None and right is not None:
+        whole = left.denominator == right.denominator == 1
+        decimal = "." in text or "." in gold
+        return numbers_agree(left, right, decimal), "integer" if whole else "number"
+    based, base = _BASE.fullmatch(text), _BASE.fullmatch(gold)
+    if based or base:
+        return _same_in_base(text, gold, based, base), "base"
+    return None, ""
+
+
+def _same_in_base(
+    text: str, gold: str, based: re.Match[str] | None, base: re.Match[str] | None
+) -> bool:
+    """The same digits in the same base; a prediction may leave the base out, as questions name it."""
+    if based and base:
+        one, other = (m[1].lower().lstrip("0") for m in (based, base))
+        return one == other and (based[2] or based[3]) == (base[2] or base[3])
+    return bool(base) and text.lower().lstrip("0") == base[1].lower().lstrip("0") if base else False
 
 
 def screen(answer: str) -> str | None:
@@ -128,21 +144,104 @@ def screen(answer: str) -> str | None:
         return f"nested deeper than {MAX_DEPTH}"
     if re.search(rf"\d{{{MAX_DIGITS + 1},}}", answer):
         return f"a number of more than {MAX_DIGITS} digits"
-    if re.search(r"\^\s*\{?[^{}]*\^", answer) or re.search(r"\*\*[^+*]*\*\*", answer):
+    text = undress(answer)
+    if _tower(text) > MAX_TOWER:
         return "a power tower"
-    if re.search(rf"\^\s*\{{?\s*-?\d{{{MAX_EXPONENT + 1},}}", answer):
+    exponents = re.findall(r"\^ ?\{? ?-?(\d+)", text)
+    if any(len(digits) > MAX_EXPONENT for digits in exponents):
         return f"an exponent of more than {MAX_EXPONENT} digits"
-    if re.search(r"\d{4,}\s*!|!\s*!|\)\s*!|\}\s*!", answer):
+    if re.search(r"\d{4,} ?!|\^[^!(){}]*\) ?!|\^ ?\{?[^{}()!]*\}? ?!", text) or text.count("!") > 4:
         return "a large factorial"
     return None
 
 
-def grade_simple(path: str, reference: str, truncated: bool) -> Grade | None:
-    """The grade of a path, or None where the verdict needs algebra (ask `extract_answer` for the prediction)."""
-    prediction = extract_answer(path, reference)
-    if prediction is None:
-        return Grade(None, "truncated" if truncated else "no_answer")
-    agrees = compare_simple(prediction, reference)
-    if agrees is not None:
-        return Grade(prediction, "correct" if agrees else "wrong")
-    return Grade(prediction, "unparsable") if screen(prediction) or screen(reference) else None
+def _tower(text: str) -> int:
+    """How many exponents stand upon each other at most: 0 in `x`, 1 in `x^2+y^2`, 3 in `9^{9^{9^9}}`."""
+    highest, height, groups, after = 0, 0, [], False
+    for character in re.sub(r"\\[A-Za-z]+|\s", "", text):
+        if character == "^":
+            height, after = height + 1, True
+            highest = max(highest, height)
+        elif character in "{([":
+            groups.append(height - 1 if after else height)
+            after = False
+        elif character in "})]":
+            height, after = (groups.pop() if groups else 0), False
+        elif after:  # an exponent of one character
+            height, after = height - 1, False
+    return highest
+
+
+def grade_simple(
+    path: str,
+    reference: str,
+    truncated: bool = False,
+    choices: Sequence[str] = (),
+    grader: Kind | None = None,
+) -> Grade | None:
+    """The grade of a path, or None where the verdict needs algebra (`extract_answer` says of what).
+
+    `grader` says how answers are read where the reference alone should not: as a letter, as an
+    integer, or as text that must be the same to the character.
+    """
+    if grader in ("exact", "integer"):
+        return _graded_as(grader, path, reference, truncated)
+    letter = letter_of(reference, choices)
+    if grader == "letter" and not letter:
+        return Grade(None, "unparsable", f"the reference {reference[:20]!r} is no letter")
+    if letter and grader != "math":
+        prediction = find_letter(path, choices)
+        if prediction is None:
+            return _nothing(path, truncated)
+        right = prediction == letter
+        return Grade(prediction, "correct" if right else "wrong", "letter")
+    found = answers.find(path, reference, truncated)
+    if found is None:
+        return _nothing(path, truncated)
+    agrees, reason = (
+        decide(found.answer, reference)
+        if not letter
+        else (normalize(found.answer) == normalize(reference) or None, "text")
+    )
+    if agrees is None or (not agrees and found.parts):
+        stop = next((why for text in (found.answer, reference) if (why := screen(text))), None)
+        return Grade(found.answer, "unparsable", f"screened: {stop}") if stop else None
+    return Grade(found.answer, "correct" if agrees else "wrong", reason)
+
+
+def _nothing(path: str, truncated: bool) -> Grade:
+    inside = answers.final_part(path) is None
+    why = "the thinking never ends" if inside else "no final answer"
+    return Grade(None, "truncated" if truncated else "no_answer", why)
+
+
+def _graded_as(grader: Kind, path: str, reference: str, truncated: bool) -> Grade:
+    found = answers.find(path, reference, truncated)
+    if found is None:
+        return _nothing(path, truncated)
+    if grader == "exact":
+        right = found.answer.strip() == reference.strip()
+        return Grade(found.answer, "correct" if right else "wrong", "exact")
+    gold, value = as_integer(reference), as_integer(found.answer)
+    if gold is None:
+        return Grade(found.answer, "unparsable", f"the reference {reference[:20]!r} is no integer")
+    return Grade(found.answer, "correct" if value == gold else "wrong", "integer")
+
+
+__all__ = [
+    "LETTERS",
+    "LONG",
+    "Grade",
+    "GradeVerdict",
+    "Kind",
+    "as_integer",
+    "as_number",
+    "compare_simple",
+    "decide",
+    "extract_answer",
+    "grade_simple",
+    "normalize",
+    "plain",
+    "screen",
+    "vote_key",
+]

@@ -18,9 +18,26 @@ TAGS: tuple[tuple[str, str], ...] = (
     ("◁think▷", "◁/think▷"),  # Kimi
     ("<seed:think>", "</seed:think>"),  # Seed-OSS
     ("<|begin_of_thought|>", "<|end_of_thought|>"),  # OpenThoughts, Sky-T1
+    ("<|START_THINKING|>", "<|END_THINKING|>"),  # Command A Reasoning
+    ("<|channel|>analysis<|message|>", "<|channel|>final<|message|>"),  # gpt-oss
+    ("<|thinking|>", "<|/thinking|>"),
+    ("<reflection>", "</reflection>"),
+    ("<scratchpad>", "</scratchpad>"),
+    ("<analysis>", "</analysis>"),
+    ("<inner_monologue>", "</inner_monologue>"),
 )
-_OPENING = re.compile("|".join(re.escape(tag) for tag, _ in TAGS), re.IGNORECASE)
-_CLOSING = re.compile("|".join(re.escape(tag) for _, tag in TAGS), re.IGNORECASE)
+
+
+def _spaced(tag: str) -> str:
+    """A tag as a pattern, with a space at either end of what it encloses where a model writes one."""
+    return re.sub(r"\A(</?)(.*)(>)\Z", r"\1 ?\2 ?\3", re.escape(tag))
+
+
+# A tag in quotes is spoken of, not opened
+_OPENING = re.compile(
+    r"(?<![`'\"])(?:" + "|".join(_spaced(tag) for tag, _ in TAGS) + ")", re.IGNORECASE
+)
+_CLOSING = re.compile("|".join(_spaced(tag) for _, tag in TAGS), re.IGNORECASE)
 
 
 def split(text: str, opened: bool = False) -> tuple[str, str]:

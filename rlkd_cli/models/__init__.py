@@ -1,21 +1,20 @@
 """Where text comes from: one engine a file, each imported only when a model of its kind is opened."""
 
-import os
-from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated
 
 from rlkd_cli.errors import UsageError
 from rlkd_cli.models.base import Message, Reply, Sampling, TextModel, user
-from rlkd_cli.models.batch_api import BatchModel, BatchOptions
-from rlkd_cli.models.endpoint import EndpointModel, HttpOptions, served_model
-from rlkd_cli.models.providers import PROVIDERS, address_of, hosted, key_of
+from rlkd_cli.models.batch_api import BatchModel
+from rlkd_cli.models.endpoint import EndpointModel
+from rlkd_cli.models.listing import served_model
+from rlkd_cli.models.options import Asking, BatchOptions, HttpOptions
+from rlkd_cli.models.providers import PROVIDERS, address_of, hosted, key_of, usable_key
 from rlkd_cli.models.replay import RecordingModel, ReplayModel
-from rlkd_cli.models.spec import engine_of, model_of
-from rlkd_cli.option import MODEL, option
+from rlkd_cli.models.spec import engine_of, model_of, parse_address, shown
 
 __all__ = [
+    "Asking",
     "BatchOptions",
     "HttpOptions",
     "Message",
@@ -27,35 +26,20 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Asking(HttpOptions):
-    """How models are asked, whichever they are."""
-
-    record: Annotated[
-        Path | None,
-        option(
-            "--record",
-            metavar="FILE",
-            help="Append the models' replies to a file for `replay/FILE`.",
-            panel=MODEL,
-            free=True,
-        ),
-    ] = None
-
-
 def open_model(
     spec: str,
     http: HttpOptions | None = None,
     record: Path | None = None,
     batch: BatchOptions | None = None,
 ) -> TextModel:
-    """The model that `spec` names (`ENGINE/NAME` or an endpoint), recording its replies where `record` is given.
+    """The model that `spec` names (`ENGINE/NAME` or an endpoint), recording its replies where asked.
 
-    With `batch` it is asked through the Batch API where it has one: OpenAI, and any server named by its address.
-    UsageError where the spec cannot be used as it stands (a missing key, an engine that is not installed);
-    ModelError where the model cannot be loaded.
+    With `batch` it is asked through the Batch API where it has one: OpenAI, and any server named by its
+    address. UsageError where the spec cannot be used as it stands (a missing key, an engine that is not
+    installed); ModelError where the model cannot be loaded. What the model has to say (a refused
+    parameter, a day after which it is not served) goes to its `tell`, once that is set.
     """
-    model = _open(spec, http or HttpOptions())
+    model: TextModel = _open(spec, http or HttpOptions())
     if batch and isinstance(model, EndpointModel) and has_batches(spec):
         model = BatchModel(model, batch)
     return RecordingModel(model, record) if record else model
@@ -68,14 +52,9 @@ def _open(spec: str, http: HttpOptions) -> TextModel:
             f"model {spec!r}: write ENGINE/NAME, http://HOST:PORT/v1#NAME, or a model's name or folder"
         )
     if engine == "http":
-        url, _, served = spec.partition("#")
-        key = os.environ.get("RLKD_API_KEY") or "none"
-        named, context = served_model(url, served, key)
-        return EndpointModel(url, named, key, http, spec, context)
+        return _own_server(spec, http)
     if engine in PROVIDERS:
-        known, key = hosted(spec), key_of(engine, spec)
-        asked = known.successor or name
-        return EndpointModel(address_of(engine), asked, key, http, spec, known.context, known.extra)
+        return _hosted(spec, http)
     if engine == "replay":
         return ReplayModel(Path(name))
     if engine == "vllm" or (engine == "any" and find_spec("vllm") and _has_accelerator()):
@@ -85,6 +64,31 @@ def _open(spec: str, http: HttpOptions) -> TextModel:
     from rlkd_cli.models.hf import HfModel
 
     return HfModel(name, batch_size=http.concurrency)
+
+
+def _own_server(spec: str, http: HttpOptions) -> EndpointModel:
+    """A server named by its address, with the key in RLKD_API_KEY where it wants one."""
+    address, key = parse_address(spec), usable_key("RLKD_API_KEY")
+    served = served_model(address, address.model, key)
+    model = EndpointModel(address, served.name, key, http, shown(spec), served.context, is_own=True)
+    if served.shutdown:
+        model.say(f"the server ends this model on {served.shutdown}")
+    return model
+
+
+def _hosted(spec: str, http: HttpOptions) -> EndpointModel:
+    """A provider's model, under its successor's name where it was retired."""
+    engine, name = engine_of(spec), model_of(spec)
+    known, key = hosted(spec), key_of(engine, spec)
+    asked, address = known.successor or name, parse_address(address_of(engine))
+    served = served_model(address, asked, key)
+    model = EndpointModel(address, asked, key, http, spec, known.context, known.extra)
+    if known.successor:
+        model.say(f"was retired by its provider: asking {known.successor} instead")
+    if ends := served.shutdown or known.shutdown:
+        instead = f" (its provider names {known.instead})" if known.instead else ""
+        model.say(f"is not served from {ends} on{instead}; choose another model before")
+    return model
 
 
 def has_batches(spec: str) -> bool:

@@ -1,13 +1,14 @@
-"""What a text model is: one asynchronous method. Engines differ in how they make a batch of many calls."""
+"""What a text model is: one asynchronous method. Engines differ in how they make many calls one."""
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from math import exp
 from typing import Any, Protocol
 
-from rlkd_cli.errors import ModelError
+from rlkd_cli.errors import ModelError, RecordError
+from rlkd_cli.models.masks import hide_keys
 
 Message = Mapping[str, str]  # {"role": "user", "content": …}
 
@@ -17,6 +18,7 @@ class Sampling:
     """How a reply is drawn. `choices` restricts it to one of a few texts (a judge's yes or no).
 
     With `probabilities` the reply says how probable each choice was, which not every server can.
+    A text ends before the first of the `stop` texts, which are no part of it, and counts as stopped.
     """
 
     temperature: float = 0.0
@@ -25,28 +27,65 @@ class Sampling:
     seed: int | None = None
     choices: tuple[str, ...] = ()
     probabilities: bool = False
+    stop: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Reply:
-    """What a model wrote. `finish_reason` is "stop" or "length"; token counts are 0 where the engine gives none."""
+    """What a model wrote. `finish_reason` is "stop" or "length"; token counts are 0 where none are given.
+
+    `thinking` is what stands apart from the text, as reasoning: a server or a chat template tells
+    them apart. `probabilities` are one a choice, summing to 1, where they were asked for.
+    """
 
     text: str
     finish_reason: str = "stop"
     prompt_tokens: int = 0
     completion_tokens: int = 0
-    thinking: str = ""  # what stands apart from the text, as reasoning: a server or a chat template tells them apart
-    probabilities: tuple[float, ...] = ()  # one a choice, summing to 1, where they were asked for
+    thinking: str = ""
+    probabilities: tuple[float, ...] = ()
+
+
+class Telling:
+    """What a model has to say to its user, each line once; models print nothing themselves.
+
+    `tell` is set by whoever can print. What was said before that waits for it.
+    """
+
+    name = ""
+
+    def __init__(self) -> None:
+        self._told: set[str] = set()
+        self._unsaid: list[str] = []
+        self._tell: Callable[[str], None] | None = None
+
+    @property
+    def tell(self) -> Callable[[str], None]:
+        return self._tell or (lambda line: None)
+
+    @tell.setter
+    def tell(self, tell: Callable[[str], None]) -> None:
+        self._tell = tell
+        while self._unsaid:
+            tell(self._unsaid.pop(0))
+
+    def say(self, line: str, again: bool = False) -> None:
+        """`line` after the model's name, once unless `again`; without the keys in it."""
+        line = hide_keys(f"{self.name}: {line}")
+        if again or line not in self._told:
+            self._told.add(line)
+            self._tell(line) if self._tell else self._unsaid.append(line)
 
 
 class TextModel(Protocol):
     """A model that replies to messages. `name` goes into records and cache keys.
 
-    An engine in this process says in `in_flight` how many requests it wants at a time; a server is asked for as
-    many as the user says.
+    An engine in this process says in `in_flight` how many requests it wants at a time; a server is
+    asked for as many as the user says. `tell` is called with what the user should know, once each.
     """
 
     name: str
+    tell: Callable[[str], None]
 
     async def reply(self, messages: Sequence[Message], sampling: Sampling) -> Reply:
         """One reply. RecordError where this request failed; ModelError where every further one would."""
@@ -71,13 +110,25 @@ def user(text: str, system: str | None = None) -> list[Message]:
     return [*first, {"role": "user", "content": text}]
 
 
+def cut_at(text: str, stop: Sequence[str]) -> tuple[str, bool]:
+    """(text before the first of the `stop` texts, whether there was one)."""
+    places = [place for word in stop if word and (place := text.find(word)) >= 0]
+    return (text[: min(places)], True) if places else (text, False)
+
+
 def choice_probabilities(
     choices: Sequence[str], logprobs: Mapping[str, float], model: str
 ) -> tuple[float, ...]:
     """How probable each choice is among the choices, from the first token's log-probabilities by its text.
 
-    A token counts for a choice where it is that word in any case and spacing. ModelError where none is.
+    A token counts for a choice where it is that word in any case and spacing. ModelError where the
+    model gives no probabilities at all, RecordError where none is for a choice.
     """
+    if not logprobs:
+        raise ModelError(
+            f"{model} gives no probabilities of {' or '.join(choices)}; "
+            "leave out --threshold and --probabilities"
+        )
     masses = [
         sum(
             exp(value)
@@ -87,7 +138,9 @@ def choice_probabilities(
         for choice in choices
     ]
     if not sum(masses):
-        raise ModelError(
-            f"{model} gives no probabilities of {' or '.join(choices)}; leave out --threshold and --probabilities"
+        likely = max(logprobs, key=logprobs.__getitem__)
+        raise RecordError(
+            "unreadable_verdict",
+            f"{model} began with {likely[:40]!r}, which is none of {', '.join(choices)}",
         )
     return tuple(mass / sum(masses) for mass in masses)

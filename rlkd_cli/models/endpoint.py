@@ -1,130 +1,103 @@
-"""Any OpenAI-compatible server over HTTP, with retries and back-off.
+"""Any OpenAI-compatible server over HTTP: one request, what to do about its answer, and again.
 
-Through aiohttp and not the openai client, whose 3 ms of CPU a request are more than thousands of short verdicts can
-afford (aiohttp takes 0.3 ms).
+Through aiohttp and not the openai client, whose 3 ms of CPU a request are more than thousands of
+short verdicts can afford (aiohttp takes 0.3 ms). What an answer means is decided in `faults`, how long
+to wait in `backoff`, what the model refuses is kept in `lessons`, and a reply is read in `replies`.
 """
 
 import asyncio
+import base64
 import json
-import random
 import urllib.request
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Annotated, Any
+from dataclasses import replace
+from typing import Any
 
-from rlkd_cli.errors import ModelError, RecordError, UsageError
-from rlkd_cli.models.base import Message, Reply, Sampling, choice_probabilities
-from rlkd_cli.models.providers import keys
+from rlkd_cli.errors import ModelError, RecordError
+from rlkd_cli.models import faults
+from rlkd_cli.models.backoff import Pace, pause
+from rlkd_cli.models.base import Message, Reply, Sampling, Telling
+from rlkd_cli.models.faults import Fault, fault_of
+from rlkd_cli.models.lessons import LIMITS, Lessons, blamed, room
+from rlkd_cli.models.masks import hide_keys, remember
+from rlkd_cli.models.options import HttpOptions
+from rlkd_cli.models.replies import THINKS, read
+from rlkd_cli.models.spec import Address, parse_address
 from rlkd_cli.models.usage import spend
-from rlkd_cli.option import SERVER, option
 
 TOP_LOGPROBS = 20  # the most that OpenAI and DeepSeek give
-LONGEST_PAUSE = 60.0  # seconds between two tries, whatever a server asks for
+TO_THINK = 4096  # tokens for a choice from a model that thinks before it chooses
+_MOST_LESSONS = 12  # of one request: more than there are fields to refuse
 
 
-@dataclass(frozen=True, kw_only=True)
-class HttpOptions:
-    """How a server may be asked. None is no limit."""
+class EndpointModel(Telling):
+    """A model behind an address, asked by chat completions. The key never appears in a message.
 
-    concurrency: Annotated[
-        int,
-        option(
-            "--concurrency",
-            min=1,
-            help="Records in flight, or an in-process batch's size.",
-            panel=SERVER,
-            free=True,
-        ),
-    ] = 64
-    max_retries: Annotated[
-        int,
-        option(
-            "--max-retries",
-            min=0,
-            help="Retries of a failed request, with back-off.",
-            panel=SERVER,
-            free=True,
-        ),
-    ] = 5
-    timeout: Annotated[
-        float,
-        option(
-            "--timeout", min=0.1, help="Seconds to wait for one reply.", panel=SERVER, free=True
-        ),
-    ] = 600.0
-    rpm: Annotated[
-        int | None,
-        option(
-            "--rpm", min=1, help="At most this many requests a minute.", panel=SERVER, free=True
-        ),
-    ] = None
-    tpm: Annotated[
-        int | None,
-        option(
-            "--tpm",
-            min=1,
-            help="At most this many tokens a minute (estimated).",
-            panel=SERVER,
-            free=True,
-        ),
-    ] = None
-
-
-class Retry(Exception):
-    """A try that failed in a way that the next may not; `after` is what the server asked to wait, in seconds."""
-
-    def __init__(self, code: str, detail: str, after: float | None = None) -> None:
-        self.code, self.detail, self.after = code, detail, after
-        super().__init__(detail)
-
-
-class EndpointModel:
-    """A model behind `base_url`, asked by chat completions. The key never appears in a message.
-
-    `context` is the longest prompt and reply together, in tokens, where it is known: what is certain not to fit is
-    refused before it is sent, and where the reply's limit might not fit, the server is left to set it. `extra` goes
-    into every request.
+    `context` is the longest prompt and reply together, in tokens, where it is known: what is certain
+    not to fit is refused before it is sent, and where the reply's limit might not fit, the server is
+    left to set it. `extra` goes into every request. `is_own`: a server named by its address, which
+    may know vLLM's fields; hosted providers refuse them.
     """
 
     def __init__(
         self,
-        base_url: str,
+        address: str | Address,
         model: str,
         key: str,
         options: HttpOptions,
         label: str,
         context: int | None = None,
         extra: Mapping[str, Any] | None = None,
+        is_own: bool = False,
     ) -> None:
+        super().__init__()
         self.name, self.model, self.options, self.context = label, model, options, context
-        self._extra, self._limit = extra or {}, "max_tokens"
-        self.base_url, self._key = base_url.rstrip("/"), key
-        self._limiters = _limiters(options)
+        self._extra, self._own = extra or {}, is_own
+        self.address = parse_address(address) if isinstance(address, str) else address
+        self._headers = headers(self.address, key)
+        self._lessons, self._thinks = Lessons(), False
+        self.pace = Pace(label, options.server_timeout, self._say_again, options.rpm, options.tpm)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._session: Any = None
-        self._places = asyncio.Semaphore(
-            options.concurrency
-        )  # waiting here is not part of a request's timeout
+        self._answered = False
+        # Waiting for a place is not part of a request's timeout
+        self._places = asyncio.Semaphore(options.concurrency)
 
     async def reply(self, messages: Sequence[Message], sampling: Sampling) -> Reply:
-        session = self.session()
+        self.session()
         async with self._places:
-            for attempt in range(self.options.max_retries + 1):
-                request = self.request(messages, sampling)
-                await self._wait_for_turn(messages, sampling)
-                spend(self.name, requests=1, retries=int(attempt > 0))
+            tries = lessons = 0
+            limit: int | None = None  # of this request, where its prompt leaves less than was asked
+            while True:
+                wanted = sampling if limit is None else replace(sampling, max_tokens=limit)
+                request = self.request(messages, wanted)
+                sent = await self.pace.turn(estimated_tokens(messages) + sampling.max_tokens)
                 try:
-                    return read(await self._post(session, request), sampling, self.name)
-                except Retry as failure:
-                    if attempt == self.options.max_retries:
-                        raise RecordError(
-                            failure.code, f"{self.name}: {failure.detail}"
-                        ) from failure
-                    pause = min(0.5 * 2**attempt, 8) * random.uniform(0.75, 1)
-                    await asyncio.sleep(
-                        min(pause if failure.after is None else failure.after, LONGEST_PAUSE)
-                    )
-        raise AssertionError("the last try returns or raises")
+                    response = await self._post(request, is_retry=tries > 0)
+                    reply = read(response, wanted, self.name)
+                    self.pace.accepted()
+                    return reply
+                except Fault as fault:
+                    if fault.kind == faults.AWAY:
+                        await self.pace.away(hide_keys(fault.text))
+                        continue
+                    if fault.kind == faults.SLOW:
+                        wait = self.pace.limited(sent, fault.after, hide_keys(fault.text))
+                        await asyncio.sleep(wait)
+                        continue
+                    if fault.kind == faults.REJECT:
+                        self.pace.accepted()
+                    if lessons < _MOST_LESSONS and self.learn(fault, request):
+                        lessons += 1
+                        limit = self._room(fault, request) or limit
+                        continue
+                    tries += 1
+                    if tries > self.options.max_retries or fault.kind != faults.RETRY:
+                        raise self.final(fault, request) from None
+                    await asyncio.sleep(pause(tries - 1, fault.after))
+
+    def _say_again(self, line: str) -> None:
+        self.say(line, again=True)
 
     async def close(self) -> None:
         if self._session is not None:
@@ -132,61 +105,24 @@ class EndpointModel:
             self._session = None
 
     def session(self) -> Any:
-        """The connections of the running event loop; a model that is used from another loop gets new ones."""
+        """The connections of the running event loop; a model used from another loop gets new ones."""
         import aiohttp
 
         loop = asyncio.get_running_loop()
         if self._session is None or self._loop is not loop:
             self._loop, self._places = loop, asyncio.Semaphore(self.options.concurrency)
+            self.pace.moved()
             self._session = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(limit=0),  # `_places` is the limit
                 timeout=aiohttp.ClientTimeout(total=self.options.timeout),
-                headers={"Authorization": f"Bearer {self._key}"},
-                trust_env=bool(
-                    urllib.request.getproxies()
-                ),  # looking for proxies at each request is dear
+                headers=self._headers,
+                # Looking for proxies at each request is dear
+                trust_env=bool(urllib.request.getproxies()),
             )
         return self._session
 
-    async def _post(self, session: Any, request: dict[str, Any]) -> Any:
-        """The response's JSON. Retry, RecordError or ModelError where there is none, by what may still help."""
-        import aiohttp
-
-        try:
-            async with session.post(f"{self.base_url}/chat/completions", json=request) as response:
-                status, headers, body = response.status, response.headers, await response.read()
-        except TimeoutError:
-            raise Retry("timeout", f"no reply within {self.options.timeout:g} s") from None
-        except aiohttp.InvalidURL:
-            raise ModelError(f"{self.name}: not an address") from None
-        except aiohttp.ClientError as error:
-            raise Retry("no_connection", hide_keys(str(error) or type(error).__name__)) from None
-        if status == 200:
-            try:
-                return json.loads(body)
-            except ValueError:
-                raise Retry("bad_response", f"not JSON: {body[:60]!r}") from None
-        said, code = error_text(body), error_code(body)
-        if (
-            code == "unsupported_parameter"
-            and self._limit == "max_tokens"
-            and "max_completion_tokens" in said
-        ):
-            self._limit = "max_completion_tokens"  # what OpenAI's newer models call it
-            raise Retry(code, said, 0.0)
-        if code.startswith("unsupported_"):  # every further request would be refused alike
-            raise ModelError(f"{self.name}: HTTP {status}: {said}")
-        if status in (401, 403, 404) or "insufficient_quota" in said:
-            raise ModelError(f"{self.name}: HTTP {status}: {said}")
-        if status in (408, 409, 429) or status >= 500:
-            raise Retry(f"http_{status}", said, retry_after(headers))
-        raise RecordError(
-            "too_long" if "context length" in said.lower() else f"http_{status}",
-            f"{self.name}: {said}",
-        )
-
     def request(self, messages: Sequence[Message], sampling: Sampling) -> dict[str, Any]:
-        """The body of a chat completion; RecordError where the prompt cannot fit into the model's context."""
+        """The body of a chat completion; RecordError where the prompt cannot fit into the context."""
         tokens = estimated_tokens(messages)
         if self.context and tokens > self.context:
             raise RecordError(
@@ -199,26 +135,95 @@ class EndpointModel:
             "top_p": sampling.top_p,
             **self._extra,
         }
-        if not self.context or 1.5 * tokens + sampling.max_tokens < self.context:
-            request[self._limit] = sampling.max_tokens
+        thinks = self._thinks and sampling.choices
+        limit = max(sampling.max_tokens, TO_THINK) if thinks else sampling.max_tokens
+        if not self.context or 1.5 * tokens + limit < self.context:
+            request["max_tokens"] = limit
         if sampling.seed is not None:
             request["seed"] = sampling.seed
-        if sampling.choices and self.name.startswith(
-            "http"
-        ):  # a vLLM field; hosted providers refuse it
+        if sampling.stop:
+            request["stop"] = list(sampling.stop)
+        if sampling.choices and self._own:
             request["structured_outputs"] = {"choice": list(sampling.choices)}
         if sampling.probabilities:
             request |= {"logprobs": True, "top_logprobs": TOP_LOGPROBS}
-        return request
+        return self._lessons.fit(request)
 
-    async def _wait_for_turn(self, messages: Sequence[Message], sampling: Sampling) -> None:
-        requests, tokens = self._limiters
-        if requests:
-            await requests.acquire()
-        if tokens:  # the reply is counted at its limit
-            await tokens.acquire(
-                min(estimated_tokens(messages) + sampling.max_tokens, tokens.max_rate)
-            )
+    async def _post(self, request: dict[str, Any], is_retry: bool) -> Any:
+        """The response's JSON, counted on the bill; a Fault where there is none."""
+        import aiohttp
+
+        url = self.address.at("/chat/completions")
+        asked = True
+        try:
+            async with self.session().post(url, json=request) as response:
+                status, headers, body = response.status, response.headers, await response.read()
+        except aiohttp.ClientConnectorError as error:
+            asked = False
+            raise self.no_connection(error) from None
+        except TimeoutError:
+            text = f"no reply within {self.options.timeout:g} s"
+            raise Fault(faults.RETRY, "timeout", text) from None
+        except (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError, ValueError) as error:
+            raise ModelError(f"{self.name}: not an address: {hide_keys(str(error))}") from None
+        except (aiohttp.ClientError, OSError) as error:
+            text = str(error) or type(error).__name__
+            raise Fault(faults.RETRY, "no_connection", text) from None
+        finally:
+            if asked:
+                spend(self.name, requests=1, retries=int(is_retry))
+        self._answered = True
+        self.pace.answered()
+        if status != 200:
+            raise fault_of(status, body, headers)
+        try:
+            return json.loads(body)
+        except (ValueError, RecursionError):
+            raise Fault(faults.RETRY, "bad_response", f"not JSON: {body[:60]!r}") from None
+
+    def no_connection(self, error: Any) -> Exception:
+        """A server that cannot be reached is waited for; a name or a certificate that is wrong is not."""
+        import aiohttp
+
+        wrong = isinstance(error, aiohttp.ClientConnectorDNSError) and not self._answered
+        if wrong or isinstance(error, aiohttp.ClientConnectorCertificateError):
+            return ModelError(f"{self.name}: {hide_keys(str(error))}")
+        reason = error.os_error.strerror or str(error)
+        host = f"{error.host}:{error.port}"
+        return Fault(faults.AWAY, "no_connection", f"no connection to {host} ({reason})")
+
+    def learn(self, fault: Fault, request: dict[str, Any]) -> bool:
+        """Whether the request is to be made anew, for the model refused a part of it that is not vital."""
+        if fault.code == THINKS and max(request.get(name, 0) for name in LIMITS) < TO_THINK:
+            self._thinks = True
+            self.say(f"thinks before it chooses, which is given up to {TO_THINK} tokens")
+            return True
+        if fault.said is None or fault.code not in ("too_long", "http_400", "http_422"):
+            return False
+        if (left := room(fault.said, request)) is not None:
+            self.context = self.context or left[0]
+            return left[1] > 0
+        line = self._lessons.learn(fault.said, request)
+        if line:
+            self.say(line)
+        return line is not None
+
+    def _room(self, fault: Fault, request: dict[str, Any]) -> int | None:
+        """How long a reply may be that must fit behind this prompt; None where that is not said."""
+        left = room(fault.said, request) if fault.said else None
+        return left[1] if left else None
+
+    def final(self, fault: Fault, request: dict[str, Any]) -> Exception:
+        """What a fault comes to in the end: a ModelError that ends the run, or this record's reject."""
+        text = f"{self.name}: {hide_keys(fault.text)}"
+        if fault.kind == faults.END:
+            return ModelError(text)
+        if fault.said and fault.code in ("http_400", "http_422") and blamed(fault.said, request):
+            return ModelError(
+                text
+            )  # a setting of the run's: refused in every further request alike
+        code = "unreadable_verdict" if fault.code == THINKS else fault.code
+        return RecordError(code, text)
 
 
 def estimated_tokens(messages: Sequence[Message]) -> int:
@@ -226,109 +231,11 @@ def estimated_tokens(messages: Sequence[Message]) -> int:
     return sum(len(message["content"]) for message in messages) // 4
 
 
-def _limiters(options: HttpOptions) -> tuple[Any, Any]:
-    from aiolimiter import AsyncLimiter
-
-    return tuple(AsyncLimiter(limit, 60) if limit else None for limit in (options.rpm, options.tpm))  # type: ignore[return-value]
-
-
-def read(response: Any, sampling: Sampling, model: str) -> Reply:
-    """The reply in a response's JSON. Retry where it holds none, RecordError for one that is not among the choices."""
-    try:
-        usage = response.get("usage") or {}
-        tokens_in, tokens_out = (
-            int(usage.get(f"{kind}_tokens") or 0) for kind in ("prompt", "completion")
-        )
-        spend(model, tokens_in=tokens_in, tokens_out=tokens_out)
-        choice = response["choices"][0]
-        message = choice["message"]
-        text = message["content"]
-        finish = "length" if choice.get("finish_reason") == "length" else "stop"
-        thinking = next(
-            (
-                t
-                for name in ("reasoning_content", "reasoning")
-                if isinstance(t := message.get(name), str)
-            ),
-            "",
-        )
-        first = ((choice.get("logprobs") or {}).get("content") or [{}])[0].get("top_logprobs") or []
-        seen = {entry["token"]: float(entry["logprob"]) for entry in first}
-    except (KeyError, IndexError, TypeError, ValueError, AttributeError):
-        raise Retry("bad_response", "the response holds no message") from None
-    if not isinstance(text, str) or not text.strip():
-        if not (thinking and finish == "length"):  # cut off before the thinking ended
-            raise Retry("empty_reply", "the message is empty")
-        text = ""
-    probabilities = (
-        choice_probabilities(sampling.choices, seen, model) if sampling.probabilities else ()
-    )
-    if sampling.choices:
-        word = text.strip().strip(".!\"'*").lower()
-        text = next((choice for choice in sampling.choices if choice.lower() == word), "")
-        if not text and not probabilities:
-            raise RecordError(
-                "unreadable_verdict", f"{word[:40]!r} is none of {', '.join(sampling.choices)}"
-            )
-    return Reply(text, finish, tokens_in, tokens_out, thinking, probabilities)
-
-
-def error_text(body: bytes) -> str:
-    """What a server says went wrong, on one line, without the key that it may have quoted."""
-    try:
-        error = json.loads(body)["error"]
-        text = error["message"] if isinstance(error, dict) else str(error)
-    except (ValueError, KeyError, TypeError):
-        text = body[:300].decode("utf-8", "replace")
-    return hide_keys(" ".join(text.split())[:300] or "no reason given")
-
-
-def error_code(body: bytes) -> str:
-    """The short code that OpenAI gives with an error; empty where there is none."""
-    try:
-        return str(json.loads(body)["error"]["code"] or "")
-    except (ValueError, KeyError, TypeError):
-        return ""
-
-
-def hide_keys(text: str) -> str:
-    """The text without any key of the environment in it."""
-    for key in keys():
-        text = text.replace(key, "***")
-    return text
-
-
-def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds that a server asks to wait; None where it does not say (a date is not read)."""
-    try:
-        return max(0.0, float(headers["Retry-After"]))
-    except (KeyError, ValueError):
-        return None
-
-
-def served_model(base_url: str, name: str, key: str) -> tuple[str, int | None]:
-    """(name, context) of a server's model, the context None where the server does not say (vLLM says).
-
-    Without a name it is the one model that the server lists; UsageError where there is none or several, ModelError
-    where the server cannot be asked. With a name a server that does not list its models is taken as it is.
-    """
-    request = urllib.request.Request(
-        f"{base_url.rstrip('/')}/models", headers={"Authorization": f"Bearer {key}"}
-    )
-    try:
-        with urllib.request.urlopen(request, timeout=5 if name else 30) as response:
-            models = {model["id"]: model for model in json.load(response)["data"]}
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        if name:
-            return name, None
-        why = getattr(error, "reason", None) or error
-        raise ModelError(
-            f"{base_url}: cannot list its models: {hide_keys(' '.join(str(why).split()))}"
-        ) from None
-    if not name and len(models) != 1:
-        raise UsageError(
-            f"{base_url} lists {len(models)} models; name one: {base_url}#NAME ({', '.join(list(models)[:5])})"
-        )
-    chosen = name or next(iter(models))
-    context = models.get(chosen, {}).get("max_model_len")
-    return chosen, context if isinstance(context, int) else None
+def headers(address: Address, key: str) -> dict[str, str]:
+    """Who asks: the key, or without one the user and password of the address. Both are hidden."""
+    remember(address.user.partition(":")[2])
+    remember(key)
+    if address.user and not key:
+        return {"Authorization": f"Basic {base64.b64encode(address.user.encode()).decode()}"}
+    own = {"api-key": key} if ".azure.com" in address.base else {}
+    return {"Authorization": f"Bearer {key or 'none'}", **own}

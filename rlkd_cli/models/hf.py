@@ -6,7 +6,7 @@ from typing import Any
 
 from rlkd_cli.core.thinking import split
 from rlkd_cli.errors import ModelError, RecordError
-from rlkd_cli.models.base import Message, Reply, Sampling
+from rlkd_cli.models.base import Message, Reply, Sampling, Telling
 from rlkd_cli.models.batching import Batcher
 from rlkd_cli.models.chat import ChatEncoder
 from rlkd_cli.models.usage import spend
@@ -18,7 +18,7 @@ class _Request:
     sampling: Sampling
 
 
-class HfModel:
+class HfModel(Telling):
     """A causal language model from the hub or a folder.
 
     A reply depends on its request and its seed, not on what else is in the batch (up to the last digits of
@@ -30,6 +30,7 @@ class HfModel:
         from transformers import AutoModelForCausalLM, AutoTokenizer
         from transformers.utils import logging
 
+        super().__init__()
         logging.disable_progress_bar()  # standard error is for our own progress
         logging.set_verbosity_error()  # what is too long is rejected below, with a reason
         self.name = f"hf/{name}"

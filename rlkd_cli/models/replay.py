@@ -2,19 +2,20 @@
 
 import json
 from collections import defaultdict, deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
 from rlkd_cli.errors import InputError, RecordError, UsageError
-from rlkd_cli.models.base import Message, Reply, Sampling, TextModel, request_key
+from rlkd_cli.models.base import Message, Reply, Sampling, Telling, TextModel, request_key
 from rlkd_cli.models.usage import spend
 
 
-class ReplayModel:
+class ReplayModel(Telling):
     """Answers from a file of `{"key", "reply"}` lines; the same request asked again gets the next recorded reply."""
 
     def __init__(self, file: Path) -> None:
+        super().__init__()
         self.name = f"replay/{file.name}"
         self._replies: dict[str, deque[Reply]] = defaultdict(deque)
         if not file.is_file():
@@ -44,11 +45,24 @@ class ReplayModel:
 
 
 class RecordingModel:
-    """Passes requests on and appends each reply to a file that `replay/FILE` reads."""
+    """Passes requests on and appends each reply to a file that `replay/FILE` reads.
+
+    It wants as many requests at a time as the model that it records.
+    """
 
     def __init__(self, inner: TextModel, file: Path) -> None:
         self.name, self._inner = inner.name, inner
+        if hasattr(inner, "in_flight"):
+            self.in_flight: int = inner.in_flight
         self._out = file.open("a", encoding="utf-8")
+
+    @property
+    def tell(self) -> Callable[[str], None]:
+        return self._inner.tell
+
+    @tell.setter
+    def tell(self, tell: Callable[[str], None]) -> None:
+        self._inner.tell = tell
 
     async def reply(self, messages: Sequence[Message], sampling: Sampling) -> Reply:
         reply = await self._inner.reply(messages, sampling)

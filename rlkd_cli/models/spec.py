@@ -1,17 +1,83 @@
-"""How a model is named: `ENGINE/NAME`, `PROVIDER/NAME`, a server's address, or a bare name or folder."""
+"""How a model is named: `ENGINE/NAME`, `PROVIDER/NAME`, a server's address, or a bare name or folder.
+
+An address may lack its scheme (`localhost:8000#NAME`, `gpu7:8000/v1`), its `/v1`, or end in
+`/chat/completions`; the scheme may be in capitals, `user:password@` stand before the host. Azure's
+servers are addresses too: `https://RESOURCE.openai.azure.com/openai/v1#DEPLOYMENT`, or in their older
+form `https://RESOURCE.openai.azure.com/openai/deployments/DEPLOYMENT?api-version=DATE#DEPLOYMENT`,
+with the key in RLKD_API_KEY.
+"""
+
+import re
+from dataclasses import dataclass
+from urllib.parse import unquote
 
 from rlkd_cli.models.providers import PROVIDERS
 
 LOCAL = ("vllm", "hf", "replay")  # engines of this process, and recorded replies
 _BATCH = "#batch"
+_SCHEME = re.compile(r"https?://", re.IGNORECASE)
+_HOST_PORT = re.compile(
+    r"([\w.-]+@|[\w.-]+:[^@/#\s]*@)?([\w.-]+|\[[0-9a-fA-F:]+\]):\d{1,5}(?=[/?#]|$)"
+)
+_HOST = re.compile(r"(localhost|[\w-]+(\.[\w-]+)+)(?=[/#])")
+_USER = re.compile(r"(?<=//)[^/?#]*@|^[^/?#]*@")
+
+
+@dataclass(frozen=True)
+class Address:
+    """A server: `base` is what `/chat/completions` and `/models` are put behind, `query` what follows.
+
+    `model` is the name after #, "" where there is none; `user` is USER:PASSWORD, "" where none is given.
+    """
+
+    base: str
+    model: str = ""
+    query: str = ""
+    user: str = ""
+
+    def at(self, path: str) -> str:
+        return f"{self.base}{path}{'?' if self.query else ''}{self.query}"
+
+
+def is_address(spec: str) -> bool:
+    """Whether a spec is a server's address, with or without its scheme."""
+    if _SCHEME.match(spec) or _HOST_PORT.match(spec):
+        return True
+    return "#" in spec and bool(_HOST.match(spec))  # no name on the hub holds a #
+
+
+def parse_address(spec: str) -> Address:
+    """The parts of an address, whatever form it is written in; the spec need not be one of a model."""
+    place, _, model = spec.partition("#")
+    place, _, query = place.partition("?")
+    if scheme := _SCHEME.match(place):
+        place = scheme.group().lower() + place[scheme.end() :]
+    else:
+        plain = bool(_HOST_PORT.match(place)) or place.startswith("localhost")
+        place = ("http://" if plain else "https://") + place
+    user = found.group()[:-1] if (found := _USER.search(place)) else ""
+    base = re.sub(r"/+$", "", _USER.sub("", place, count=1))
+    base = re.sub(r"(/chat)?/completions$|/models$", "", base).rstrip("/")
+    if "/" not in base.partition("//")[2]:
+        base += "/v1"
+    return Address(base, model.strip(), query, unquote(user))
+
+
+def shown(spec: str) -> str:
+    """A spec as it may be printed and written: an address without its user and password.
+
+    >>> shown("http://me:secret@gpu7:8000/v1#m")
+    'http://gpu7:8000/v1#m'
+    """
+    return _USER.sub("", spec, count=1) if is_address(spec) else spec
 
 
 def engine_of(spec: str) -> str:
     """Who answers for a spec: "http", a provider's or an engine's name; "any" for a bare name or folder."""
-    if spec.startswith(("http://", "https://")):
-        return "http"
     engine, slash, _ = spec.partition("/")
-    return engine if slash and engine in (*PROVIDERS, *LOCAL) else "any"
+    if slash and engine in (*PROVIDERS, *LOCAL):
+        return engine
+    return "http" if is_address(spec) else "any"
 
 
 def model_of(spec: str) -> str:
@@ -25,7 +91,7 @@ def is_paid(spec: str) -> bool:
 
 
 def batched(spec: str) -> str:
-    """What a model is called on a bill when it is asked through the Batch API, which has a price of its own."""
+    """What a model is called on a bill when it is asked through the Batch API, which has its own price."""
     return spec + _BATCH
 
 

@@ -13,14 +13,14 @@ from typing import Any
 
 from rlkd_cli.core.thinking import split
 from rlkd_cli.errors import ModelError, RecordError, UsageError
-from rlkd_cli.models.base import Message, Reply, Sampling, choice_probabilities
+from rlkd_cli.models.base import Message, Reply, Sampling, Telling, choice_probabilities
 from rlkd_cli.models.batching import settle
 from rlkd_cli.models.chat import ChatEncoder
 from rlkd_cli.models.endpoint import TOP_LOGPROBS
 from rlkd_cli.models.usage import spend
 
 
-class VllmModel:
+class VllmModel(Telling):
     """A model in vLLM's own engine, which one thread steps as long as requests are under way."""
 
     in_flight = 1024  # requests; the engine takes as many at once as its memory holds
@@ -30,6 +30,7 @@ class VllmModel:
             raise UsageError(
                 f"vllm/{name}: vLLM is not installed (pip install 'rlkd[vllm]'), or use hf/{name}"
             )
+        super().__init__()
         self.name = f"vllm/{name}"
         try:
             with _stdout_to_stderr(), _own_cores():
@@ -119,13 +120,13 @@ class VllmModel:
                         if waiting
                         else []
                     )
-                    self._tell([(waiting.pop(output.request_id), output) for output in done])
+                    self._hand_out([(waiting.pop(output.request_id), output) for output in done])
                 except Exception as error:
                     failure = ModelError(f"{self.name}: {str(error).strip().splitlines()[0]}")
-                    self._tell([(future, failure) for future in waiting.values()])
+                    self._hand_out([(future, failure) for future in waiting.values()])
                     waiting.clear()
 
-    def _tell(self, results: list[tuple["asyncio.Future[Any]", Any]]) -> None:
+    def _hand_out(self, results: list[tuple["asyncio.Future[Any]", Any]]) -> None:
         """Hands results to the event loop, all of a step in one call: waking it is dear."""
         if results:
             with contextlib.suppress(RuntimeError):  # the loop has ended

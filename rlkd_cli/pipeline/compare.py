@@ -2,13 +2,15 @@
 
 from typing import Any
 
-from rlkd_cli.core.metrics import bootstrap_interval, sign_flip_p_value
+from rlkd_cli.core.metrics import bootstrap_interval, sign_flip_test
 from rlkd_cli.errors import UsageError
 from rlkd_cli.pipeline.evaluate import Summary
 
 
 def compare(a: Summary, b: Summary) -> dict[str, Any]:
-    """B against A in pass@1: the difference with an interval (questions resampled) and an exact p value.
+    """B against A in pass@1: the difference with an interval (questions resampled) and a p value with
+    its standard error (0: the p value is exact).
+
 
     `gained` are the questions that only B solved in any of its runs, `lost` those that only A did. Questions of
     one file alone are left out and counted. UsageError where no question is in both.
@@ -22,6 +24,8 @@ def compare(a: Summary, b: Summary) -> dict[str, Any]:
     ]
     rates = [tuple(right / runs for right, runs in pair) for pair in counts]
     differences = [of_b - of_a for of_a, of_b in rates]
+
+    test = sign_flip_test(counts)
 
     def solved(by_b: bool) -> list[dict[str, Any]]:
         pairs = zip(shared, rates, strict=True)
@@ -38,7 +42,8 @@ def compare(a: Summary, b: Summary) -> dict[str, Any]:
         "pass@1 of B": sum(y for _, y in rates) / len(rates),
         "B - A": sum(differences) / len(differences),
         "B - A interval": bootstrap_interval(differences),
-        "p value": sign_flip_p_value(counts),
+        "p value": test.value,
+        "p value standard error": test.error,
         "better with B": sum(d > 0 for d in differences),
         "worse with B": sum(d < 0 for d in differences),
         "gained": solved(True),

@@ -1,10 +1,12 @@
 """`eval`: paths graded, and pass@1 and pass@k with what is needed to trust them (RLKD, section 4.1)."""
 
 from collections import Counter, defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from rlkd_cli.core.grade import normalize
+from rlkd_cli.core.grade import Kind, vote_key
+from rlkd_cli.core.letters import options
 from rlkd_cli.core.metrics import (
     bootstrap_interval,
     first_k,
@@ -19,24 +21,36 @@ from rlkd_cli.records.schema import Raw
 from rlkd_cli.reward.grading import Grader
 
 RUN_COUNTS = (1, 4, 8, 16, 32, 64)  # Table 1's
+RIGHT = "correct"  # the group of all answers that equal the reference
+
+# What a benchmark's row may hold of somebody else's answer
+_ANOTHERS = ("path", "paths", "finish_reason", "model", "tokens", "thinking_tokens", "steps")
 
 
 @dataclass
 class Evaluator:
-    """Grades a path record; one without a path is sampled first."""
+    """Grades a path record. With a sampler, the path is always the model's own.
+
+    `kind` reads answers as letters, integers or exact text; by default the reference says how.
+    """
 
     grader: Grader
     sampler: Sampler | None = None
+    kind: Kind | None = None
 
     async def __call__(self, raw: Raw) -> Raw:
-        if self.sampler and "path" not in raw:
+        if self.sampler:
+            raw = {name: value for name, value in raw.items() if name not in _ANOTHERS}
             raw = await self.sampler(raw)
         truncated = raw.get("finish_reason") == "length"
-        grade = await self.grader.grade(raw["path"], str(raw["answer"]), truncated)
+        grade = await self.grader.grade(
+            raw["path"], str(raw["answer"]), truncated, options(raw), self.kind
+        )
         own = {
             "prediction": grade.prediction,
             "correct": grade.verdict == "correct",
             "verdict": grade.verdict,
+            "reason": grade.reason,
         }
         return {**raw, **own}
 
@@ -53,16 +67,39 @@ class Summary:
     tokens: list[int] = field(default_factory=list)
     thinking: list[int] = field(default_factory=list)
 
+    @classmethod
+    def of(cls, records: Iterable[Raw]) -> "Summary":
+        """The summary of graded paths."""
+        summary = cls()
+        for record in records:
+            summary.add(record)
+        return summary
+
     def add(self, record: Raw) -> None:
         self.results[record["id"]][record.get("sample", 0)] = record["correct"]
         prediction = record.get("prediction")
+        key = vote_key(prediction) if isinstance(prediction, str) and prediction else None
         self.answers[record["id"]].append(
-            (normalize(prediction) if prediction else None, record["correct"])
+            (RIGHT if record["correct"] and key else key, record["correct"])
         )
         self.verdicts[record.get("verdict", "correct" if record["correct"] else "wrong")] += 1
         for name, numbers in (("tokens", self.tokens), ("thinking_tokens", self.thinking)):
             if isinstance(record.get(name), int):
                 numbers.append(record[name])
+
+    async def group(self, grader: Grader) -> None:
+        """Puts answers that are the same mathematics into one group, for the majority vote.
+
+        Right answers and equal numbers are in one group already; this asks the grader of the rest.
+        """
+        for name, answers in self.answers.items():
+            leaders: list[str] = []
+            led: dict[str, str] = {}
+            for key in dict.fromkeys(key for key, right in answers if key and not right):
+                same = [one for one in leaders if await grader.compare(key, one) == "correct"]
+                led[key] = same[0] if same else key
+                leaders += [] if same else [key]
+            self.answers[name] = [(led.get(key or "", key), right) for key, right in answers]
 
     @property
     def questions(self) -> list[list[bool]]:
@@ -74,40 +111,32 @@ class Summary:
         """The samples of the question that has the fewest."""
         return min(map(len, self.results.values()), default=0)
 
-    def metrics(self, k: int) -> dict[str, Any]:
-        """pass@1 over all runs and at Table 1's run counts, pass@k, majority vote, intervals, shares of verdicts.
+    def missing(self, k: int) -> int:
+        """How many samples there would have to be more for every question to have k."""
+        return sum(max(0, k - len(runs)) for runs in self.results.values())
 
-        UsageError where a question has fewer than k samples.
+    def metrics(self, k: int) -> dict[str, Any]:
+        """pass@1 over all runs and at Table 1's run counts, pass@k, majority vote, intervals, shares.
+
+        Where some questions have fewer than k samples, pass@ is that of the largest number that
+        every question has, and `missing samples` says how many lack. UsageError where none has k.
         """
         questions, fewest = self.questions, self.fewest
         if not questions:
             return {"questions": 0, "samples": 0}
-        if k > fewest:
+        if k > max(map(len, questions)):
             name = next(name for name, runs in self.results.items() if len(runs) == fewest)
             raise UsageError(
                 f"pass@{k} needs {k} samples of each question; {name!r} has {fewest} (--k {fewest})"
             )
-        samples = sum(map(len, questions))
-        means = [sum(runs) / len(runs) for runs in questions]
-        found: dict[str, Any] = {"questions": len(questions), "samples": samples}
-        found["pass@1"] = sum(means) / len(means)
-        found["pass@1 interval"] = bootstrap_interval(means)
-        found["pass@1 standard error"] = standard_error(means)
-        for runs in RUN_COUNTS:
-            if runs < fewest:
-                found[f"pass@1 over the first {runs}"] = mean_pass_at_k(
-                    [q[:runs] for q in questions], 1
-                )
-        if k > 1:
-            found[f"pass@{k}"] = mean_pass_at_k(questions, k)
-            found[f"pass@{k} interval"] = bootstrap_interval(
-                [pass_at_k(len(q), sum(q), k) for q in questions]
-            )
-            found[f"any of the first {k}"] = first_k(questions, k)
+        found: dict[str, Any] = {"questions": len(questions), "samples": sum(map(len, questions))}
+        if self.missing(k):
+            found["missing samples"] = self.missing(k)
+        found |= self._pass_at_1(questions) | self._pass_at(questions, min(k, fewest))
         if fewest > 1:
             found["majority vote"] = sum(map(majority_vote, self.answers.values())) / len(questions)
         for verdict, count in sorted(self.verdicts.items()):
-            found[f"share {verdict}"] = count / samples
+            found[f"share {verdict}"] = count / found["samples"]
         for name, numbers in (
             ("mean tokens", self.tokens),
             ("mean thinking tokens", self.thinking),
@@ -115,6 +144,30 @@ class Summary:
             if numbers:
                 found[name] = sum(numbers) / len(numbers)
         return found
+
+    def _pass_at_1(self, questions: list[list[bool]]) -> dict[str, Any]:
+        """pass@1 over all runs; the mean of the runs that every question has is avg@ to others."""
+        means = [sum(runs) / len(runs) for runs in questions]
+        found: dict[str, Any] = {
+            "pass@1": sum(means) / len(means),
+            f"avg@{self.fewest}": mean_pass_at_k([q[: self.fewest] for q in questions], 1),
+            "pass@1 interval": bootstrap_interval(means),
+            "pass@1 standard error": standard_error(means),
+        }
+        for runs in (count for count in RUN_COUNTS if count < self.fewest):
+            first = [q[:runs] for q in questions]
+            found[f"pass@1 over the first {runs}"] = mean_pass_at_k(first, 1)
+        return found
+
+    def _pass_at(self, questions: list[list[bool]], k: int) -> dict[str, Any]:
+        if k < 2:
+            return {}
+        values = [pass_at_k(len(q), sum(q), k) for q in questions]
+        return {
+            f"pass@{k}": mean_pass_at_k(questions, k),
+            f"pass@{k} interval": bootstrap_interval(values),
+            f"any of the first {k}": first_k(questions, k),
+        }
 
     def curve(self) -> list[tuple[int, float, float, float]]:
         """(k, pass@k, and its interval) for the powers of two up to the smallest number of samples."""

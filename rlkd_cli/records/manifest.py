@@ -17,7 +17,7 @@ from rlkd_cli.errors import UsageError
 Settings = Mapping[str, Any]
 
 CONTENTS = "contents of "
-FAST_BYTES = 8 << 30  # up to here a model's weights are read through; beyond, their dates are taken
+FAST_BYTES = 2 << 30  # up to here a model's weights are read through; beyond, their dates are taken
 _CHUNK = 1 << 20
 
 
@@ -74,7 +74,7 @@ def file_digest(path: Path) -> str:
 def folder_fingerprint(folder: Path) -> dict[str, str]:
     """What a model's folder holds: its files (not those of subfolders or hidden ones), each by a digest.
 
-    The digest is of the bytes where the weights are at most 8 GiB together; for more, weights are
+    The digest is of the bytes where the weights are at most 2 GiB together; for more, weights are
     known by size, header and modification time ("dated"), which is what can be read in a moment.
     """
     files = sorted(f for f in folder.iterdir() if f.is_file() and _matters(f))
@@ -96,15 +96,20 @@ def text_digest(*texts: str) -> str:
     ).hexdigest()
 
 
+_WEIGHTS = (".safetensors", ".bin", ".gguf", ".pt")
+_CODE = (".model", ".jinja", ".py")
+_NAMES = ("config", "generation_config", "adapter_config", "model.safetensors.index", "gsrm")
+_TOKENIZERS = ("tokenizer", "vocab", "merges", "special_tokens", "added_tokens", "chat_template")
+
+
 def _is_weights(file: Path) -> bool:
-    return file.suffix in (".safetensors", ".bin", ".gguf", ".pt")
+    return file.suffix in _WEIGHTS
 
 
 def _matters(file: Path) -> bool:
     """What decides a model's replies: its weights, configuration, tokenizer and templates."""
-    own = ("run.json", "held_out.json", "trainer_state.json")
-    kinds = (".json", ".txt", ".model", ".jinja", ".py")
-    return _is_weights(file) or (file.suffix in kinds and file.name not in own)
+    is_named = file.stem in _NAMES or file.name.startswith(_TOKENIZERS)
+    return file.suffix in (*_WEIGHTS, *_CODE) or is_named
 
 
 def _dated(file: Path) -> str:

@@ -1,51 +1,94 @@
-"""Grading that cannot hang: math-verify in worker processes that are killed when their time is over."""
+"""Grading that cannot hang: computer algebra in worker processes that are killed when their time is over."""
 
 import asyncio
 import multiprocessing
-import re
+from collections.abc import Sequence
 from concurrent.futures import TimeoutError as FutureTimeout
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
-from rlkd_cli.core.grade import Grade, compare_simple, extract_answer, grade_simple, plain, screen
+from rlkd_cli.core import answers
+from rlkd_cli.core.grade import Grade, Kind, decide, grade_simple, plain, screen
 
 AlgebraVerdict = Literal["correct", "wrong", "unparsable", "timeout"]
+
+
+class Verdict(NamedTuple):
+    """What algebra says of two answers, and what it compared."""
+
+    verdict: AlgebraVerdict
+    reason: str
 
 
 class Grader:
     """Grades paths against reference answers; the outcome reward of training is this same object.
 
-    Most answers are decided by text or as integers, at once. The others go to `workers` processes, which are
-    started with the first of them; one that takes longer than `timeout` seconds is killed and replaced.
+    Most answers are decided by text or as numbers, at once. The others go to `workers` processes,
+    which are started with the first of them; one that takes longer than `timeout` seconds is killed
+    and replaced.
     """
 
     def __init__(self, timeout: float = 10.0, workers: int = 2) -> None:
         self._timeout, self._workers = timeout, workers
         self._pool: Any = None
-        self._places = asyncio.Semaphore(4 * workers)
-        self._known: dict[tuple[str, str], AlgebraVerdict] = {}
+        self._known: dict[tuple[str, str], Verdict] = {}
+        self._asked: dict[tuple[str, str], asyncio.Task[Verdict]] = {}
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._places = asyncio.Semaphore()
 
-    async def grade(self, path: str, reference: str, truncated: bool = False) -> Grade:
-        """The prediction in a path and the verdict on it."""
-        simple = grade_simple(path, reference, truncated)
+    async def grade(
+        self,
+        path: str,
+        reference: str,
+        truncated: bool = False,
+        choices: Sequence[str] = (),
+        grader: Kind | None = None,
+    ) -> Grade:
+        """The prediction in a path, the verdict on it and what decided it.
+
+        `choices`: the texts of the options, in the order of their letters, where the question has
+        some. `grader`: read the answer as this kind, whatever the reference looks like.
+        """
+        simple = grade_simple(path, reference, truncated, choices, grader)
         if simple:
             return simple
-        prediction = extract_answer(path, reference)
-        assert prediction is not None
-        return Grade(prediction, await self.compare(prediction, reference))
+        found = answers.find(path, reference, truncated)
+        assert found is not None
+        verdict, reason = await self.verdict(found.answer, reference)
+        if verdict != "correct" and found.parts:  # boxes that all say the same are no hedge
+            each = [await self.verdict(part, reference) for part in found.parts]
+            if all(one.verdict == "correct" for one in each):
+                verdict, reason = "correct", f"every box: {each[0].reason}"
+        return Grade(found.answer, verdict, reason)
 
     async def compare(self, prediction: str, reference: str) -> AlgebraVerdict:
         """Whether two final answers are the same mathematics."""
-        agrees = compare_simple(prediction, reference)
+        return (await self.verdict(prediction, reference)).verdict
+
+    async def verdict(self, prediction: str, reference: str) -> Verdict:
+        """`compare`, and what decided it."""
+        agrees, reason = decide(prediction, reference)
         if agrees is not None:
-            return "correct" if agrees else "wrong"
-        if screen(prediction) or screen(reference):
-            return "unparsable"
+            return Verdict("correct" if agrees else "wrong", reason)
+        stop = screen(prediction) or screen(reference)
+        if stop:
+            return Verdict("unparsable", f"screened: {stop}")
         key = (plain(prediction), plain(reference))
         if key not in self._known:
-            self._known[key] = await self._algebra(*key)
+            self._known[key] = await self._once(key)
         return self._known[key]
 
-    async def _algebra(self, prediction: str, reference: str) -> AlgebraVerdict:
+    async def _once(self, key: tuple[str, str]) -> Verdict:
+        """Asks algebra of a pair once, however many wait for it; an event loop has its own waiters."""
+        loop = asyncio.get_running_loop()
+        if self._loop is not loop:
+            self._loop, self._asked = loop, {}
+            self._places = asyncio.Semaphore(4 * self._workers)
+        if key not in self._asked:
+            self._asked[key] = loop.create_task(self._algebra(*key))
+            self._asked[key].add_done_callback(lambda _: self._asked.pop(key, None))
+        return await asyncio.shield(self._asked[key])
+
+    async def _algebra(self, prediction: str, reference: str) -> Verdict:
         from pebble import ProcessExpired
 
         async with self._places:
@@ -55,9 +98,9 @@ class Grader:
             try:
                 return await asyncio.wrap_future(future)  # type: ignore[no-any-return]
             except (TimeoutError, FutureTimeout):
-                return "timeout"
+                return Verdict("timeout", f"algebra took more than {self._timeout:g} s")
             except ProcessExpired:  # the worker died, by memory for one
-                return "unparsable"
+                return Verdict("unparsable", "algebra ended its worker")
 
     def _start(self) -> Any:
         if self._pool is None:
@@ -81,32 +124,19 @@ def _warm_up() -> None:
     """Imports computer algebra before the clock of the first task runs."""
     import logging
 
-    import math_verify
+    from rlkd_cli.reward.algebra import compare
 
     logging.disable(logging.CRITICAL)
-    math_verify.verify(math_verify.parse("$1$"), math_verify.parse("$1$"))
+    compare("2x", "x+x")
+    compare("x>1", r"(1,\infty)")
 
 
-def verify(prediction: str, reference: str) -> AlgebraVerdict:
-    """math-verify on two answers, in a worker; its own time limits (signals) are off, the worker's killer is on."""
-    from math_verify import parse, verify
+def verify(prediction: str, reference: str) -> Verdict:
+    """Two answers as mathematics, in a worker; what algebra cannot take is unparsable."""
+    from rlkd_cli.reward.algebra import compare
 
-    gold, answer = (
-        parse(f"${text.strip().strip('$')}$", parsing_timeout=None)
-        for text in (reference, prediction)
-    )
-    if not answer or not gold:
-        return "unparsable"
     try:
-        same = verify(gold, answer, timeout_seconds=None)
-        if (
-            not same
-            and re.search(r"\\[lg]e|[<>]", prediction)
-            and reference.strip()[:1] in ("[", "(")
-        ):
-            same = verify(
-                answer, gold, timeout_seconds=None
-            )  # it takes an interval for an inequality, not the reverse
-        return "correct" if same else "wrong"
-    except Exception:  # computer algebra raises whatever it likes on odd input
-        return "unparsable"
+        found = compare(prediction, reference)
+        return Verdict("correct" if found.same else "wrong", found.reason)
+    except Exception as error:  # computer algebra raises whatever it likes on odd input
+        return Verdict("unparsable", f"algebra: {type(error).__name__}")

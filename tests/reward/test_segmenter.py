@@ -5,12 +5,11 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
-from tests.conftest import read, write
+from tests.conftest import read, wait_until, write
 from tests.servers.scripted import STEPS, Response
 
 PATHS = [
@@ -191,8 +190,7 @@ def test_a_killed_run_resumes_and_asks_for_nothing_twice(
     write(Path("in.jsonl"), PATHS)
     server.script = lambda request, number: Response(delay=0.15)
     process = segment_process(server, "out.jsonl")
-    while len(server.requests) < 7:
-        time.sleep(0.01)
+    wait_until(lambda: len(server.requests) >= 7)
     process.send_signal(how)
     assert process.wait(20) == status
     assert process.stderr is not None
@@ -210,14 +208,10 @@ def test_a_line_that_death_cut_short_is_done_again(rlkd, server) -> None:
     write(Path("in.jsonl"), PATHS)
     process = segment_process(server, "out.jsonl")
     server.script = lambda request, number: Response(delay=0.1)
-    while (
-        not Path("out.jsonl.journal").exists()
-        or Path("out.jsonl.journal").read_text().count('"r":') < 4
-    ):
-        time.sleep(0.01)
+    journal = Path("out.jsonl.journal")
+    wait_until(lambda: journal.exists() and journal.read_text().count('"r":') >= 4)
     process.kill()
     process.wait()
-    journal = Path("out.jsonl.journal")
     journal.write_bytes(journal.read_bytes()[:-9])
     assert segment_process(server, "out.jsonl").wait(30) == 0
     assert [r["id"] for r in read(Path("out.jsonl"))] == list(range(12))
@@ -234,7 +228,7 @@ def test_a_retired_model_is_asked_for_by_its_successors_name(rlkd, server, monke
     assert (verifying["model"], verifying["thinking"]) == ("deepseek-flash", {"type": "disabled"})
     assert (
         result.status == 0
-        and "deepseek-chat was retired" in result.err
+        and "deepseek-chat: was retired" in result.err
         and "secret" not in result.err
     )
 

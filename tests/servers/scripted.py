@@ -113,9 +113,12 @@ class Batches:
 
 
 class ScriptedServer:
-    """Records every request; `script` gets the request's JSON and its number (from 0) and returns a Response."""
+    """Records every request; `script` gets the request's JSON and its number (from 0) and returns a Response.
 
-    def __init__(self) -> None:
+    On a `port` of its own choice, unless one is given.
+    """
+
+    def __init__(self, port: int = 0) -> None:
         self.requests: list[dict[str, Any]] = []
         self.about: dict[str, Any] = {}  # what the server says of its model
         self.batches = Batches()
@@ -163,7 +166,7 @@ class ScriptedServer:
 
         ThreadingHTTPServer.request_queue_size = 256
         ThreadingHTTPServer.handle_error = lambda *args: None  # type: ignore[method-assign]  # clients that went away
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
         self.url = f"http://127.0.0.1:{self._server.server_port}/v1#m"
 
     def __enter__(self) -> "ScriptedServer":

@@ -1,0 +1,288 @@
+r"""Two answers compared as mathematics, by sympy on what math-verify's own LaTeX parser reads.
+
+Runs in a worker that can be killed: nothing here bounds its own time. What cannot be parsed whole
+is compared as text, never by a number picked out of it.
+"""
+
+import re
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from rlkd_cli.core.dress import normalize, undress
+from rlkd_cli.core.grade import decide
+from rlkd_cli.core.shape import (
+    bracket,
+    has_words,
+    is_label,
+    measure,
+    relation,
+    split_top,
+    units_agree,
+    values,
+)
+from rlkd_cli.reward.expressions import Unreadable, equal, multiples, numerator, parse
+from rlkd_cli.reward.real_sets import equal_sets, is_set, real_set
+
+MAX_VALUES = 30  # of a list that is compared in any order
+_APPROX = r"\approx"
+
+
+class Finding(NamedTuple):
+    """Whether two answers are the same, and what was compared."""
+
+    same: bool
+    reason: str
+
+
+def compare(prediction: str, reference: str) -> Finding:
+    """Whether a prediction says what the reference says."""
+    return _same(undress(reference), undress(prediction), 0)
+
+
+def _same(gold: str, answer: str, depth: int) -> Finding:
+    """The first comparison that applies to the shapes of both."""
+    simple, reason = (
+        decide(answer, gold)
+        if not re.fullmatch("[A-J]", gold)
+        else (normalize(gold) == normalize(answer), "text")
+    )
+    if simple is not None or depth > 6:
+        return Finding(bool(simple), reason)
+    for shape in (
+        _as_ratio,
+        _as_sets,
+        _as_lists,
+        _as_brackets,
+        _as_congruence,
+        _as_relations,
+        _as_measures,
+    ):
+        found = shape(gold, answer, depth + 1)
+        if found is not None:
+            return found
+    if has_words(gold) or has_words(answer) or "ldots" in gold + answer:
+        return Finding(False, "text")
+    try:
+        one, other = parse(gold), parse(answer)
+        return Finding(equal(one, other, "." in gold + answer), "algebra")
+    except Unreadable:
+        return Finding(False, "text (no LaTeX that can be parsed)")
+
+
+def _as_ratio(gold: str, answer: str, depth: int) -> Finding | None:
+    """Times of day (3:30) and ratios of three are texts; a ratio of two is compared as a number."""
+    clocks = [
+        re.match(r"(?:\\text\{)?0?(\d?\d:\d\d(?::\d\d)?)(?!\d)", text) for text in (gold, answer)
+    ]
+    if not all(clocks) and not any(text.count(":") > 1 for text in (gold, answer)):
+        return None
+    one, other = (measure(text) for text in (gold, answer))
+    agree = units_agree(one.unit, other.unit) and normalize(one.value).lstrip("0") == normalize(
+        other.value
+    ).lstrip("0")
+    return Finding(agree, "text")
+
+
+def _as_lists(gold: str, answer: str, depth: int) -> Finding | None:
+    r"""Several values in any order, also in `\{ \}`; `(1, 2)` against `1, 2` in order."""
+    golds, answers = values(gold), values(answer)
+    if len(golds) == len(answers) == 1:
+        return None
+    if r"\ldots" in gold + answer:
+        same = len(golds) == len(answers) and all(
+            _same(g, a, depth).same for g, a in zip(golds, answers, strict=True)
+        )
+        return Finding(same, "list")
+    one, other = _unwrapped(golds), _unwrapped(answers)
+    if "(" in (one[0], other[0]):
+        same = len(one[1]) == len(other[1]) and all(
+            _same(g, a, depth).same for g, a in zip(one[1], other[1], strict=True)
+        )
+        return Finding(same, "list in order")
+    return Finding(_any_order(one[1], other[1], depth), "list in any order")
+
+
+def _unwrapped(parts: list[str]) -> tuple[str, list[str]]:
+    """The values inside of one pair of brackets, and which brackets."""
+    if len(parts) == 1:
+        text = parts[0].partition("=")[2] if is_label(parts[0].partition("=")[0]) else parts[0]
+        text = re.sub(r"\A[A-Za-z] ?\\in ", "", text)
+        inside = bracket(text)
+        if inside and inside[0] in "({" and {"(": ")", "{": "}"}[inside[0]] == inside[2]:
+            return inside[0], values(inside[1])
+    if all(is_label(p.partition("=")[0]) and "=" in p for p in parts):
+        names = {normalize(p.partition("=")[0]) for p in parts}
+        if len(names) == 1:  # x = 1 or x = 2
+            return "", [p.partition("=")[2].strip() for p in parts]
+    elif (
+        "=" in parts[0]
+        and is_label(parts[0].partition("=")[0])
+        and not any("=" in p for p in parts[1:])
+    ):
+        return "", [parts[0].partition("=")[2].strip(), *parts[1:]]  # x = 1, 2
+    return "", parts
+
+
+def _any_order(golds: Sequence[str], answers: Sequence[str], depth: int) -> bool:
+    """Whether each value has its own partner on the other side."""
+    if len(golds) != len(answers) or len(golds) > MAX_VALUES:
+        return False
+    left = list(answers)
+    for gold in golds:
+        partner = next((a for a in left if _same(gold, a, depth).same), None)
+        if partner is None:
+            return False
+        left.remove(partner)
+    return True
+
+
+def _as_brackets(gold: str, answer: str, depth: int) -> Finding | None:
+    """Points, vectors, closed intervals: the same brackets around values that agree in order."""
+    one, other = bracket(gold), bracket(answer)
+    parts = [split_top(b[1], "[,;]") if b else [] for b in (one, other)]
+    if max(map(len, parts)) < 2 and not (one and one[0] == "{") and not (other and other[0] == "{"):
+        return None
+    if not one or not other:
+        if "{" in ((one or other or ("",))[0]) and max(map(len, parts)) < 2:  # {5} is 5
+            inside = [b[1] if b else t for b, t in ((one, gold), (other, answer))]
+            return _same(inside[0], inside[1], depth)
+        return _as_relations(gold, answer, depth) or Finding(False, "brackets")
+    if (one[0], one[2]) != (other[0], other[2]):
+        return Finding(False, "brackets")
+    if one[0] == "{":
+        return Finding(_any_order(values(one[1]), values(other[1]), depth), "set")
+    same = len(parts[0]) == len(parts[1]) and all(
+        _same(g, a, depth).same for g, a in zip(*parts, strict=True)
+    )
+    return Finding(same, "point" if (one[0], one[2]) == ("(", ")") else "interval")
+
+
+def _as_congruence(gold: str, answer: str, depth: int) -> Finding | None:
+    r"""`n \equiv 1 \pmod 4`: the same left side and modulus, the same residue."""
+    if r"\pmod" not in gold + answer:
+        return None
+    one, other = (
+        re.fullmatch(r"(?:(.*)(?:\\equiv|=))?(.*?),? ?\\pmod\{(\d+)\}", text)
+        for text in (gold, answer)
+    )
+    if not one or not other or one[3] != other[3]:
+        return Finding(False, "congruence")
+    if one[1] and other[1] and not _same(one[1], other[1], depth).same:
+        return Finding(False, "congruence")
+    try:
+        rest = (parse(one[2]) - parse(other[2])).doit()
+        return Finding(bool(rest.is_integer and rest % int(one[3]) == 0), "congruence")
+    except (Unreadable, TypeError, AttributeError):
+        return Finding(_same(one[2], other[2], depth).same, "congruence")
+
+
+def _as_relations(gold: str, answer: str, depth: int) -> Finding | None:
+    """Equations and inequalities, or a name put before a value on one side."""
+    (golds, gold_signs), (answers, signs) = relation(gold), relation(answer)
+    if not gold_signs and not signs:
+        return None
+    plain = {"=", _APPROX, ":="}
+    if set(gold_signs + signs) <= plain:
+        if gold_signs and signs:
+            return Finding(_equations(golds, answers, depth), "equation")
+        chain, single = (golds, answer) if gold_signs else (answers, gold)
+        return Finding(_names(chain, gold_signs or signs, single, depth), "value of an equation")
+    if len(gold_signs) == len(signs):
+        return Finding(_inequalities(golds, gold_signs, answers, signs, depth), "inequality")
+    return Finding(False, "inequality")
+
+
+def _names(chain: list[str], signs: list[str], single: str, depth: int) -> bool:
+    """Whether a chain such as `x = 2 + 3 = 5` or `\\sqrt 2 \\approx 1.41` says the single value."""
+    if is_label(chain[0]) and len(chain) > 1:
+        rest = chain[1:]
+    elif re.search(
+        r"(?<![\\A-Za-z])[a-df-hj-zA-Z](?![A-Za-z])", re.sub(r"\\text\{[^{}]*\}", "", chain[0])
+    ):
+        return False  # an equation in an unknown, not a value
+    else:
+        rest = chain if _APPROX in signs else chain[-1:]
+    candidates = rest if _APPROX in signs else rest[-1:]
+    return any(_same(single, value, depth).same for value in candidates)
+
+
+def _equations(golds: list[str], answers: list[str], depth: int) -> bool:
+    """Whether two equations say the same: name for name, or one is a multiple of the other."""
+    if is_label(golds[0]) and normalize(golds[0]) == normalize(answers[0]):
+        if _same(golds[-1], answers[-1], depth).same:
+            return True
+    elif len(golds) == len(answers) and all(
+        _same(g, a, depth).same for g, a in zip(golds, answers, strict=True)
+    ):
+        return True
+    if len(golds) != 2 or len(answers) != 2 or any(map(has_words, golds + answers)):
+        return False
+    try:
+        return multiples(*(numerator(a, b) for a, b in (golds, answers)))
+    except Unreadable:
+        return False
+
+
+def _inequalities(
+    golds: list[str], gold_signs: list[str], answers: list[str], signs: list[str], depth: int
+) -> bool:
+    """Side by side in one direction; of two sides also by what is left when one is taken away."""
+    turned = {"<": ">", ">": "<", r"\le": r"\ge", r"\ge": r"\le", r"\ne": r"\ne"}
+
+    def forward(sides: list[str], relations: list[str]) -> tuple[list[str], list[str]]:
+        if any(sign in (">", r"\ge") for sign in relations):
+            return sides[::-1], [turned.get(sign, sign) for sign in relations[::-1]]
+        return sides, relations
+
+    one, other = forward(golds, gold_signs), forward(answers, signs)
+    if one[1] != other[1]:
+        return False
+    if all(_same(g, a, depth).same for g, a in zip(one[0], other[0], strict=True)):
+        return True
+    if len(golds) != 2 or one[1][0] not in turned or any(map(has_words, golds + answers)):
+        return False
+    try:
+        left, right = (parse(sides[0]) - parse(sides[1]) for sides in (one[0], other[0]))
+        return multiples(left, right, positive=one[1][0] != r"\ne")
+    except (Unreadable, TypeError):
+        return False
+
+
+def _as_measures(gold: str, answer: str, depth: int) -> Finding | None:
+    """Values with units: a missing unit is forgiven, another one is not; 50% is 50 and 0.5."""
+    one, other = measure(gold), measure(answer)
+    if not one.unit and not other.unit and (one.value, other.value) == (gold, answer):
+        return None
+    if not units_agree(one.unit, other.unit):
+        return Finding(False, "unit")
+    if _same(one.value, other.value, depth).same:
+        return Finding(True, "value and unit")
+    percent = [m.unit == "%" for m in (one, other)]
+    if percent[0] != percent[1]:
+        hundredth = [
+            f"({m.value})/100" if p else m.value for m, p in zip((one, other), percent, strict=True)
+        ]
+        return Finding(_same(hundredth[0], hundredth[1], depth).same, "percentage")
+    if "°" in (one.unit, other.unit) and r"\pi" in gold + answer:
+        radians = [
+            f"({m.value})\\cdot \\pi/180" if m.unit == "°" else m.value for m in (one, other)
+        ]
+        return Finding(_same(radians[0], radians[1], depth).same, "angle")
+    return Finding(False, "value and unit")
+
+
+def _as_sets(gold: str, answer: str, depth: int) -> Finding | None:
+    """Intervals, inequalities in one unknown, unions of these: the same set of real numbers."""
+    if not (is_set(gold) or is_set(answer)):
+        return None
+    names = [
+        re.match(r"(?:\\\{ ?)?([A-Za-z]) ?(?:\\in|\\mid|[<>]|\\[lg]e)", text)
+        for text in (gold, answer)
+    ]
+    if names[0] and names[1] and names[0][1] != names[1][1]:
+        return None
+    try:
+        one, other = real_set(gold), real_set(answer)
+    except (Unreadable, TypeError, NotImplementedError, ValueError, AttributeError):
+        return None
+    return Finding(equal_sets(one, other), "set of numbers")

@@ -1,0 +1,44 @@
+import time
+
+import pytest
+
+from rlkd_cli.core.answers import boxes, find
+from rlkd_cli.core.grade import extract_answer, grade_simple
+
+MILLION = 1_000_000
+PIECES = [
+    "\\boxed{", "\\boxed{1}", "\\boxed", "\\boxed 5 ", "\\boxed{1},", "\\boxed{1} or ", "<answer>",
+    "<answer>5</answer>", "</answer>", "<think>", "</think>", "[THINK]", "{", "}", "\\", "$", " ",
+    "answer is ", "Answer: B ", "答案是", "the answer is a ", "(B) ", "I choose ", "\n", "*", "1", "^",
+    "9^{", "(", "\\frac{", "\\text{", "Wait, that is wrong. ", "²", "answer" + " " * 30,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("piece", PIECES)
+def test_a_million_characters_are_answered_within_a_second(piece: str) -> None:
+    text = (piece * (MILLION // len(piece) + 1))[:MILLION]
+    for path in (text, text + "\\boxed{5}", "\\boxed{" + text + "}"):
+        for reference in ("5", "B"):
+            started = time.process_time()
+            if grade_simple(path, reference) is None:
+                extract_answer(path, reference)
+            assert time.process_time() - started < 1
+
+
+def test_boxes_in_one_pass() -> None:
+    found, unclosed = boxes(r"\boxed{a{b}c} \fbox{2} \boxed{\boxed{3}} \boxed{4")
+    assert [box.content for box in found] == ["a{b}c", "2", r"\boxed{3}"] and unclosed is not None
+    assert boxes("no b0x") == ([], None)
+
+
+def test_an_unfinished_box_counts_where_its_line_is_finished() -> None:
+    assert find(r"\boxed{7") is None and find(r"\boxed{5} \boxed{7") is None
+    assert find("\\boxed{7\n\nDone.").answer == "7"  # type: ignore[union-attr]
+    assert find(r"\boxed{\frac{1}{2}.").answer == r"\frac{1}{2}"  # type: ignore[union-attr]
+    assert find(r"\boxed{\frac{1}{2}.", truncated=True) is None
+
+
+def test_boxes_side_by_side_are_one_answer() -> None:
+    assert find(r"\boxed{3} or \boxed{5}").parts == ("3", "5")  # type: ignore[union-attr]
+    assert find(r"First \boxed{3}. Then \boxed{5}.").answer == "5"  # type: ignore[union-attr]
+    assert find(r"a=\boxed{1}, so b=\boxed{2}", "1,2").answer == "1, 2"  # type: ignore[union-attr]

@@ -1,0 +1,23 @@
+from rlkd_cli.core.letters import find_letter, letter_of, options, read_letter
+
+CHOICES = ["Rome", "Paris", "New York", "12 kJ"]
+
+
+def test_an_options_text_counts_as_its_letter() -> None:
+    assert find_letter("Answer: Paris", CHOICES) == "B"
+    assert find_letter(r"\boxed{\text{New York}}", CHOICES) == "C"
+    assert find_letter(r"\boxed{12\text{ kJ}}", CHOICES) == "D"
+    assert letter_of("Paris", CHOICES) == "B" and letter_of("Berlin", CHOICES) is None
+
+
+def test_choices_are_found_in_a_record() -> None:
+    assert options({"choices": CHOICES}) == options({"options": CHOICES}) == CHOICES
+    assert options({"choices": {"text": ["a", "b"], "label": ["A", "B"]}}) == ["a", "b"]
+    assert options({}) == []
+
+
+def test_the_last_explicit_claim_goes_first() -> None:
+    assert find_letter("Answer: C\nNo. Answer: D") == "D"
+    assert find_letter("Answer: D\n\nOption A is correct only at low pressure.") == "D"
+    assert find_letter("I choose C.") == "C"
+    assert read_letter("C or A") == "?" and read_letter("F = ma") is None

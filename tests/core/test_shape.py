@@ -1,0 +1,43 @@
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rlkd_cli.core.shape import (
+    bracket,
+    has_words,
+    is_label,
+    measure,
+    relation,
+    split_top,
+    units_agree,
+    values,
+)
+
+
+def test_values_of_a_list() -> None:
+    assert values(r"1,-2") == ["1", "-2"] and values("(1,2),(3,4)") == ["(1,2)", "(3,4)"]
+    assert values(r"1 \pmod 4") == [r"1 \pmod 4"]
+    assert values(r"\text{Alice and Bob}") == [r"\text{Alice}", r"\text{Bob}"]
+
+
+def test_relations_labels_and_brackets() -> None:
+    assert relation("F=ma") == (["F", "ma"], ["="])
+    assert is_label("f(x)") and is_label("(x,y)") and not is_label("2x") and not is_label(r"\pi")
+    assert bracket("[0,1)") == ("[", "0,1", ")") and bracket("(1)(2)") is None
+    assert has_words(r"\text{any } 3") and not has_words(r"x_{\text{max}}")
+
+
+def test_units() -> None:
+    assert measure(r"5\text{ km/h}").unit == "km/h" and measure("12 km").unit == "km"
+    assert measure(r"3:30\text{ p.m.}").unit == "pm" and measure("2x").unit == ""
+    assert measure(r"864 \text{ square inches}") == measure(r"864\text{ in}^2")
+    assert units_agree("", "km") and not units_agree("m", "km")
+    assert units_agree("noun side", "noun equal side") and not units_agree(
+        "noun pear", "noun apple"
+    )
+
+
+@given(st.text(alphabet="(){}[]\\,;ab12 =<>", max_size=30))
+def test_cutting_loses_nothing_but_separators(text: str) -> None:
+    assert "".join(split_top(text, ",")).replace(" ", "") == "".join(
+        part.replace(" ", "") for part in split_top(text, ",")
+    )

@@ -1,0 +1,422 @@
+"""A model behind an address: what it makes of each kind of answer, against a server on loopback."""
+
+import asyncio
+import json
+import socket
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from rlkd_cli.errors import ModelError, RecordError, Unavailable, UsageError
+from rlkd_cli.models import HttpOptions, Reply, Sampling, open_model, user
+from rlkd_cli.models.usage import open_bill
+from tests.servers.scripted import Response, ScriptedServer
+
+FAST = HttpOptions(concurrency=64, max_retries=1, server_timeout=2.0)
+
+
+def error(status: int, **fields: object) -> Response:
+    return Response(status=status, body=json.dumps({"error": fields}).encode())
+
+
+def said(message: dict, finish: object = "stop", **more: object) -> Response:
+    choice = {
+        "index": 0,
+        "finish_reason": finish,
+        "message": {"role": "assistant", **message},
+        **more,
+    }
+    return Response(
+        body=json.dumps({"choices": [choice], "usage": {"completion_tokens": 3}}).encode()
+    )
+
+
+def ask(
+    url: str,
+    count: int = 1,
+    sampling: Sampling = Sampling(),
+    options: HttpOptions = FAST,
+    lines: list[str] | None = None,
+) -> list[Reply | Exception]:
+    """What comes of `count` requests asked at once."""
+    model = open_model(url, options)
+    model.tell = (lines if lines is not None else []).append
+
+    async def go() -> list:
+        asked = (model.reply(user(f"question {i}"), sampling) for i in range(count))
+        try:
+            return await asyncio.gather(*asked, return_exceptions=True)
+        finally:
+            await model.close()
+
+    return asyncio.run(go())
+
+
+def only(server: ScriptedServer, response: Response, **more) -> Reply | Exception:
+    server.script = lambda request, number: response
+    return ask(server.url, **more)[0]
+
+
+def test_out_of_quota_ends_the_run_after_one_request(server) -> None:
+    found = only(server, error(429, message="All used up.", type="insufficient_quota"))
+    assert isinstance(found, ModelError) and "All used up." in str(found)
+    assert len(server.requests) == 1
+
+
+def test_a_flagged_prompt_rejects_its_record_alone(server) -> None:
+    found = only(
+        server, error(403, message="Input was flagged", code=403, metadata={"reasons": ["x"]})
+    )
+    assert isinstance(found, RecordError) and found.code == "content_filter"
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("retries", [0, 5])
+def test_a_limit_called_otherwise_is_learnt_once_by_all_requests(server, retries: int) -> None:
+    words = "Unsupported parameter: 'max_tokens' is not supported with this model. Use 'max_completion_tokens'."
+
+    def newer(request: dict, number: int) -> Response:
+        refused = error(400, message=words, param="max_tokens", code="unsupported_parameter")
+        return refused if "max_tokens" in request else Response("four", delay=0.01)
+
+    server.script, lines = newer, []
+    found = ask(server.url, 64, options=HttpOptions(max_retries=retries), lines=lines)
+    assert [reply.text for reply in found] == ["four"] * 64
+    assert len(lines) == 1 and "max_completion_tokens" in lines[0]
+    found = [request for request in server.requests if "max_completion_tokens" in request]
+    assert len(found) == 64
+
+
+@pytest.mark.parametrize("name", ["temperature", "top_p", "seed", "stop"])
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"error": {"message": "Unsupported parameter: '{}'", "param": "{}", "code": "unsupported_parameter"}},
+        {"error": {"message": "'{}' does not support 0.7. Only the default is supported.", "code": "unsupported_value"}},
+        {"detail": [{"type": "extra_forbidden", "loc": ["body", "{}"], "msg": "Extra inputs are not permitted"}]},
+        {"message": "property '{}' is unsupported"},
+    ],
+)  # fmt: skip
+def test_a_parameter_that_is_refused_is_left_out_from_then_on(
+    server, name: str, body: dict
+) -> None:
+    refusal = json.dumps(body).replace("{}", name).encode()
+    server.script = lambda request, number: (
+        Response(status=400, body=refusal) if name in request else Response("four. five")
+    )
+    lines: list[str] = []
+    sampling = Sampling(temperature=0.7, top_p=0.9, seed=3, stop=(". ",))
+    found = ask(server.url, 20, sampling, lines=lines)
+    assert {reply.text for reply in found} == {"four"} and len(lines) == 1 and name in lines[0]
+
+
+@pytest.mark.parametrize(
+    ("words", "limit"),
+    [
+        ("max_tokens is too large: 9000. This model supports at most 500 completion tokens.", 500),
+        ("Invalid max_tokens value, the valid range of max_tokens is [1, 500]", 500),
+        ("max_tokens: 9000 > 500, the maximum allowed for m-4-1106", 500),
+        ("`max_tokens` must be less than or equal to `500`, less than the `context_window`", 500),
+        ("'max_tokens' or 'max_completion_tokens' is too large: 9000. This model's maximum context "
+         "length is 2048 tokens and your request has 42 input tokens", 2006),
+        ("This model's maximum context length is 4097 tokens. However, you requested 10360 tokens "
+         "(1360 in the messages, 9000 in the completion).", 2737),
+        ("max_tokens is too large.", None),
+    ],
+)  # fmt: skip
+def test_a_limit_above_the_models_own_becomes_its_own(
+    server, words: str, limit: int | None
+) -> None:
+    server.script = lambda request, number: (
+        error(400, message=words, type="invalid_request_error")
+        if request.get("max_tokens", 0) > (limit or 0)
+        else Response("four")
+    )
+    found = ask(server.url, 10, Sampling(max_tokens=9000))
+    assert [reply.text for reply in found] == ["four"] * 10
+    assert server.requests[-1].get("max_tokens") in (limit, None)
+
+
+def test_a_setting_out_of_range_ends_the_run(server) -> None:
+    found = only(server, error(400, message="temperature must be at most 1", param="temperature"))
+    assert isinstance(found, ModelError) and "at most 1" in str(found)
+
+
+def test_refused_probabilities_end_the_run_with_the_way_out(server) -> None:
+    server.script = lambda request, number: (
+        error(400, message="logprobs is not supported")
+        if "logprobs" in request
+        else Response("yes")
+    )
+    wanted = Sampling(choices=("yes", "no"), probabilities=True)
+    found = ask(server.url, 1, wanted)[0]
+    assert isinstance(found, ModelError) and "--threshold" in str(found)
+
+
+@pytest.mark.parametrize(
+    ("finish", "code", "asked"),
+    [
+        ("content_filter", "content_filter", 1),
+        ("tool_calls", "tool_calls", 1),
+        ("RECITATION", "recitation", 1),
+        ("insufficient_system_resource", "insufficient_system_resource", 2),
+        ("error", "error", 2),
+        ("abort", "abort", 2),
+    ],
+)
+def test_half_a_text_is_no_text(server, finish: str, code: str, asked: int) -> None:
+    found = only(server, said({"content": "Half a pa"}, finish))
+    assert isinstance(found, RecordError) and found.code == code and len(server.requests) == asked
+
+
+def test_the_ends_of_a_whole_text_and_of_a_cut_one(server) -> None:
+    for finish in (
+        "stop",
+        "STOP",
+        "eos",
+        "eos_token",
+        "stop_sequence",
+        "end_turn",
+        "end",
+        None,
+        "",
+    ):
+        assert only(server, said({"content": "four"}, finish)).finish_reason == "stop"
+    for finish in ("length", "MAX_TOKENS", "model_length", "max_output_tokens"):
+        assert only(server, said({"content": "four"}, finish)).finish_reason == "length"
+    limit = Sampling(max_tokens=3)
+    assert only(server, said({"content": "fo"}, None), sampling=limit).finish_reason == "length"
+    assert only(server, said({"content": "<think>fo"}, None)).finish_reason == "length"
+
+
+def test_errors_inside_a_reply_are_treated_by_their_code(server) -> None:
+    inside = Response(body=b'{"error": {"message": "The provider failed", "code": 502}}')
+    found = only(server, inside)
+    assert isinstance(found, RecordError) and "The provider failed" in found.detail
+    assert len(server.requests) == 2
+    choice = said({"content": "Half"}, "error", error={"code": 503, "message": "It went away"})
+    found = only(server, choice)
+    assert isinstance(found, RecordError) and "It went away" in found.detail
+    ended = only(server, Response(body=b'{"error": {"message": "No credits", "code": 402}}'))
+    assert isinstance(ended, ModelError) and "No credits" in str(ended)
+
+
+def test_content_in_parts_and_thinking_wherever_it_stands(server) -> None:
+    parts = [{"type": "thinking", "thinking": [{"type": "text", "text": "1 + 3"}]}, {"type": "text", "text": "fo"},
+             {"type": "text", "text": "ur"}]  # fmt: skip
+    reply = only(server, said({"content": parts}))
+    assert (reply.text, reply.thinking) == ("four", "1 + 3")
+    for beside in (
+        {"reasoning_content": "1 + 3"},
+        {"reasoning": "1 + 3", "reasoning_details": [{"type": "reasoning.text", "text": "1 + 3"}]},
+        {"reasoning_details": [{"type": "reasoning.summary", "summary": "1 + 3"}]},
+        {"reasoning": {"content": "1 + 3"}},
+    ):
+        reply = only(server, said({"content": "four", **beside}))
+        assert (reply.text, reply.thinking) == ("four", "1 + 3"), beside
+
+
+def test_a_refusal_is_a_reject_with_the_words(server) -> None:
+    for message in (
+        {"content": None, "refusal": "I will not."},
+        {"content": [{"type": "refusal", "refusal": "I will not."}]},
+    ):
+        server.requests.clear()
+        found = only(server, said(message))
+        assert isinstance(found, RecordError) and found.code == "refused"
+        assert "I will not." in found.detail and len(server.requests) == 1
+
+
+def test_a_choice_is_read_after_the_thinking(server) -> None:
+    wanted = Sampling(max_tokens=4, choices=("yes", "no"))
+    for text, choice in (
+        ("<think>\n\n</think>\n\nyes", "yes"),
+        ("<think>yes, or no?</think>**No.**", "no"),
+        ("No. They ask for other things", "no"),
+        ("They do not differ.\nVerdict: yes", "yes"),
+    ):
+        assert only(server, said({"content": text}), sampling=wanted).text == choice, text
+    for text in ("Yes or no?", "<think>yes</think>Perhaps", "There is no telling"):
+        found = only(server, said({"content": text}), sampling=wanted)
+        assert isinstance(found, RecordError) and found.code == "unreadable_verdict", text
+
+
+def test_a_model_that_thinks_before_it_chooses_gets_the_room(server) -> None:
+    def thinks(request: dict, number: int) -> Response:
+        cut = request["max_tokens"] < 100
+        return said(
+            {"content": None if cut else "yes", "reasoning": "Hm"}, "length" if cut else "stop"
+        )
+
+    server.script, lines = thinks, []
+    found = ask(server.url, 8, Sampling(max_tokens=4, choices=("yes", "no")), lines=lines)
+    assert {reply.text for reply in found} == {"yes"} and len(lines) == 1
+
+
+def test_the_probabilities_are_those_after_the_thinking(server) -> None:
+    def token(text: str, **others: float) -> dict:
+        return {
+            "token": text,
+            "top_logprobs": [{"token": t, "logprob": p} for t, p in others.items()],
+        }
+
+    tokens = [token("<think>", yes=0.0), token("</think>", no=0.0), token("\n\n", no=0.0)]
+    tokens.append(token("yes", yes=-0.1, no=-2.4))
+    response = said({"content": "<think></think>\n\nyes"}, logprobs={"content": tokens})
+    reply = only(server, response, sampling=Sampling(choices=("yes", "no"), probabilities=True))
+    assert reply.probabilities[0] == pytest.approx(0.909, abs=0.01)
+
+
+def limited(a_second: float) -> Callable[[dict, int], Response]:
+    """A server that takes a request every 1/`a_second` seconds and says no more than that it is too many."""
+    lock, last = threading.Lock(), [0.0]
+
+    def script(request: dict, number: int) -> Response:
+        with lock:
+            if time.monotonic() - last[0] < 1 / a_second:
+                return error(429, message="Too many requests", code="rate_limit_exceeded")
+            last[0] = time.monotonic()
+        return Response("four")
+
+    return script
+
+
+@pytest.mark.parametrize("concurrency", [1, 64])
+def test_all_requests_slow_down_to_what_the_server_takes(server, concurrency: int) -> None:
+    server.script, started, lines = limited(20), time.monotonic(), []
+    options = HttpOptions(concurrency=concurrency, max_retries=0)
+    found = ask(server.url, 60, options=options, lines=lines)
+    assert [reply.text for reply in found] == ["four"] * 60
+    assert time.monotonic() - started < 20 and len(server.requests) < 180
+    assert len(lines) <= 1
+
+
+def test_retry_after_holds_back_every_request(server) -> None:
+    times: list[float] = []
+
+    def script(request: dict, number: int) -> Response:
+        times.append(time.monotonic())
+        after = (("Retry-After", "0.7"),)
+        return Response(status=429, headers=after) if number == 0 else Response("four")
+
+    server.script = script
+    found = ask(server.url, 5, options=HttpOptions(concurrency=1))
+    assert len(found) == 5 and times[1] - times[0] >= 0.69
+
+
+def test_a_wait_longer_than_the_patience_ends_the_run_unfinished(server) -> None:
+    refused = Response(status=429, headers=(("Retry-After", "3600"),))
+    found = only(server, refused)
+    assert isinstance(found, Unavailable) and "again" in str(found) and len(server.requests) == 1
+
+
+def test_the_users_own_limit_is_kept_across_event_loops(server) -> None:
+    server.script = lambda request, number: Response("four")
+    model = open_model(server.url, HttpOptions(rpm=600))
+    started = time.monotonic()
+
+    async def go() -> None:
+        await asyncio.gather(*(model.reply(user(str(i)), Sampling()) for i in range(6)))
+
+    asyncio.run(go())
+    asyncio.run(go())
+    assert 1.0 <= time.monotonic() - started < 3
+
+
+def test_a_server_that_is_not_there_pauses_and_then_ends_the_run() -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{free.getsockname()[1]}/v1#m"
+    started, lines = time.monotonic(), list[str]()
+    found = ask(url, 64, lines=lines)
+    assert all(isinstance(error, Unavailable) for error in found) and "again" in str(found[0])
+    assert 1.9 < time.monotonic() - started < 6 and len(lines) == 1
+
+
+def test_a_server_that_dies_and_comes_back_loses_nothing() -> None:
+    lines: list[str] = []
+    with ScriptedServer() as first:
+        place, port = first.url, int(first.url.split(":")[2].split("/")[0])
+        model = open_model(place, HttpOptions(concurrency=8, server_timeout=30))
+    model.tell = lines.append
+
+    async def go() -> list:
+        bill = open_bill()
+        asked = [asyncio.create_task(model.reply(user(str(i)), Sampling())) for i in range(40)]
+        await asyncio.sleep(1.0)
+        with ScriptedServer(port) as second:
+            second.script = lambda request, number: Response("four")
+            replies = await asyncio.gather(*asked)
+            assert bill[model.name].requests == len(second.requests)
+        await model.close()
+        return replies
+
+    assert [reply.text for reply in asyncio.run(go())] == ["four"] * 40
+    assert len(lines) == 2 and "back" in lines[1]
+
+
+def test_no_key_and_no_password_is_ever_shown(server, monkeypatch) -> None:
+    monkeypatch.setenv("RLKD_API_KEY", "sk-secret-key\n")
+    quoted = error(401, message="Incorrect API key provided: sk-secret-key.")
+    found = only(server, quoted)
+    assert isinstance(found, ModelError) and "sk-secret" not in str(found) and "***" in str(found)
+    monkeypatch.setenv("RLKD_API_KEY", "sk-se\ncret-key")
+    with pytest.raises(UsageError) as wrong:
+        ask(server.url)
+    assert "cret" not in str(wrong.value) and "RLKD_API_KEY" in str(wrong.value)
+    monkeypatch.delenv("RLKD_API_KEY")
+    private = server.url.replace("http://", "HTTP://me:pass%40word@")
+    server.script = lambda request, number: error(401, message="no access for me:pass@word")
+    model = open_model(private, FAST)
+    assert "pass" not in model.name and model.name.endswith("#m")
+    found = ask(private)[0]
+    assert isinstance(found, ModelError) and "pass" not in str(found)
+
+
+def test_a_shutdown_date_is_told_once(server) -> None:
+    server.about = {"shutdown_date": "2027-01-14"}
+    lines: list[str] = []
+    ask(server.url, 5, lines=lines)
+    assert len(lines) == 1 and "2027-01-14" in lines[0]
+
+
+SHARED = Path("/work/shared/faults/endpoint.jsonl")
+MUST = {  # (kind of outcome, its code, requests)
+    "quota": (ModelError, None, 1), "no balance": (ModelError, None, 1),
+    "filtered": (RecordError, "content_filter", 1), "error inside 200": (RecordError, "http_429", 2),
+    "error in the choice": (RecordError, "http_502", 2), "no message": (RecordError, "http_400", 1),
+    "too long 1": (RecordError, "too_long", 1), "too long 2": (RecordError, "too_long", 1),
+    "too long 3": (RecordError, "too_long", 1), "refusal": (RecordError, "refused", 1),
+    "content parts": (Reply, None, 1), "verdict in the thinking": (Reply, None, 1),
+    "key quoted": (ModelError, None, 1),
+}  # fmt: skip
+
+
+@pytest.mark.skipif(not SHARED.exists(), reason="the collection of servers' answers is not here")
+@pytest.mark.parametrize("case", MUST)
+def test_the_collected_answers_of_servers(server, case: str) -> None:
+    rows = (json.loads(line) for line in SHARED.read_text("utf-8").splitlines())
+    row = next(row for row in rows if row["case"] == case)
+    found = only(server, Response(status=row["status"], body=json.dumps(row["body"]).encode()))
+    kind, code, requests = MUST[case]
+    assert isinstance(found, kind) and len(server.requests) == requests
+    assert code is None or found.code == code
+
+
+@pytest.mark.skipif(not SHARED.exists(), reason="the collection of servers' answers is not here")
+@pytest.mark.parametrize("case", ["limit's name", "temperature refused", "limit too large"])
+def test_what_models_refuse_is_not_asked_again(server, case: str) -> None:
+    rows = (json.loads(line) for line in SHARED.read_text("utf-8").splitlines())
+    row = next(row for row in rows if row["case"] == case)
+    refused, largest = row["body"]["error"]["param"], 16384
+    server.script = lambda request, number: (
+        Response(status=400, body=json.dumps(row["body"]).encode())
+        if refused in request and (case != "limit too large" or request[refused] > largest)
+        else Response("four")
+    )
+    lines: list[str] = []
+    found = ask(server.url, 64, Sampling(max_tokens=32768), HttpOptions(max_retries=0), lines)
+    assert [reply.text for reply in found] == ["four"] * 64 and len(lines) == 1
