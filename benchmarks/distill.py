@@ -1,4 +1,4 @@
-"""Seconds a step on the tiny world: plain TRL GRPO, `rlkd distill --method grpo`, and rlkd with its GSRM in process.
+"""Seconds per step on the toy problem: plain TRL GRPO, `rlkd distill --method grpo`, and RLKD.
 
 python benchmarks/distill.py [--steps 12]
 """
@@ -22,7 +22,7 @@ BATCH, GROUP, TOKENS = 64, 8, 64
 
 
 def plain(data: str, steps: int) -> None:
-    """TRL alone, with the simplest reward that does the same: the last box against the answer, as text."""
+    """TRL alone, with the simplest equivalent reward: the last box equals the answer as text."""
     import re
 
     from datasets import Dataset
@@ -84,7 +84,7 @@ def plain(data: str, steps: int) -> None:
 
 
 def rlkd(folder: Path, name: str, steps: int, *flags: str) -> tuple[list[float], dict[str, float]]:
-    """Seconds of each step but the first, and the mean of each part that the metrics log."""
+    """Seconds of each step after the first, and the mean of each part that the metrics log."""
     command = [
         sys.executable,
         "-m",
@@ -208,5 +208,6 @@ if __name__ == "__main__":
             seconds, parts = rlkd(folder, "judged", options.steps, *gsrm, "--judge", url)
         judged = show("rlkd, GSRM in process, judge of 300 ms", seconds, bare, parts)
         print(
-            f"the judge's latency makes a step {judged - inside:.3f} s longer; its waves alone take {parts['seconds_judging']:.3f} s"
+            f"the judge's latency makes a step {judged - inside:.3f} s longer; "
+            f"its waves alone take {parts['seconds_judging']:.3f} s"
         )

@@ -1,11 +1,12 @@
-"""Sampling a benchmark through `rlkd eval`'s pipeline against the bare vLLM engine: the same requests, seconds.
+"""Seconds to sample a benchmark with `rlkd eval`'s pipeline and with the bare vLLM engine.
 
 python benchmarks/eval.py [--questions 64] [--runs 16] [--tokens 64] [--rounds 14]
 
-One engine in one process serves both in turn, because the speed of a shared machine drifts from one process to the
-next by more than what is measured. The bare side is what `vllm.LLM.generate` does: requests that are ready token ids
-are added, and the engine is stepped until none is left. rlkd's side reads the problems, makes the prompts, samples,
-grades, and keeps a journal and the output.
+Both send the same requests. One engine in one process serves them in turn, because the speed of a
+shared machine differs between processes by more than what is measured. The bare side does what
+`vllm.LLM.generate` does: it adds requests that are already token ids and steps the engine until
+none is left. rlkd's side reads the problems, makes the prompts, samples, grades, and writes a
+journal and the output.
 """
 
 import argparse
@@ -39,23 +40,20 @@ TEMPLATE = "{problem}"
 
 
 def with_rlkd(model, source: Input, sampling: Sampling, file: Path) -> int:
-    """Tokens that were written."""
+    """How many tokens were generated."""
     tokens = []
     evaluator = Evaluator(Grader(), Sampler(model, sampling, TEMPLATE))
+    source.scan()
     out = Out(output=str(file), overwrite=True)
     output = open_output("eval", out, {}, source, lambda record: tokens.append(record["tokens"]))
-    view = View("", None, quiet=True)
-
-    async def work() -> None:
-        await Run(evaluator, output, model.in_flight, view, Ledger()).over(source)
-
-    asyncio.run(work())
+    run = Run(evaluator, output, model.in_flight, View("", None, quiet=True), Ledger())
+    asyncio.run(run.over(source))
     output.close()
     return sum(tokens)
 
 
 def bare(model, requests: list[tuple[list[int], object]]) -> int:
-    """Tokens that were written."""
+    """How many tokens were generated."""
     engine, tokens = model._engine, 0
     for number, (ids, parameters) in enumerate(requests):
         engine.add_request(f"bare-{number}", {"prompt_token_ids": ids}, parameters)
@@ -82,7 +80,8 @@ if __name__ == "__main__":
         )
         with contextlib.redirect_stdout(sys.stderr):
             model = open_model(f"vllm/{BASE}")
-        source = Input(f"{name}/test.jsonl", Task, copies=options.runs)
+        file = f"{name}/test.jsonl"
+        source = Input(file, Task, copies=options.runs)
         sampling = Sampling(0.6, 0.95, options.tokens, seed=0)
         from transformers import AutoTokenizer
 
@@ -100,12 +99,18 @@ if __name__ == "__main__":
                 tokens.add(
                     bare(model, requests)
                     if side == "bare"
-                    else with_rlkd(model, source, sampling, Path(name, "out.jsonl"))
+                    else with_rlkd(
+                        model,
+                        Input(file, Task, copies=options.runs),
+                        sampling,
+                        Path(name, "o.jsonl"),
+                    )
                 )
                 seconds[side].append(time.perf_counter() - started)
-    asyncio.run(model.close())  # its thread keeps standard output from vLLM, and from us
+    asyncio.run(model.close())  # until then standard output is redirected
     print(
-        f"{len(requests)} requests of up to {options.tokens} tokens; tokens written, every time: {tokens}"
+        f"{len(requests)} requests of up to {options.tokens} tokens; "
+        f"tokens written, every time: {tokens}"
     )
     pairs = list(zip(seconds["rlkd"], seconds["bare"], strict=True))[1:]  # the first round warms up
     print("rlkd / bare, s: " + ", ".join(f"{a:.2f} / {b:.2f}" for a, b in pairs))

@@ -1,4 +1,4 @@
-"""Grading real answers: `rlkd`'s grader against plain math-verify in one thread, and with hostile answers mixed in.
+"""Grading real answers: rlkd's grader and plain math-verify in one thread, then hostile answers.
 
 python benchmarks/grading.py SAMPLES.jsonl [--answers 8000]
 """
@@ -25,7 +25,7 @@ HOSTILE = [
 
 
 def load(file: str, count: int) -> list[tuple[str, str]]:
-    """(path, reference) pairs, repeated up to `count`; a record may hold several paths."""
+    """(path, reference) pairs, repeated up to `count`; a record may have several paths."""
     pairs = []
     for line in open(file, encoding="utf-8"):
         record = json.loads(line)
@@ -34,7 +34,7 @@ def load(file: str, count: int) -> list[tuple[str, str]]:
 
 
 def plain(pairs: list[tuple[str, str]]) -> tuple[float, list[bool]]:
-    """math-verify as its page shows it, on the same extracted answers."""
+    """math-verify as its documentation shows it, on the same extracted answers."""
     started = time.perf_counter()
     verdicts = []
     for path, reference in pairs:
@@ -51,15 +51,15 @@ def ours(pairs: list[tuple[str, str]], timeout: float, workers: int) -> tuple[fl
     grader = Grader(timeout, workers)
 
     async def go() -> list[str]:
-        return [
-            grade.verdict
-            for grade in await asyncio.gather(*(grader.grade(*pair) for pair in pairs))
-        ]
+        nonlocal seconds
+        started = time.perf_counter()
+        grades = await asyncio.gather(*(grader.grade(*pair) for pair in pairs))
+        seconds = time.perf_counter() - started
+        await grader.close()
+        return [grade.verdict for grade in grades]
 
-    started = time.perf_counter()
+    seconds = 0.0
     verdicts = asyncio.run(go())
-    seconds = time.perf_counter() - started
-    grader.close()
     return seconds, verdicts
 
 
@@ -77,7 +77,8 @@ if __name__ == "__main__":
     together, mine = ours(pairs, 10.0, workers)
     differ = [i for i, (a, b) in enumerate(zip(theirs, mine, strict=True)) if a != (b == "correct")]
     print(
-        f"{len(pairs)} answers: plain math-verify {len(pairs) / alone:.0f}/s, rlkd {len(pairs) / together:.0f}/s with {workers} workers"
+        f"{len(pairs)} answers: plain math-verify {len(pairs) / alone:.0f}/s, "
+        f"rlkd {len(pairs) / together:.0f}/s with {workers} workers"
     )
     print(f"ratio {alone / together:.2f}; verdicts that differ: {len(differ)}")
     for i in sorted(
@@ -96,5 +97,6 @@ if __name__ == "__main__":
     }
     same = verdicts[: len(pairs)] == mine
     print(
-        f"with {count} hostile answers: {seconds:.1f} s, bound {bound:.1f} s (count x time-out / workers more); {kinds}; others the same: {same}"
+        f"with {count} hostile answers: {seconds:.1f} s, bound {bound:.1f} s "
+        f"(count x time-out / workers more); {kinds}; others the same: {same}"
     )

@@ -1,6 +1,9 @@
-"""A step of Structured Fine-grained Training against plain TRL SFTTrainer (completion-only loss): same model, same batches.
+"""A step of Structured Fine-grained Training and one of TRL's SFTTrainer: same model, same batches.
 
-python benchmarks/gsrm.py [--large [--tokens 2048]]     --large: a random model of Qwen2.5-0.5B's shape and vocabulary
+python benchmarks/gsrm.py [--large [--tokens 2048]]
+
+--large: a random model with the shape and vocabulary of Qwen2.5-0.5B. SFTTrainer uses its loss on
+completions only.
 """
 
 import argparse
@@ -39,7 +42,7 @@ def make_large(folder: Path) -> Path:
 
 
 def examples(count: int, prompt: int, reply: int) -> list[Example]:
-    """Token ids with roles: the prompt has none; of the reply two fifths are M (as in real steps), the rest Q and A."""
+    """Token ids with roles: none in the prompt; of the reply two fifths are M, the rest Q and A."""
     rng = random.Random(0)
     made = []
     for _ in range(count):
@@ -50,7 +53,7 @@ def examples(count: int, prompt: int, reply: int) -> list[Example]:
 
 
 def worker(kind: str, model: str, size: int, steps: int, prompt: int, reply: int) -> None:
-    """One training in this process; prints tokens per second, without the first step, and the peak memory it added."""
+    """One training; prints tokens per second after the first step, and the peak memory added."""
     import torch
     from transformers import (
         AutoModelForCausalLM,
@@ -150,7 +153,8 @@ def table(
     for kind, found in best.items():
         ratio = found["speed"] / best["plain"]["speed"]
         print(
-            f"  {kind:8} {found['speed']:8.0f} tokens/s  {ratio:5.2f} x plain  {found['memory']:6} MiB above the loaded model"
+            f"  {kind:8} {found['speed']:8.0f} tokens/s  {ratio:5.2f} x plain  "
+            f"{found['memory']:6} MiB above the loaded model"
         )
 
 

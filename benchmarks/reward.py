@@ -1,4 +1,4 @@
-"""The structured reward against a judge of 50 ms: one comparison after the other, lazy, eager, and from the cache.
+"""The structured reward with a judge of 50 ms: one comparison at a time, lazy, eager, and cached.
 
 python benchmarks/reward.py
 """
@@ -38,7 +38,7 @@ Pair = tuple[list[StepText], list[StepText]]
 
 
 def make_pairs(count: int) -> list[Pair]:
-    """Teacher and student steps whose texts all differ; a "~" in a student's text makes the server's judge say no."""
+    """Teacher and student steps whose texts all differ; the judge says no to a text with a "~"."""
     rng = random.Random(0)
 
     def student(pair: int, i: int) -> StepText:
@@ -59,7 +59,10 @@ def make_pairs(count: int) -> list[Pair]:
 
 
 def naive(url: str, pairs: list[Pair]) -> tuple[float, int, int]:
-    """What the released code does: a thread a completion, one question after the other, the teacher segmented each time."""
+    """What the released code does: one thread per completion, one question at a time.
+
+    The teacher's path is segmented again for each completion.
+    """
     base, _, model = url.partition("#")
     address = urllib.parse.urlsplit(base)
     calls, mine = [], threading.local()
@@ -100,7 +103,7 @@ def naive(url: str, pairs: list[Pair]) -> tuple[float, int, int]:
 
 
 class Counting:
-    """A judge that counts what goes to the model, and the waves that it comes in."""
+    """A judge that counts the questions that reach the model."""
 
     def __init__(self, judge: ModelJudge) -> None:
         self._judge, self.name, self.settle = judge, judge.name, judge.settle
@@ -148,16 +151,18 @@ def against_a_server(folder: Path) -> None:
     print(f"{PAIRS} pairs of {STEPS} steps, a judge of {LATENCY * 1000:.0f} ms")
     for name, seconds, calls, trips in rows:
         print(
-            f"{name:22} {seconds:7.3f} s  {calls:5d} calls  {trips:3d} round trips  {rows[0][1] / seconds:7.1f} x"
+            f"{name:22} {seconds:7.3f} s  {calls:5d} calls  {trips:3d} round trips  "
+            f"{rows[0][1] / seconds:7.1f} x"
         )
     bound = 1.3 * lazy[2] * LATENCY
     print(
-        f"lazy against its bound of 1.3 x round trips x latency = {bound:.3f} s: {lazy[0] / bound:.2f}"
+        f"lazy against its bound of 1.3 x round trips x latency = {bound:.3f} s: "
+        f"{lazy[0] / bound:.2f}"
     )
 
 
 def from_the_cache(count: int = 100_000) -> None:
-    """In a process of its own, for its memory: one command over files, with all verdicts cached."""
+    """Pairs per second with all verdicts cached, in a separate process to measure its memory."""
     script = (
         "import asyncio, time, resource, reward, tempfile, pathlib\n"
         "from rlkd_cli.reward.matcher import Matcher\n"
@@ -185,7 +190,8 @@ def from_the_cache(count: int = 100_000) -> None:
     ).stdout
     seconds, memory = out.split()
     print(
-        f"{count:,} pairs with verdicts cached: {count / float(seconds):,.0f} pairs/s, peak memory {memory} MiB"
+        f"{count:,} pairs with verdicts cached: {count / float(seconds):,.0f} pairs/s, "
+        f"peak memory {memory} MiB"
     )
 
 

@@ -1,4 +1,4 @@
-"""`rlkd segment` against a server of set latency: how close to the ideal, at what cost in CPU, in how much memory.
+"""`rlkd segment` with a server of fixed latency: distance from the ideal time, CPU and memory.
 
 python benchmarks/segment.py [--records 1280] [--lines 1000000]
 """
@@ -82,13 +82,16 @@ def ideal(folder: Path, records: int) -> None:
     requests = 2 * records
     best, serial = requests * latency / places, (one - start) * records / 16
     print(
-        f"1. {records} records with verifier, {requests} requests of {latency * 1000:.0f} ms, {places} at a time; 128 in flight"
+        f"1. {records} records with verifier, {requests} requests of {latency * 1000:.0f} ms, "
+        f"{places} at a time; 128 in flight"
     )
     print(
-        f"   ideal {best:.2f} s | rlkd {wall - start:.2f} s after a start of {start:.2f} s: {(wall - start) / best:.3f} of the ideal"
+        f"   ideal {best:.2f} s | rlkd {wall - start:.2f} s after a start of {start:.2f} s: "
+        f"{(wall - start) / best:.3f} of the ideal"
     )
     print(
-        f"   one after the other (from 16 records) {serial:.0f} s: rlkd is {serial / (wall - start):.1f} times as fast"
+        f"   one after the other (from 16 records) {serial:.0f} s: "
+        f"rlkd is {serial / (wall - start):.1f} times as fast"
     )
 
 
@@ -118,13 +121,14 @@ def overhead(folder: Path, records: int = 10_000) -> None:
             2000,
         )
     print(
-        f"2. {records} requests of 20 ms, 2,000 in flight: {1000 * (cpu - start[1]) / records:.2f} ms of CPU a request"
+        f"2. {records} requests of 20 ms, 2,000 in flight: "
+        f"{1000 * (cpu - start[1]) / records:.2f} ms of CPU a request"
     )
     print(f"   {records / (wall - start[0]):.0f} requests/s, peak memory {memory} MiB")
 
 
 def memory(folder: Path, lines: int) -> None:
-    """A stream through an engine that knows one reply for all, to see that memory does not follow the input."""
+    """A long input through `replay` with one reply for all: memory should hardly grow with it."""
     record = {"problem": "p", "path": "the same path", "domain": "math"}
     replies = folder / "replies.jsonl"
     one = folder / "one.jsonl"

@@ -1,4 +1,4 @@
-"""A chat-completions server on loopback with a set latency and a set number of places, in a process of its own.
+"""A chat-completions server on loopback with a fixed latency and concurrency, in its own process.
 
 with serve(latency=0.2, places=64) as url: …
 """
@@ -28,7 +28,7 @@ def serve(latency: float, places: int) -> Iterator[str]:
 
 
 def reply(request: dict) -> str:
-    """Steps for a segmentation, a pass for a verification, and for a match question a yes unless a text has a "~"."""
+    """Steps for a segmentation, a pass for a verification, yes for a match (no if it has a "~")."""
     text = request["messages"][0]["content"]
     if "You check whether" in text:
         return "Verdict: pass"
@@ -64,9 +64,8 @@ async def main(latency: float, places: int) -> None:
                     }
                 data = json.dumps(answer).encode()
                 writer.write(
-                    b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
-                    % len(data)
-                    + data
+                    b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+                    b"Content-Length: %d\r\n\r\n" % len(data) + data
                 )
                 await writer.drain()
         except (asyncio.IncompleteReadError, ConnectionError):

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# The paper's run (RLKD, sections 3 and 4) with its settings, and the released code's where it is silent.
+# The paper's run (RLKD, sections 3 and 4) with its settings, and those of the released code where the paper gives none.
 #
-#     examples/paper.sh [RUN_FOLDER]           DRY=--dry-run examples/paper.sh   says what would be done
+#     examples/paper.sh [RUN_FOLDER]           DRY=--dry-run examples/paper.sh   prints what would be done
 #
-# Status 3 (done, with rejects) is no reason to stop. By 2026-11 DeepSeek-V3 is no longer served: its successor verifies.
-# It took 7B models on five accelerators; keys for the two APIs in OPENAI_API_KEY and DEEPSEEK_API_KEY.
+# Exit status 3 (done, with rejects) does not stop the script. DeepSeek-V3 is no longer served (2026-11): its successor
+# verifies. The paper trained 7B models on five accelerators. Keys for the two APIs: OPENAI_API_KEY and DEEPSEEK_API_KEY.
 set -euo pipefail
 run=${1:-runs/paper}
 dry=${DRY:-}
@@ -33,7 +33,7 @@ teacher=$run/teacher.jsonl
 
 # 3.2 and 4.1: GRPO, group 4, batch 2 x 4, temperature 0.7. Release: weights 15 (structure), 15 (accuracy), 10 (format),
 # learning rate 5e-5 constant with warm-up 0.1, gradients clipped at 0.2, prompt 1,024, completion 4,096, a checkpoint
-# every 10 steps. The judge: Qwen2.5-7B-Instruct (3.1), here and the GSRM behind vLLM servers on a device of their own
+# every 10 steps. The judge, Qwen2.5-7B-Instruct (3.1), and the GSRM run behind vLLM servers, each on its own device
 rlkd distill "$teacher" -o "$run/rlkd" --method rlkd --student "$student" \
   --gsrm "${GSRM_URL:-http://127.0.0.1:8001/v1#gsrm}" --judge "${JUDGE_URL:-http://127.0.0.1:8002/v1#Qwen/Qwen2.5-7B-Instruct}" \
   --structure-weight 15 --outcome-weight 15 --format-weight 10 --group 4 --batch-size 2 --accumulation 4 --temperature 0.7 \
@@ -41,7 +41,7 @@ rlkd distill "$teacher" -o "$run/rlkd" --method rlkd --student "$student" \
   --steps 100 --vllm colocate --launch zero3 --num-processes "$gpus" $dry || [ $? -eq 3 ]
 for method in grpo ppo sft; do # 4.1: the baselines on the same samples; 4.3: sft with 32 samples a step (1 x 4 x 8 devices)
   batch=$([ $method = sft ] && echo 1 || echo 2)
-  launch=$([ $method = ppo ] && echo ddp || echo zero3) # a critic of its own: each device holds both models whole
+  launch=$([ $method = ppo ] && echo ddp || echo zero3) # it also trains a critic: each device holds both models
   rlkd distill "$teacher" -o "$run/$method" --method $method --student "$student" --group 4 --batch-size "$batch" --accumulation 4 \
     --temperature 0.7 --learning-rate 5e-5 --warmup 0.1 --max-grad-norm 0.2 --max-tokens 4096 --steps 100 \
     --launch "$launch" --num-processes "$gpus" $dry || [ $? -eq 3 ]

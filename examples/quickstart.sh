@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# From data to a distilled student, on two CPU cores and without a download: the whole of RLKD in small.
+# From data to a distilled student on two CPU cores, without a download: all of RLKD at a small scale.
 #
 #     examples/quickstart.sh [RUN_FOLDER]
 #
-# Run it again after an interruption and it goes on where it stopped.
+# After an interruption, run it again: it continues where it stopped.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 run=${1:-runs/quickstart}
@@ -13,7 +13,7 @@ export HF_HUB_OFFLINE=1 TOKENIZERS_PARALLELISM=false
 mkdir -p "$run"
 
 step() { printf '\n== %s\n' "$*" >&2; }
-# what both rivals share: student, problems, steps, completions, learning rate
+# what both methods share: student, problems, steps, completions, learning rate
 budget=(--student "$base" --steps "$steps" --batch-size 128 --accumulation 1 --group 8 --temperature 1
   --max-tokens 64 --learning-rate 4e-4 --warmup 10 --max-grad-norm 1 --save-steps 25
   --no-gradient-checkpointing --prompt-template '{problem}')

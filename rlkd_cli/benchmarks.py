@@ -1,7 +1,7 @@
-"""Benchmarks by name: where each is published and how it is run. A newcomer adds a row.
+"""Benchmarks by name: where each is published and how it is run. To add one, add a row.
 
-How the published columns become records (`problem`, `answer`) is said in `records/published.py`,
-with those of all other data sets.
+`records/published.py` converts the published columns to records, for benchmarks as for all other
+data sets.
 """
 
 import os
@@ -13,9 +13,9 @@ from rlkd_cli.errors import UsageError
 
 @dataclass(frozen=True)
 class Benchmark:
-    """`source` is pinned to a revision, so that a number means the same questions next year.
+    """`source` is pinned to a revision, so that a result refers to the same questions next year.
 
-    `runs` of each question are the paper's (section 4.1) where it has the benchmark.
+    `runs` of each question are the paper's (section 4.1) where the paper uses the benchmark.
     """
 
     source: str
@@ -38,9 +38,9 @@ BENCHMARKS: dict[str, Benchmark] = {
 
 
 def benchmark(name: str) -> Benchmark:
-    """A benchmark by name, or a file of problems with answers (1 run). UsageError for anything else.
+    """A benchmark by name, or a file of problems with answers (1 run). UsageError otherwise.
 
-    A file NAME.jsonl in `RLKD_BENCH_DIR` goes before the hub.
+    A file NAME.jsonl in `RLKD_BENCH_DIR` is used instead of the hub.
     """
     if name not in BENCHMARKS:
         if Path(name).suffix or name == "-" or name.startswith("hf://"):

@@ -1,6 +1,6 @@
-"""The command line: `main(argv)` returns the exit status and holds the only error boundary.
+"""The command line. `main(argv)` returns the exit status and is the only place that catches errors.
 
-A command is imported when it is used: `rlkd --help` reads its name and one sentence from a table.
+A command is imported when it is used: `rlkd --help` reads names and summaries from a table.
 """
 
 import inspect
@@ -26,13 +26,14 @@ from rlkd_cli.training import ranks
 
 ABOUT = "Distil how a teacher chooses its sub-problems, not its words (RLKD)."
 ENVIRONMENT = (
-    "Any option can also stand in rlkd.toml (\\[eval], model = …) or in the environment: --max-tokens of "
-    "eval is RLKD_EVAL_MAX_TOKENS. A flag goes before the environment, the environment before the file."
+    "Any option can also be set in rlkd.toml (\\[eval], model = …) or in the environment: "
+    "--max-tokens of eval is RLKD_EVAL_MAX_TOKENS. A flag overrides the environment, and the "
+    "environment overrides the file."
 )
 
 
 class Commands(TyperGroup):
-    """The commands of the table, each imported when it is asked for."""
+    """The commands of the table, each imported when it is used."""
 
     def list_commands(self, ctx: Any) -> list[str]:
         return list(COMMANDS)
@@ -49,7 +50,7 @@ class Commands(TyperGroup):
 
 
 def command_of(name: str) -> Any:
-    """A command as Typer runs it: its module's `Options` as parameters, its `run` behind them."""
+    """A command for Typer: its parameters are the module's `Options`, and it calls `run`."""
     module = import_module(f"rlkd_cli.commands.{name.replace('-', '_')}")
 
     def call(**values: Any) -> Any:
@@ -112,11 +113,11 @@ def root(
     ] = None,
     debug: Annotated[bool, typer.Option("--debug", help="Show Python tracebacks.")] = False,
 ) -> None:
-    """Nothing to do before a command: `main` reads these itself."""
+    """Does nothing: `main` reads these options itself."""
 
 
 def root_command() -> Any:
-    """The whole command line. What stands before a command is not read from the environment."""
+    """The whole command line. Options before the command are not read from the environment."""
     command: Any = get_command(app)
     for parameter in command.params:
         parameter.allow_from_autoenv = False
@@ -125,7 +126,10 @@ def root_command() -> Any:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs a command and returns the exit status: 0, 1, 2, 3 or 130 (see the README). Never raises for a user's error."""
+    """Runs a command and returns the exit status: 0, 1, 2, 3 or 130 (see the README).
+
+    Never raises for an error of the user.
+    """
     arguments = list(sys.argv[1:] if argv is None else argv)
     debug = "--debug" in arguments[:4]
     if not ranks.is_first():
@@ -135,12 +139,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         given = config_defaults(arguments, command)
         result = command.main(arguments, prog_name="rlkd", standalone_mode=False, default_map=given)
         sys.stdout.flush()
-        # 130 is Typer's word for a KeyboardInterrupt; of several processes, their launcher says so
+        # Typer returns 130 for a KeyboardInterrupt; for several processes, their launcher says so
         if result == INTERRUPTED and not ranks.is_launched():
             console.interrupted()
         return result if isinstance(result, int) else 0
     except BrokenPipeError:
-        # the reader of a pipe has gone (`| head`); point stdout elsewhere, or its flush at exit complains
+        # the reader of a pipe is gone (`| head`); redirect stdout, or its flush at exit fails
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except RlkdError as error:
@@ -149,7 +153,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         place = f"{error.filename}: " if error.filename else ""
         return _fail(f"{place}{error.strerror or error}", 1, debug)
     except Exception as error:
-        if hasattr(error, "format_message"):  # Typer's own usage errors, which know their option
+        if hasattr(error, "format_message"):  # Typer's usage errors, which name their option
             return _fail(error.format_message(), getattr(error, "exit_code", 2), debug)
         return _fail(f"{type(error).__name__}: {error} (--debug shows where)", 1, debug)
 
@@ -162,7 +166,7 @@ def _fail(text: str, status: int, debug: bool) -> int:
 
 
 def config_defaults(arguments: Sequence[str], command: Any) -> dict[str, Any]:
-    """Defaults of options from `rlkd.toml` (`[eval]`, `model = "…"`), by command and parameter name."""
+    """Defaults from `rlkd.toml` (`[eval]`, `model = "…"`), by command and parameter name."""
     named = [arguments[i + 1] for i, word in enumerate(arguments[:-1]) if word == "--config"]
     named += [word.partition("=")[2] for word in arguments if word.startswith("--config=")]
     file = Path(named[0] if named else "rlkd.toml")
@@ -177,14 +181,14 @@ def config_defaults(arguments: Sequence[str], command: Any) -> dict[str, Any]:
     defaults: dict[str, Any] = {}
     for name, table in tables.items():
         if name not in COMMANDS or not isinstance(table, dict):
-            raise UsageError(f"{file}: [{name}] is no command: one of {', '.join(COMMANDS)}")
+            raise UsageError(f"{file}: [{name}] is not a command: one of {', '.join(COMMANDS)}")
         if name in arguments:
             defaults[name] = _table(f"{file}: [{name}]", table, command.get_command(None, name))
     return defaults
 
 
 def _table(where: str, table: Mapping[str, Any], command: Any) -> dict[str, Any]:
-    """A command's table by parameter name; UsageError for an option that it has not."""
+    """A command's table by parameter name; UsageError for an option that does not exist."""
     options = {flag.lstrip("-"): p.name for p in command.params for flag in p.opts}
     names = {option: options.get(option.replace("_", "-"), option) for option in table}
     for option, name in names.items():

@@ -1,4 +1,4 @@
-"""Rich: progress, tables, messages. The one place that knows a terminal; all of it is on standard error."""
+"""Progress, tables and messages, with Rich. All of it goes to standard error."""
 
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -17,20 +17,19 @@ from rich.table import Table
 from rich.text import Text
 
 err = Console(stderr=True, highlight=False)
-PLAIN_INTERVAL = 10.0  # seconds between progress lines where standard error is no terminal
-
+PLAIN_INTERVAL = 10.0  # seconds between progress lines if standard error is not a terminal
 
 _muted = False
 
 
 def mute() -> None:
-    """From here on only errors are printed: of several processes that a launcher started, one talks."""
+    """Prints only errors from now on. Of the processes of a launcher, all but one are muted."""
     global _muted
     _muted = True
 
 
 def message(text: str, style: str | None = None) -> None:
-    """One line for people, taken literally (no markup)."""
+    """One line of text, printed as it is (no markup)."""
     if not _muted:
         err.print(Text(text), style=style, soft_wrap=True)
 
@@ -41,12 +40,12 @@ def error(text: str) -> None:
 
 
 def interrupted() -> None:
-    """What is left after an interrupt."""
+    """Says that the run was interrupted and how to continue."""
     message("interrupted; what is finished is kept: run the same command again to go on", "yellow")
 
 
 def table(title: str, rows: Iterable[Sequence[str]], header: Sequence[str] = ()) -> None:
-    """A small table; without a header, of names and values."""
+    """A small table; without a header it has names and values."""
     rows = list(rows)
     grid = Table(title=title, title_justify="left", show_header=bool(header))
     for number in range(len(header) or (len(rows[0]) if rows else 1)):
@@ -60,7 +59,7 @@ def table(title: str, rows: Iterable[Sequence[str]], header: Sequence[str] = ())
 
 
 def bars(title: str, rows: Sequence[tuple[str, float]], width: int = 40) -> None:
-    """A bar for each number between 0 and the largest: a figure for a terminal, nothing elsewhere."""
+    """A bar chart, each bar from 0 to its number. Prints nothing if there is no terminal."""
     most = max((value for _, value in rows), default=0) or 1
     if err.is_terminal and rows:
         table(
@@ -74,7 +73,10 @@ def bars(title: str, rows: Sequence[tuple[str, float]], width: int = 40) -> None
 
 
 class View:
-    """A live line on a terminal, plain lines elsewhere, nothing when quiet. Use as a context manager."""
+    """A progress bar on a terminal, plain lines elsewhere, nothing when quiet.
+
+    Use it as a context manager.
+    """
 
     def __init__(self, title: str, total: int | None, quiet: bool = False) -> None:
         self.title, self.total, self.quiet = title, total, quiet or _muted
@@ -102,7 +104,7 @@ class View:
             self._rich.stop()
 
     def show(self, count: int, note: Callable[[], str]) -> None:
-        """The same, where the words cost something: they are made only when they are shown."""
+        """Like `update`, with a note that is computed only when it is shown."""
         if self._rich or (not self.quiet and self._is_due):
             self.update(count, note=note())
 
@@ -111,7 +113,7 @@ class View:
         return time.monotonic() - self._printed >= PLAIN_INTERVAL
 
     def update(self, count: int, total: int | None = None, note: str = "") -> None:
-        """How far it is, with a few words."""
+        """Shows the progress and a short note."""
         self.count, self.total = count, total or self.total
         if self._rich:
             self._rich.update(self._task, completed=count, total=self.total, note=note)
@@ -123,7 +125,10 @@ class View:
 
 
 def training_view(title: str, quiet: bool, names: Sequence[str]) -> tuple[View, Any]:
-    """A view of a training and the function that its log entries go to; `names` are the metrics to show."""
+    """A view of a training, and the function that takes its log entries.
+
+    `names` are the metrics to show.
+    """
     view = View(title, None, quiet)
 
     def show(entry: dict[str, Any]) -> None:

@@ -1,24 +1,21 @@
-"""What can go wrong, and what it means for the exit status.
+"""The errors, and the exit status each one stands for.
 
 RlkdError                 anything that ends a command with a message and no traceback
 ├── UsageError      (2)   a bad option, a missing key, a model that cannot be opened
 │   └── InputError  (2)   bad input: says file, line and field
-├── ModelError      (1)   a model or server that cannot go on (wrong key, no such model, out of
-memory)
-│   └── Unavailable (1)   a server that stayed away: the run ends unfinished and can be continued
+├── ModelError      (1)   a model or server that cannot be used (wrong key, out of memory)
+│   └── Unavailable (1)   a server that is unavailable: the run ends early and can be continued
 └── OutputError     (1)   an output that cannot be written
 
 RecordError               one record could not be done: it becomes a reject, the command goes on
 """
 
-REJECTED, INTERRUPTED = (
-    3,
-    130,
-)  # exit statuses: done but for some records; stopped, with what is finished kept
+# Exit statuses: done, but some records were rejected; interrupted, with what is finished kept
+REJECTED, INTERRUPTED = 3, 130
 
 
 class RlkdError(Exception):
-    """Ends the command; its text is what the user reads, one line."""
+    """Ends the command; the user sees its text, one line."""
 
     exit_status = 1
 
@@ -30,8 +27,7 @@ class UsageError(RlkdError):
 
 
 class InputError(UsageError):
-    """Bad input at a place: `where` is `file:line`, `field` may be empty, `text` is a line that is
-    no JSON."""
+    """Bad input: `where` is `file:line`, `field` may be "", `text` is a line that is not JSON."""
 
     def __init__(self, where: str, field: str, reason: str, text: str = "") -> None:
         self.where, self.field, self.reason, self.text = where, field, reason, text
@@ -60,7 +56,7 @@ class OutputError(RlkdError):
 
 
 class RecordError(Exception):
-    """What could not be done for one record: `code` is short and stable, `detail` is for people."""
+    """One record failed: `code` is short and stable, `detail` is a sentence for the user."""
 
     def __init__(self, code: str, detail: str) -> None:
         self.code, self.detail = code, detail

@@ -1,12 +1,12 @@
-"""Options as fields of a dataclass: what a flag is called, what it does, and where its default is from.
+"""Options as fields of a dataclass: the name of a flag, what it does, and its default.
 
     @dataclass(frozen=True, kw_only=True)
     class Rows:
         limit: Annotated[int | None, option("--limit", help="Only the first N records.")] = None
 
-A command's options are one such dataclass, made of the groups it needs by inheritance. Flags, help,
-`rlkd.toml`, the environment, the manifest beside an output, `--dry-run` and a trainer's configuration
-are all read from its fields: a default stands once, and so does its source.
+The options of a command are one such dataclass, which inherits the groups it needs. Flags, help,
+`rlkd.toml`, environment variables, the manifest of an output, `--dry-run` and the configuration of
+a trainer are all read from its fields, so a default and its source are written once.
 """
 
 import dataclasses
@@ -23,10 +23,11 @@ IO, MODEL, SERVER, RUN, TRAINING = "Input and output", "Model", "Server", "Run",
 
 @dataclass(frozen=True)
 class Option:
-    """What a field says of its flag; without `names` it is a positional argument.
+    """The description of a flag; without `names` it is a positional argument.
 
-    A `free` option may differ between the runs that make one output (how fast, how loud); all others
-    are part of the manifest. `choices` are the values that are allowed.
+    A `free` option may change between runs that continue the same output, because it does not
+    change what is written (concurrency, progress). All others are part of the manifest. `choices`
+    are the allowed values.
     """
 
     names: tuple[str, ...]
@@ -40,7 +41,7 @@ class Option:
 
 
 def option(*names: str, help: str, panel: str = RUN, **more: Any) -> Option:
-    """A flag, `--name` and perhaps `-n`."""
+    """A flag: `--name`, and optionally `-n`."""
     return Option(names, help, panel, **more)
 
 
@@ -51,7 +52,7 @@ def argument(metavar: str, help: str, **more: Any) -> Option:
 
 @dataclass(frozen=True)
 class Field:
-    """A dataclass's field as an option: its Python name, type and default (MISSING where required)."""
+    """A field that is an option: its Python name, type and default (MISSING if required)."""
 
     name: str
     type: Any
@@ -60,12 +61,12 @@ class Field:
 
     @property
     def flag(self) -> str:
-        """What a user calls it."""
+        """The name that users type."""
         return self.option.names[0] if self.option.names else str(self.option.metavar)
 
 
 def fields_of(options: Any) -> Iterator[Field]:
-    """The options of a dataclass (or of an instance), the class's own first, then those of its groups."""
+    """The options of a class or an instance: the class's own first, then those of its groups."""
     cls = options if isinstance(options, type) else type(options)
     hints = get_type_hints(cls, include_extras=True)
     own = inspect.get_annotations(cls)
@@ -79,7 +80,7 @@ def fields_of(options: Any) -> Iterator[Field]:
 
 
 def check_choices(options: Any) -> None:
-    """UsageError that lists what is allowed, where an option has another value."""
+    """UsageError with the allowed values if an option has another value."""
     for field in fields_of(options):
         value, allowed = getattr(options, field.name), field.option.choices
         if allowed and value is not None and value not in allowed:
@@ -87,6 +88,6 @@ def check_choices(options: Any) -> None:
 
 
 def settings_of(options: Any) -> dict[str, Any]:
-    """What an output depends on: every option that is not free, by name, as JSON holds it."""
+    """The options that an output depends on (all that are not free), as JSON values by name."""
     found = {f.name: getattr(options, f.name) for f in fields_of(options) if not f.option.free}
     return json.loads(json.dumps(found, default=str))  # type: ignore[no-any-return]

@@ -1,4 +1,7 @@
-"""Tests call `main(argv)`, as the console script does, and talk to real parts: servers on loopback, tiny models."""
+"""What tests share. They call `main(argv)`, as the console script does, and use real parts:
+
+servers on loopback and a tiny model.
+"""
 
 import io
 import json
@@ -50,7 +53,7 @@ class Result:
 def rlkd(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> Callable[..., Result]:
-    """Runs `rlkd ARGS` in a folder of its own, with `stdin` as standard input."""
+    """Runs `rlkd ARGS` in a temporary folder, with `stdin` as standard input."""
     monkeypatch.chdir(tmp_path)
 
     def call(*args: object, stdin: str = "") -> Result:
@@ -76,7 +79,7 @@ def base() -> str:
 
 @pytest.fixture(scope="session")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A few problems, teacher's paths and segmentations of the tiny world."""
+    """A few problems, teacher's paths and segmentations of the toy problem in examples/tiny."""
     folder = tmp_path_factory.mktemp("world")
     counts = ["--train", "16", "--test", "4", "--gsrm", "32"]
     subprocess.run(

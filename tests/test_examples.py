@@ -1,11 +1,27 @@
-"""The examples that cannot run here: every command in them is typed with --dry-run."""
+"""The scripts in examples/ and benchmarks/: their commands and imports are accepted."""
 
+import ast
 import os
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 
+import pytest
+
 from tests.conftest import ROOT, read, segmentation, step, write
+
+SCRIPTS = [*(ROOT / "examples").rglob("*.py"), *(ROOT / "benchmarks").glob("*.py")]
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda file: f"{file.parent.name}/{file.name}")
+def test_what_a_script_imports_from_the_package_is_there(script: Path) -> None:
+    for node in ast.walk(ast.parse(script.read_text("utf-8"))):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("rlkd_cli"):
+            module = import_module(str(node.module))
+            for alias in node.names:
+                has = hasattr(module, alias.name)
+                assert has or import_module(f"{node.module}.{alias.name}"), alias.name
 
 
 def test_every_command_of_the_papers_run_is_accepted(tmp_path, monkeypatch) -> None:

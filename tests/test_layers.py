@@ -1,4 +1,4 @@
-"""The walls of the house: who may import whom, what is loaded when, and how long things may be."""
+"""The layers of the package: who may import whom, what is loaded when, how long code may be."""
 
 import ast
 import subprocess
@@ -13,7 +13,7 @@ from tests.conftest import ROOT
 
 PACKAGE = ROOT / "rlkd_cli"
 
-# From the bottom up: a room may import its own modules and those of the floors below, never of its own floor.
+# From the bottom up: a room may import itself and the floors below, nothing else of its own floor
 FLOORS = (
     {"errors", "__init__"},
     {"option", "console"},
@@ -27,7 +27,7 @@ FLOORS = (
     {"__main__"},
 )
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
-ONLY = {"console": {"errors"}}  # what a room may import, where that is less than its floor allows
+ONLY = {"console": {"errors"}}  # rooms that may import less than their floor allows
 FILES = sorted(PACKAGE.rglob("*.py"))
 
 
@@ -38,7 +38,7 @@ def room(module: str) -> str:
 
 
 def imported(file: Path) -> set[str]:
-    """The rooms that a file imports, at its top, in functions and for types."""
+    """The rooms that a file imports, at the top level and inside functions."""
     found = set()
     for node in ast.walk(ast.parse(file.read_text("utf-8"))):
         if isinstance(node, ast.Import):
@@ -66,7 +66,7 @@ def test_imports_run_one_way(file: Path) -> None:
 
 
 def modules_of(file: Path, known: Container[str]) -> set[str]:
-    """The modules of the house that a file imports at its top."""
+    """The modules of the package that a file imports at the top level."""
     found = set()
     for node in ast.parse(file.read_text("utf-8")).body:
         if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("rlkd_cli"):
@@ -78,7 +78,7 @@ def modules_of(file: Path, known: Container[str]) -> set[str]:
     return found
 
 
-def test_no_import_comes_back_to_where_it_started() -> None:
+def test_imports_have_no_cycle() -> None:
     names = {}
     for file in FILES:
         parts = file.relative_to(ROOT).with_suffix("").parts
@@ -91,7 +91,7 @@ def test_no_import_comes_back_to_where_it_started() -> None:
             yield other
             yield from reachable(other, seen)
 
-    # a package and its own modules know each other; everything else goes one way
+    # a package and its own modules may import each other; everything else goes one way
     for name in graph:
         around = [n for n in reachable(name, set()) if name in graph[n]]
         assert all(n.startswith(f"{name}.") or name.startswith(f"{n}.") for n in around), name

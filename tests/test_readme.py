@@ -1,4 +1,4 @@
-"""The README stays true: every command is there, with its options in --help, and what it shows is what is printed."""
+"""The README stays true: it names what the code's tables name, and shows what commands print."""
 
 import os
 import re
@@ -7,22 +7,65 @@ import sys
 from pathlib import Path
 
 import pytest
-from typer.main import get_command
 
 from rlkd_cli import __version__
-from rlkd_cli.cli import app
+from rlkd_cli.benchmarks import BENCHMARKS
+from rlkd_cli.cli import command_of
+from rlkd_cli.commands import COMMANDS
+from rlkd_cli.models.providers import PROVIDERS
+from rlkd_cli.models.spec import LOCAL
+from rlkd_cli.reward.judges import JUDGES, judge_class
+from rlkd_cli.reward.judges.model import ModelJudge
+from rlkd_cli.training.methods import METHODS
 from tests.conftest import ROOT
 
-COMMANDS = get_command(app).commands  # type: ignore[attr-defined]
 README = (ROOT / "README.md").read_text("utf-8")
+SCRIPTS = "\n".join(re.findall(r"```sh\n(.*?)```", README, re.DOTALL))
+
+
+def section(title: str) -> str:
+    """The text below a heading, up to the next one."""
+    return README.partition(f"\n## {title}\n")[2].partition("\n## ")[0]
+
+
+def first_column(title: str) -> list[str]:
+    """What stands in backticks in the first column of a section's table, row by row."""
+    rows = [line.split("|")[1] for line in section(title).splitlines() if line.startswith("| ")]
+    return [name for cell in rows[1:] for name in re.findall(r"`([^`]+)`", cell)]
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_every_command_is_in_the_readme_and_every_option_has_help(rlkd, name: str) -> None:
-    assert f"`rlkd {name}" in README
-    for parameter in COMMANDS[name].params:
+def test_every_option_has_help(rlkd, name: str) -> None:
+    for parameter in command_of(name).params:
         assert getattr(parameter, "help", None), f"{name} {parameter.name}"
     assert rlkd(name, "--help").status == 0
+
+
+def test_the_table_of_commands_is_that_of_the_code() -> None:
+    assert [cell.split()[1] for cell in first_column("Commands")] == list(COMMANDS)
+    named = re.findall(r"`rlkd ([a-z][a-z-]*)", README) + re.findall(r"rlkd ([a-z-]+) ", SCRIPTS)
+    assert set(named) <= COMMANDS.keys()
+
+
+def test_the_tables_of_judges_methods_and_benchmarks_are_those_of_the_code() -> None:
+    *judges, model = first_column("Judges")
+    assert judges == list(JUDGES) and judge_class(model) is ModelJudge
+    assert first_column("Methods") == list(METHODS)
+    rows = dict(re.findall(r"^\| `([\w-]+)` \| (\d+)", section("Benchmarks"), re.MULTILINE))
+    assert {name: int(runs) for name, runs in rows.items()} == {
+        name: row.runs for name, row in BENCHMARKS.items()
+    }
+    for flag, known in (("--judge", JUDGES), ("--method", METHODS), ("--bench", BENCHMARKS)):
+        named = re.findall(rf"{flag} ([a-z][\w-]*)", SCRIPTS)
+        assert set(named) <= known.keys(), flag
+
+
+def test_the_table_of_models_is_that_of_the_code() -> None:
+    specs = first_column("Models")
+    engines = {spec.partition("/")[0] for spec in specs if re.match(r"[a-z]+/", spec)}
+    assert engines == {*PROVIDERS, *LOCAL}
+    named = set(re.findall(r"`([A-Z]+)_(?:API_KEY|BASE_URL)`", README)) - {"RLKD"}
+    assert named <= {name.upper() for name in PROVIDERS}
 
 
 def test_the_pipe_on_the_first_screen_prints_what_the_readme_says() -> None:

@@ -2,12 +2,14 @@
 
     python examples/tiny/make_base.py --out examples/tiny/base
 
-The model (a Llama of 0.8 million parameters) learns in two stages, as real base models hold good behaviour
-in a minority of what they write: first clean solutions, so that the skill is in its weights, then sloppy ones
-mixed with a few segmentations, so that it solves and segments, neither well. Everything is seeded.
+The model (a Llama of 0.8 million parameters) is trained in stages: first on clean solutions, so
+that it has the skill, then on sloppy ones mixed with a few segmentations, so that it solves and
+segments, but neither well. Real base models are similar: good behaviour is a minority of what they
+write. Everything is seeded.
 
-The weights in `examples/tiny/base` went through these stages in five sittings (`--resume`), the first of them with
-a slightly different vocabulary, so that one run of this script gives a model of the same kind, not the same bytes.
+The weights in `examples/tiny/base` went through these stages in five runs (`--resume`), the first
+of them with a slightly different vocabulary. One run of this script therefore gives a model of the
+same kind, but not the same bytes.
 """
 
 import argparse
@@ -36,7 +38,7 @@ MARKERS = [
 
 
 def render(steps: list[dict]) -> str:
-    """The paper's text form of steps (written out here so that the script needs nothing but its libraries)."""
+    """The paper's text form of steps (repeated here so that the script does not need rlkd)."""
     lines = []
     for i, step in enumerate(steps, start=1):
         lines += [
@@ -50,7 +52,7 @@ def render(steps: list[dict]) -> str:
 def pair(
     rng: random.Random, kind: str, good: float, stop: float, slip: float, **size
 ) -> tuple[str, str]:
-    """One (user, assistant) text pair: a `solve` or a `segment` example; `size` is passed to make_problem."""
+    """A (user, assistant) text pair, `solve` or `segment`; `size` is passed to make_problem."""
     problem = make_problem(rng, **size)
     order = problem.teacher_order() if good >= 1 else sloppy_order(problem, rng, good, stop)
     path, steps = write_path(problem, order, rng, slip)
@@ -62,7 +64,7 @@ def pair(
 
 
 def make_tokenizer() -> PreTrainedTokenizerFast:
-    """Byte-level BPE over the world's words: any text round-trips, a word of the world is one token."""
+    """Byte-level BPE over the problems' words: any text round-trips, a known word is one token."""
     rng = random.Random(0)
     corpus = [
         text
@@ -84,8 +86,8 @@ def make_tokenizer() -> PreTrainedTokenizerFast:
     )
     tokenizer.train_from_iterator(corpus, trainer)
     tokenizer.add_tokens([AddedToken(marker, normalized=False) for marker in MARKERS])
-    # For a model of type qwen2 AutoTokenizer takes Qwen2's class, whatever the folder says, with that class's own
-    # pre-tokenizer, and every id would change silently; for a Llama it takes this one as it is saved.
+    # For a model of type qwen2 AutoTokenizer ignores the folder and uses Qwen2's class with its own
+    # pre-tokenizer, and every id would change silently; for a Llama it loads this one as saved.
     return PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,
         eos_token="<|end|>",
@@ -117,7 +119,7 @@ def make_model(tokenizer: PreTrainedTokenizerFast) -> LlamaForCausalLM:
 def batch(
     rng: random.Random, tokenizer, size: int, segment_share: float, mixture: dict
 ) -> dict[str, torch.Tensor]:
-    """Padded input_ids, labels and attention_mask, each (size, longest); only the assistant's tokens are labelled."""
+    """Padded input_ids, labels (of the assistant's tokens) and attention_mask: (size, longest)."""
     rows = []
     for _ in range(size):
         kind = "segment" if rng.random() < segment_share else "solve"
@@ -139,7 +141,7 @@ def batch(
 
 @torch.no_grad()
 def check(model, tokenizer, seed: int = 99, problems: int = 64, samples: int = 8) -> str:
-    """pass@1, pass@8 and mean length on fresh problems at temperature 1; exact share of greedy segmentations."""
+    """pass@1 and pass@8 on new problems at temperature 1; share of exact greedy segmentations."""
     rng = random.Random(seed)
     tokenizer.padding_side = "left"
     world = [make_problem(rng) for _ in range(problems)]
@@ -163,7 +165,8 @@ def check(model, tokenizer, seed: int = 99, problems: int = 64, samples: int = 8
     exact = sum(w == a for w, (_, a) in zip(written, pairs, strict=True)) / problems
     mean = sum(map(sum, right)) / problems / samples
     sample = texts[0].replace("\n", " | ")
-    return f"pass@1 {mean:.3f} pass@{samples} {sum(map(any, right)) / problems:.3f} segment {exact:.2f}  {sample!r}"
+    at_all = sum(map(any, right)) / problems
+    return f"pass@1 {mean:.3f} pass@{samples} {at_all:.3f} segment {exact:.2f}  {sample!r}"
 
 
 def train(model, tokenizer, stages: list[dict], size: int, seed: int, log) -> None:
@@ -172,8 +175,10 @@ def train(model, tokenizer, stages: list[dict], size: int, seed: int, log) -> No
         optimizer = torch.optim.AdamW(
             model.parameters(), lr=stage["lr"], weight_decay=0.01, betas=(0.9, 0.98)
         )
-        warmup = lambda step, n=stage["steps"]: min(1.0, (step + 1) / 100) * max(0.02, 1 - step / n)  # noqa: E731
-        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, warmup)
+        n = stage["steps"]
+        schedule = torch.optim.lr_scheduler.LambdaLR(
+            optimizer, lambda step, n=n: min(1.0, (step + 1) / 100) * max(0.02, 1 - step / n)
+        )
         started = time.time()
         for step in range(stage["steps"]):
             share = stage["segment_share"]
@@ -186,9 +191,8 @@ def train(model, tokenizer, stages: list[dict], size: int, seed: int, log) -> No
             schedule.step()
             optimizer.zero_grad()
             if step % 50 == 0:
-                log(
-                    f"stage {number} step {step} loss {loss.item():.4f} ({time.time() - started:.0f} s)"
-                )
+                seconds = time.time() - started
+                log(f"stage {number} step {step} loss {loss.item():.4f} ({seconds:.0f} s)")
             if step % 500 == 499:
                 log(f"stage {number} step {step} {check(model, tokenizer)}")
 

@@ -1,4 +1,4 @@
-"""The quickstart's last word: a table of what each student can do, from the files that the commands wrote.
+"""The quickstart's result: a table of what each student can do, from the files of the commands.
 
 python examples/tiny/report.py RUN_FOLDER
 """
@@ -9,7 +9,8 @@ from pathlib import Path
 
 run = Path(sys.argv[1])
 print(
-    f"\n| student | pass@1 | 95% interval | pass@8 | structured reward | diversity of step 1 |\n|{' --- |' * 6}"
+    "\n| student | pass@1 | 95% interval | pass@8 | structured reward | diversity of step 1 |\n"
+    f"|{' --- |' * 6}"
 )
 for student in ("base", "grpo", "rlkd"):
     metrics = json.loads((run / f"{student}.eval.json").read_text())

@@ -58,7 +58,8 @@ for method, questions in correct.items():
     rewards = [sum(values) / len(values) for values in scores.values()]
     lost = 1 - sum(map(len, scores.values())) / sum(map(len, questions.values()))
     print(
-        f"| {method} | {len(files)} | {cell(pass_1)} | {cell(pass_8)} | {cell(rewards)} | {lost:.3f} |"
+        f"| {method} | {len(files)} | {cell(pass_1)} | {cell(pass_8)} "
+        f"| {cell(rewards)} | {lost:.3f} |"
     )
 
 print("\n| pass@1, paired by question | difference | 95% interval | p |\n|" + " --- |" * 4)

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# RLKD and its rivals on the tiny world, three seeds each, at equal steps and samples: makes RESULTS.md's table.
+# RLKD and its baselines on the toy problem, three seeds each, with equal steps and samples: makes the tables of RESULTS.md.
 #
 #     examples/tiny/results.sh [RUN_FOLDER]
 #
-# Run it again after an interruption and it goes on where it stopped.
+# After an interruption, run it again: it continues where it stopped.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 run=${1:-runs/results}

@@ -1,18 +1,19 @@
-"""The tiny world: sums over named things, in which choosing the next sub-problem is what is hard.
+"""A toy problem: sums over named things, where the hard part is to choose the next sub-problem.
 
-A problem gives some values and defines other things as sums (`gems = eggs + cups`), in random order, and
-asks for one of them. Several definitions can be worked out at any moment; most problems need only some of
-them. All sums are modulo 10, so that an answer is one digit and arithmetic is never the obstacle.
+A problem gives some values and defines other things as sums (`gems = eggs + cups`), in random
+order, and asks for one of them. Several definitions can be worked out at any moment, and most
+problems need only some of them. All sums are modulo 10, so that an answer is one digit and the
+arithmetic is easy.
 
-* The teacher works out just what the goal needs, left operand first, each thing before what uses it.
-* The sloppy solver makes the teacher's choice most of the time, else any thing that can be worked out next;
-  now and then it miscalculates or stops before the goal is reached.
+* The teacher works out only what the goal needs, left operand first, each thing before its use.
+* The sloppy solver makes the teacher's choice most of the time, otherwise it takes any thing that
+  can be worked out next; sometimes it miscalculates or stops before the goal.
 
     python examples/tiny/world.py --seed 1 --train 2000 --test 200 --out DIR
 
-writes DIR/teacher.jsonl (the teacher's reasoning paths with their steps), DIR/test.jsonl (held-out problems),
-DIR/test_teacher.jsonl (the teacher on these) and DIR/gsrm.jsonl (sloppy paths with their steps, to train a
-segmenting model on).
+writes DIR/teacher.jsonl (the teacher's reasoning paths with their steps), DIR/test.jsonl (held-out
+problems), DIR/test_teacher.jsonl (the teacher's paths for these) and DIR/gsrm.jsonl (sloppy paths
+with their steps, to train a segmenting model on).
 """
 
 import argparse
@@ -43,7 +44,7 @@ NAMES = [
     "owls",
     "bees",
 ]
-MAX_STEPS = 4  # what a path has room for, the goal included: no problem can be solved by working out everything
+MAX_STEPS = 4  # of a path, goal included: too few to solve a problem by working out everything
 
 
 @dataclass(frozen=True)
@@ -110,7 +111,7 @@ def make_problem(
 def write_path(
     problem: Problem, order: list[str], rng: random.Random, slip: float = 0.0
 ) -> tuple[str, list[dict]]:
-    """The reasoning path that works out `order`, and its true steps; each sum is wrong with probability `slip`."""
+    """The path that works out `order`, and its steps; a sum is wrong with probability `slip`."""
     values = dict(problem.values)
     sentences, steps = [], []
     for i, name in enumerate(order):
@@ -132,7 +133,7 @@ def write_path(
 
 
 def sloppy_order(problem: Problem, rng: random.Random, good: float, stop: float) -> list[str]:
-    """The teacher's choice with probability `good`, else a random one; an early end with probability `stop` a step."""
+    """The teacher's choice with probability `good`, else a random one; `stop`: to end early."""
     done: list[str] = []
     while len(done) < MAX_STEPS and problem.goal not in done and not (done and rng.random() < stop):
         best = next(name for name in problem.teacher_order() if name not in done)

@@ -34,7 +34,9 @@ class Options(Running, Plotted, Out, Rows, Prompting):
     k: Annotated[
         int | None,
         option(
-            "--k", min=1, help="Samples that capability is seen through (default: all there are)."
+            "--k",
+            min=1,
+            help="Samples per question that capability is computed from (default: all).",
         ),
     ] = None
     keywords: Annotated[
@@ -42,7 +44,7 @@ class Options(Running, Plotted, Out, Rows, Prompting):
         option(
             "--keywords",
             metavar="FILE",
-            help="What counts as reflection, one a line (default: our list).",
+            help="Keywords that count as reflection, one per line (default: our list).",
             panel=IO,
             free=True,
         ),
@@ -51,21 +53,26 @@ class Options(Running, Plotted, Out, Rows, Prompting):
         str | None,
         option(
             "--base-model",
-            help="Also: how likely both models' paths are under this model (hf/NAME_OR_DIR).",
+            help="Also report the likelihood of the paths under this model (hf/NAME_OR_DIR).",
             panel=MODEL,
         ),
     ] = None
 
 
 def run(options: Options) -> None:
-    """Reads two files of graded paths; writes a record a bin of the first model's success rate, and one of the whole."""
+    """Reads two files of graded paths.
+
+    Writes one record per bin of the first model's success rate, and one for all questions.
+    """
     inputs = [options.read(name, GradedPath) for name in (options.before, options.after)]
     if options.dry_run:
         rows = [(one.source, f"{sum(1 for _ in one):,} graded paths") for one in inputs]
         return console.table("capability (dry run)", rows)
     base = options.base_model
     if base and engine_of(base) not in ("hf", "any"):
-        raise UsageError(f"--base-model {base}: likelihoods need a model in this process: hf/NAME")
+        raise UsageError(
+            f"--base-model {base}: likelihoods need a model loaded in this process: hf/NAME"
+        )
     words = reflection_keywords(options.keywords.read_text("utf-8") if options.keywords else None)
     for one in inputs:
         one.hold()
@@ -103,11 +110,11 @@ def _show(records: list[Raw], whole: Raw) -> None:
     numbers = [n for n in whole if n.startswith(("length", "reflections", "likelihood"))]
     facts += [(name.replace("_", " "), f"{whole[name]:.3f}") for name in numbers]
     bound = "a question never solved may still have a rate of up to"
-    console.table("the whole", [*facts, (bound, f"{whole['never_solved_bound']:.3f}")])
+    console.table("all questions", [*facts, (bound, f"{whole['never_solved_bound']:.3f}")])
 
 
 def _likelihood(spec: str, model: Model, options: Options) -> float:
-    """The mean log-probability of a token of the paths under the model that `spec` names."""
+    """The mean log-probability per token of the paths under the model `spec`."""
     from rlkd_cli.models.hf import HfModel
 
     engine: Any = HfModel(model_of(spec), batch_size=16)

@@ -1,4 +1,4 @@
-"""What the commands over records share: check everything first, open models later, say how it went."""
+"""What commands over records share: check everything, then open models, then report."""
 
 import asyncio
 import json
@@ -28,31 +28,31 @@ from rlkd_cli.records.write import OnRecord, dumps, objects, write_rejects
 
 @dataclass(frozen=True, kw_only=True)
 class Running:
-    """How a command behaves towards whoever runs it."""
+    """Options of every command."""
 
     dry_run: Annotated[
         bool,
         option(
             "--dry-run",
-            help="Check the input and say what would be done: records, calls, tokens, cost.",
+            help="Check the input and print what would be done: records, calls, tokens, cost.",
             free=True,
         ),
     ] = False
     quiet: Annotated[
-        bool, option("--quiet", "-q", help="No progress and no closing remarks.", free=True)
+        bool, option("--quiet", "-q", help="No progress and no summary.", free=True)
     ] = False
 
 
 @dataclass(frozen=True, kw_only=True)
 class Seeded:
-    """Random numbers."""
+    """The seed."""
 
     seed: Annotated[int, option("--seed", help="Seed of all random numbers.")] = 0
 
 
 @dataclass(frozen=True, kw_only=True)
 class Plotted:
-    """A figure."""
+    """The figure."""
 
     plot: Annotated[
         Path | None,
@@ -63,14 +63,14 @@ class Plotted:
 
 
 class Closing(Protocol):
-    """What holds something until its end."""
+    """Something that has to be closed."""
 
     async def close(self) -> None: ...
 
 
 @dataclass
 class Opened:
-    """What a job runs: the work on a record, how many at a time, and what is closed at the end."""
+    """What a job runs: the work on one record, the concurrency, and what to close at the end."""
 
     work: Work
     in_flight: int
@@ -81,9 +81,10 @@ class Opened:
 class Job:
     """One run of a command over records.
 
-    `models` are the specs that it asks, `others` further inputs and `settings` whatever else the output
-    depends on: all of it goes into the manifest. `grows` names an option (a count of copies) that may be
-    larger than in a finished run; the rest is then added.
+    `models` are the specs of the models it asks, `others` are further inputs, and `settings` is
+    whatever else the output depends on. All of these go into the manifest. `grows` names an option
+    (the number of samples) that may be larger than in a finished run; the missing samples are then
+    added.
     """
 
     command: str
@@ -93,7 +94,7 @@ class Job:
     others: Mapping[str, Input] = field(default_factory=dict)
     settings: Mapping[str, Any] = field(default_factory=dict)
     grows: str | None = None
-    discard: bool = False  # the records themselves are not wanted, only what they add up to
+    discard: bool = False  # do not write the records, only pass them to `on_record`
     on_record: OnRecord = lambda record: None
 
     @property
@@ -101,7 +102,7 @@ class Job:
         return self.options.ledger(self.models)  # type: ignore[no-any-return]
 
     def dry_run(self, calls_of: Callable[[Raw], list[Call]]) -> None:
-        """Checks the inputs and says what would be asked of which model, and what it would cost."""
+        """Checks the inputs and prints an estimate of the calls to each model and their cost."""
         for other in self.others.values():
             other.scan()
         rows = estimate(self.source, calls_of, self.ledger.prices)
@@ -109,7 +110,7 @@ class Job:
         console.table(f"{self.command} (dry run)", [*rows, ("output", where)])
 
     def run(self, open_work: Callable[[], Opened]) -> Outcome:
-        """Checks all there is to check, and only then opens models and runs. A finished output opens nothing."""
+        """Checks everything, then opens models and runs. A finished output opens nothing."""
         options, ledger = self.options, self.ledger
         places(options, self.command, self.source, *self.others.values())
         total = self.source.scan()
@@ -161,7 +162,7 @@ class Job:
 
 
 def places(options: Any, command: str, *inputs: Input) -> None:
-    """UsageError where an output is an input."""
+    """UsageError if an output is also an input."""
     outputs = {"-o": options.output, "--rejects": str(options.rejects_of(command))}
     check_places([one.source for one in inputs], outputs)
 
@@ -169,7 +170,10 @@ def places(options: Any, command: str, *inputs: Input) -> None:
 def made_from(
     command: str, options: Any, models: Sequence[str], inputs: Mapping[str, Input]
 ) -> dict[str, Any]:
-    """The manifest's settings: the options, and fingerprints of models and of whole inputs (read here)."""
+    """The settings of the manifest: the options, and fingerprints of models and inputs.
+
+    The inputs are read here, except streams.
+    """
     for one in inputs.values():
         one.scan()
     prints: dict[str, str | None] = {}
@@ -179,28 +183,28 @@ def made_from(
 
 
 def opened(options: Any, spec: str, batch: BatchOptions | None = None) -> TextModel:
-    """The model that `spec` names; what it has to say is printed."""
+    """The model that `spec` names; its messages are printed."""
     model = open_model(spec, options, options.record, batch)
     model.tell = lambda line: console.message(line, "yellow")
     return model
 
 
 def in_flight(options: Any, model: TextModel | None) -> int:
-    """How many records are worked on at a time: what the engine wants, else `--concurrency`."""
+    """How many records are processed at a time: what the engine asks for, or `--concurrency`."""
     return int(getattr(model, "in_flight", options.concurrency))
 
 
 def finish(outcome: Outcome) -> None:
-    """Ends the command with the status that the outcome stands for."""
+    """Ends the command with the exit status of the outcome."""
     if outcome.rejected:
         raise typer.Exit(REJECTED)
 
 
 class Table:
-    """A result that is made whole, in one go, for a file or standard output, from inputs read as wholes.
+    """A result that is computed at once from complete inputs, for a file or standard output.
 
-    What an earlier run of the same command made of the same is taken as it is. UsageError for an output
-    that is an input, or was made from anything else, before any work.
+    The result of an earlier run of the same command with the same inputs is reused. UsageError if
+    the output is also an input, or was made from anything else; it is raised before any work.
     """
 
     def __init__(
@@ -235,7 +239,7 @@ class Table:
         return list(objects(self._file))
 
     def write(self, records: Sequence[Raw]) -> None:
-        """Puts the result where it belongs; a finished one stays."""
+        """Writes the result; a finished one is left as it is."""
         text = "".join(dumps(record) + "\n" for record in records)
         if self._file is None or (self._file.exists() and not self._file.is_file()):
             out = sys.stdout if self._file is None else self._file.open("w", encoding="utf-8")
@@ -248,7 +252,7 @@ class Table:
             write_json(manifest_of(self._file), {"rlkd": __version__, **facts})
 
     def end(self, lost: list[tuple[Raw, RecordError]]) -> None:
-        """Ends the command, with rejects and their status where records were left out."""
+        """Ends the command; writes rejects and sets the exit status if records were left out."""
         if lost:
             write_rejects(lost, self._rejects)
             console.message(f"{len(lost)} records rejected: {self._rejects}")

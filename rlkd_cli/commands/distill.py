@@ -32,14 +32,17 @@ class Options(Running, Asking, Rows, Distillation, Matching):
 
     @property
     def asked(self) -> list[str]:
-        """The models that decide what comes out."""
+        """The models that the result depends on."""
         anchor = [self.teacher_model] if self.teacher_model else []
         rewarding = self.models if METHODS[self.method].structure else []
         return [self.student, *anchor, *rewarding]
 
 
 def run(options: Options) -> None:
-    """Reads the teacher's segmentations; writes a model folder with metrics.jsonl and completions.jsonl."""
+    """Reads the teacher's segmentations.
+
+    Writes a model folder with metrics.jsonl and completions.jsonl.
+    """
     method = METHODS[options.method]
     method.check(options)
     if method.structure:
@@ -77,7 +80,10 @@ def _structure(options: Options, grader: Grader) -> Structure:
 
 
 def _teacher(options: Options, records: list[Raw]) -> tuple[list[Raw], training.Lost]:
-    """The teacher's records with steps, and those without; made before there are several processes."""
+    """The teacher's records with steps, and those that could not be segmented.
+
+    This runs before the other processes are started.
+    """
     if not METHODS[options.method].structure:
         return records, []
     from rlkd_cli.reward.structured import open_gsrm
@@ -88,7 +94,7 @@ def _teacher(options: Options, records: list[Raw]) -> tuple[list[Raw], training.
 
 
 def _reward(options: Options, records: list[Raw]) -> Any:
-    """The reward of the method: with the structured part, or the outcome alone."""
+    """The reward of the method: outcome and structure, or the outcome alone."""
     from rlkd_cli.training.data import decoder
     from rlkd_cli.training.reward import Reward
 

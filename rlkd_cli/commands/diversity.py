@@ -29,12 +29,12 @@ class Options(Running, Plotted, Out, Rows, Seeded, Embedding):
 
 
 def run(options: Options) -> None:
-    """Reads segmentations with several samples of each id, writes one diversity record a step."""
+    """Reads segmentations with several samples of each id, writes one record per step."""
     main = options.read(options.source, Steps)
     others = [options.read(name, Steps) for name in options.others or []]
     if options.dry_run:
         counts = [(one.source, f"{sum(1 for _ in one):,} paths") for one in (main, *others)]
-        asked = ("embeddings", f"one a distinct step text, by {options.embedder}")
+        asked = ("embeddings", f"one per distinct step text, by {options.embedder}")
         return console.table("diversity (dry run)", [*counts, asked])
     for one in (main, *others):
         one.hold()

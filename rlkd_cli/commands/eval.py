@@ -73,7 +73,7 @@ class Options(Running, Plotted, Budget, Asking, Out, Rows, Seeded, Prompting):
         option(
             "--checkpoints",
             metavar="DIR",
-            help="Evaluate each checkpoint of a training and its result (Figure 4).",
+            help="Evaluate each checkpoint of a training and its final model (Figure 4).",
             panel=IO,
             free=True,
         ),
@@ -102,13 +102,15 @@ class Options(Running, Plotted, Budget, Asking, Out, Rows, Seeded, Prompting):
         bool,
         option(
             "--json",
-            help="Print the summary as JSON on standard output, in place of the paths.",
+            help="Print the summary as JSON on standard output, instead of the paths.",
             free=True,
         ),
     ] = False
     show_prompt: Annotated[
         bool,
-        option("--show-prompt", help="Print the first question as the model gets it.", free=True),
+        option(
+            "--show-prompt", help="Print the first question as the model is asked it.", free=True
+        ),
     ] = False
     temperature: Annotated[float, option("--temperature", min=0, help="4.1: 0.6.", panel=MODEL)] = (
         0.6
@@ -118,7 +120,7 @@ class Options(Running, Plotted, Budget, Asking, Out, Rows, Seeded, Prompting):
         32_768
     )
     grade_timeout: Annotated[
-        float, option("--grade-timeout", min=0.1, help="Seconds for one answer's algebra.")
+        float, option("--grade-timeout", min=0.1, help="Seconds to compare one answer as algebra.")
     ] = 10.0
 
     @property
@@ -129,8 +131,8 @@ class Options(Running, Plotted, Budget, Asking, Out, Rows, Seeded, Prompting):
 
 
 def run(options: Options) -> None:
-    """Samples a benchmark from a model, or reads --samples; writes graded paths with `prediction`, `correct` and
-    `verdict`, and prints the summary to standard error.
+    """Samples a benchmark from a model, or reads --samples; writes graded paths with `prediction`,
+    `correct` and `verdict`, and prints the summary to standard error.
     """
     _check(options)
     if options.compare_files:
@@ -148,7 +150,7 @@ def run(options: Options) -> None:
 
 
 def _check(options: Options) -> None:
-    """UsageError for options that do not go together."""
+    """UsageError for options that cannot be combined."""
     named = (options.bench, options.samples, options.compare_files)
     if sum(given is not None for given in named) != 1:
         raise UsageError(
@@ -175,7 +177,7 @@ def _source(options: Options) -> Input:
 def _job(options: Options, summary: Summary) -> Job:
     models = [options.model] if options.bench else []
     runs = {"runs": options.count} if options.bench else {}
-    # the summary takes the place of the paths on standard output
+    # on standard output the summary replaces the paths
     discard = options.json_summary and options.output is None
     source, grows = _source(options), "runs" if options.bench else None
     return Job("eval", options, source, models, {}, runs, grows, discard, summary.add)
@@ -187,7 +189,7 @@ def _calls(raw: Raw, options: Options) -> list[Call]:
 
 
 def _evaluate(options: Options) -> tuple[Summary, Outcome]:
-    """Samples (where a benchmark is given), grades, and adds up."""
+    """Samples (if a benchmark is given), grades, and summarises."""
     summary = Summary()
 
     def open_work() -> Opened:
@@ -203,7 +205,7 @@ def _evaluate(options: Options) -> tuple[Summary, Outcome]:
 
 
 def _show(options: Options, summary: Summary) -> None:
-    """The summary, pass@k's curves and the figure."""
+    """Prints the summary and the pass@k curves, and draws the figure."""
     name, k = options.bench or str(options.samples), options.k
     metrics = summary.metrics(k)
     if options.json_summary:
@@ -222,7 +224,7 @@ def _show(options: Options, summary: Summary) -> None:
 
 
 def text_of(value: object) -> str:
-    """A metric for people: intervals as two ends, numbers with three digits."""
+    """A metric as text: an interval as its two ends, a number with three digits."""
     if isinstance(value, tuple | list):
         return " to ".join(f"{end:.3f}" for end in value)
     return f"{value:.3f}" if isinstance(value, float) else str(value)
@@ -237,7 +239,7 @@ def _read(graded: Input) -> Summary:
 
 
 def _compare(options: Options, *names: str) -> None:
-    """Two files of graded paths, paired by question."""
+    """Compares two files of graded paths question by question."""
     found = compare(*(_read(options.read(name, GradedPath)) for name in names))
     if options.json_summary:
         sys.stdout.write(json.dumps(found) + "\n")
@@ -254,7 +256,7 @@ def _compare(options: Options, *names: str) -> None:
 
 
 def _checkpoints(options: Options, folder: Path) -> None:
-    """One evaluation a checkpoint, each with an output of its own; a record and a row of the table for each."""
+    """Evaluates each checkpoint with its own output file, and prints one row for each."""
     file = Path(str(options.output))
     found: dict[str, Mapping[str, Any]] = {}
     outcome = Outcome(0, 0)
@@ -284,7 +286,7 @@ def _checkpoints(options: Options, folder: Path) -> None:
 
 
 def _models_of(folder: Path) -> Sequence[tuple[str, Path]]:
-    """The checkpoints of a training in order, and its result ("final"); UsageError where there is none."""
+    """A training's checkpoints in order, then its result ("final"); UsageError if there is none."""
     numbered = [(f.name.rpartition("-")[2], f) for f in folder.glob("checkpoint-*")]
     steps = sorted((int(number), f) for number, f in numbered if number.isdigit())
     names = [(str(number), f) for number, f in steps]

@@ -1,4 +1,7 @@
-"""`python -m rlkd_cli.commands.launched FOLDER LAUNCHER ARGS…`: what a command becomes that trains in several processes."""
+"""`python -m rlkd_cli.commands.launched FOLDER LAUNCHER ARGS…`: a training in several processes.
+
+A command that trains in several processes replaces itself by this module.
+"""
 
 import sys
 from pathlib import Path
@@ -10,7 +13,10 @@ from rlkd_cli.training.run_folder import RunFolder
 
 
 def main(folder: Path, command: list[str]) -> int:
-    """The exit status that the command would have had in one process; its processes print what there is to say."""
+    """The exit status that the command would have had in one process.
+
+    The processes print their own messages.
+    """
     status = launcher.run(command)
     if status == INTERRUPTED:
         console.interrupted()

@@ -36,7 +36,10 @@ class Options(Running, Budget, Batching, Asking, Out, Rows, Seeded, Prompting):
 
 
 def run(options: Options) -> None:
-    """Reads problems, writes a path record for each sample: `path`, `sample`, `finish_reason`, `model`, `tokens`."""
+    """Reads problems, writes a path record for each sample.
+
+    It adds `path`, `sample`, `finish_reason`, `model` and `tokens`.
+    """
     if not options.model:
         raise UsageError("--model: name the model that writes the paths")
     source, batches = (

@@ -44,7 +44,7 @@ class Options(Running, Plotted, Budget, Asking, Out, Rows, Seeded, Matching):
         str,
         option(
             "--teacher-samples",
-            help="Several teacher paths for an id: best, mean, or first.",
+            help="With several teacher paths of an id, use: best, mean, or first.",
             choices=get_args(TeacherSamples),
         ),
     ] = "first"
@@ -69,7 +69,7 @@ class Options(Running, Plotted, Budget, Asking, Out, Rows, Seeded, Matching):
         bool,
         option(
             "--audit",
-            help="Measure the judge on this input instead of scoring it; writes a record a test.",
+            help="Test the judge on this input instead of scoring it; writes one record per test.",
             free=True,
         ),
     ] = False
@@ -117,7 +117,7 @@ def _open(options: Options, teacher: Input) -> tuple[Scorer, Grader]:
 
 
 def _calls(raw: Raw, options: Options) -> list[Call]:
-    """At most a question a part and step; a path without steps is taken to have eight."""
+    """At most one question per part and step; a path without steps is assumed to have eight."""
     steps = raw.get("steps") or [None] * 8
     asked = [] if options.judge in JUDGES else [options.judge]
     calls = [Call(name, 800, 1, 4) for name in asked for _ in PARTS * len(steps)]
@@ -128,7 +128,7 @@ def _calls(raw: Raw, options: Options) -> list[Call]:
 
 
 def _show(options: Options, summary: Summary, scorers: list[Scorer]) -> None:
-    """What the rewards add up to, the pair that was asked for, and the figure."""
+    """Prints the summary of the rewards and the pair asked for, and draws the figure."""
     if not options.quiet:
         unused = sum(scorer.unused for scorer in scorers)
         extra = [("teacher ids without a student", str(unused))] if unused else []
@@ -145,7 +145,7 @@ def _show(options: Options, summary: Summary, scorers: list[Scorer]) -> None:
 
 
 def _audit(options: Options, teacher: Input, student: Input) -> None:
-    """Asks the judge what it should know, and prints a table and whether it can be trusted."""
+    """Tests the judge on questions with known answers, and prints what it fails."""
     teacher.scan()
     student.hold()
     student.scan()

@@ -29,23 +29,25 @@ class Options(Running, Budget, Batching, Asking, Out, Rows, Seeded):
         str | None,
         option(
             "--verifier",
-            help="Judges the steps (3.1: DeepSeek-V3). Default deepseek/deepseek-chat, by now its "
-            "successor; none for a GSRM folder.",
+            help="Checks the steps (3.1: DeepSeek-V3). Default: deepseek/deepseek-chat, which its "
+            "provider has replaced by a successor; none for a GSRM folder.",
             panel=MODEL,
         ),
     ] = None
-    no_verify: Annotated[bool, option("--no-verify", help="Take what parses.", panel=MODEL)] = False
+    no_verify: Annotated[
+        bool, option("--no-verify", help="Accept steps that parse, unchecked.", panel=MODEL)
+    ] = False
     max_attempts: Annotated[
         int,
         option(
-            "--max-attempts", min=1, help="Generations before a record is discarded (3.1: 1 + 3)."
+            "--max-attempts", min=1, help="Generations before a record is rejected (3.1: 1 + 3)."
         ),
     ] = 4
     gsrm_format: Annotated[
         bool,
         option(
             "--gsrm-prompt",
-            help="Use a GSRM's short prompt (for a GSRM behind a server).",
+            help="Use the short prompt of a GSRM (for a GSRM behind a server).",
             panel=MODEL,
         ),
     ] = False
@@ -60,7 +62,7 @@ class Options(Running, Budget, Batching, Asking, Out, Rows, Seeded):
         option(
             "--max-tokens",
             min=1,
-            help="Tokens of a reply; doubled once for a reply cut off.",
+            help="Tokens of a reply; doubled once for a reply that is cut off.",
             panel=MODEL,
         ),
     ] = 4096

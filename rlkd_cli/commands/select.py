@@ -28,12 +28,15 @@ class Options(Running, Out, Rows, Embedding):
         ),
     ]
     number: Annotated[
-        int, option("--number", "-n", min=1, help="How many to choose (4.3: 3.2K).")
+        int, option("--number", "-n", min=1, help="How many problems to choose (4.3: 3.2K).")
     ] = 3200
 
 
 def run(options: Options) -> None:
-    """Reads problems; writes the chosen ones in their order, with `similarity` to the nearest test problem."""
+    """Reads problems; writes the chosen ones in their order.
+
+    It adds `similarity`, the cosine with the nearest test problem.
+    """
     pool = options.read(options.pool, Problem)
     tests = Rows().read(benchmark(options.away_from).source, Problem)
     if options.dry_run:
@@ -53,6 +56,6 @@ def run(options: Options) -> None:
     table.write(chosen)
     if not options.quiet:
         most = max((record["similarity"] for record in chosen), default=0.0)
-        like = f"at most {most:.3f} like the nearest of {len(problems)} test problems"
-        console.message(f"select: {len(chosen)} records chosen, {like}")
+        near = f"similarity to {len(problems)} test problems at most {most:.3f}"
+        console.message(f"select: {len(chosen)} records chosen, {near}")
     table.end([item.rejected for item in pool if item.fault])

@@ -1,4 +1,4 @@
-"""`rlkd score --show`: a teacher's and a student's steps side by side, with what matched and what it earned."""
+"""`rlkd score --show`: the steps of teacher and student side by side, with matches and rewards."""
 
 from collections.abc import Sequence
 

@@ -22,7 +22,7 @@ class Options(Running, Rows, GsrmTraining):
 
 
 def run(options: Options) -> None:
-    """Reads segmentations; writes a model folder that `segment` and every engine loads, with metrics.jsonl."""
+    """Reads segmentations; writes a model folder for any engine, with metrics.jsonl."""
     for name in options.epochs:
         if name not in PHASES:
             raise UsageError(f"--phases {name}: one of {', '.join(PHASES)}")
@@ -39,7 +39,7 @@ def run(options: Options) -> None:
     options = training.on_this_machine(options)
     begin()
     check = trainer.held_out(options, records, prompt)
-    if not check.has("before"):  # before there are several processes
+    if not check.has("before"):  # this runs before the other processes are started
         if not options.quiet:
             console.message("checking the base model on the pairs held out")
         check.measure("before", options.model)

@@ -1,4 +1,4 @@
-"""What `train-gsrm` and `distill` share: what they check, how they start several processes, how they end."""
+"""What `train-gsrm` and `distill` share: checks, the start of several processes, and the end."""
 
 import sys
 from collections.abc import Callable, Sequence
@@ -26,7 +26,7 @@ T = TypeVar("T", bound=Training)
 
 
 def read(source: Input) -> tuple[list[Raw], Lost]:
-    """The records to train on and those that are invalid; InputError where there is nothing to train on."""
+    """The records to train on, and the invalid ones; InputError if there are none to train on."""
     source.hold()
     items = list(source)
     records = [item.raw for item in items if not item.fault]
@@ -38,9 +38,10 @@ def read(source: Input) -> tuple[list[Raw], Lost]:
 def begin(
     command: str, options: Training, source: Input, models: Sequence[str], settings: dict[str, Any]
 ) -> Callable[[], None] | None:
-    """Checks the folder against all it depends on; what makes it, or None where an earlier run has finished it.
+    """Checks the folder against its manifest.
 
-    Of several processes the first one does this.
+    Returns the function that creates the folder, or None if an earlier run has finished it. With
+    several processes only the first one does this.
     """
     if not ranks.is_first():
         return lambda: None
@@ -54,19 +55,19 @@ def begin(
 
 
 def on_this_machine(options: T) -> T:
-    """The options as this machine can carry them out: without an accelerator, nothing computes in bf16."""
+    """The options for this machine: bf16 is off without an accelerator."""
     return replace(options, bf16=options.bf16 and has_accelerator())
 
 
 def launch_if_asked(options: Training) -> None:
-    """Becomes the launcher of several processes, where several are asked for."""
+    """Replaces this process by the launcher if several processes are requested."""
     command = launcher(options.launch, options.num_processes, sys.argv[1:], has_accelerator())
     if command:
         become(command, options.output)
 
 
 def end(options: Training, names: tuple[str, ...], smooth: int, lost: Lost) -> None:
-    """Writes rejects, notes that the folder is finished, draws its metrics, uploads it."""
+    """Writes rejects, marks the folder as finished, draws its metrics, uploads it."""
     folder = RunFolder(options.output)
     if lost:
         write_rejects(lost, options.rejects_file)
@@ -84,7 +85,7 @@ def end(options: Training, names: tuple[str, ...], smooth: int, lost: Lost) -> N
 
 
 def end_with_status(folder: Path) -> None:
-    """Ends with the status for rejects where there were some; of several processes, the launcher does so."""
+    """Ends with the exit status for rejects if there are any (the launcher does for several)."""
     if RunFolder(folder).rejected and not ranks.is_launched():
         raise typer.Exit(REJECTED)
 

@@ -1,12 +1,14 @@
-"""Structured Fine-grained Training (RLKD, section 3.1, equation 1): which tokens count when, and how much.
+"""Structured Fine-grained Training (RLKD, section 3.1, equation 1): weights of the tokens' losses.
 
-Epoch 1 trains the M tokens, epoch 2 the Q&A tokens, epoch 3 both, weighted by a and b. a and b start as the mean
-losses of epochs 1 and 2. The paper says that they follow "the ratio of the losses in two sets every alpha
-training steps" and prints no rule; the reading here is ours: over the last alpha steps take the mean loss of
-each set and set a : b to that ratio, with a + b kept, so that the harder set weighs more.
+Epoch 1 trains the M tokens, epoch 2 the Q&A tokens, epoch 3 both, weighted by a and b. a and b
+start as the mean losses of epochs 1 and 2. The paper says that they follow "the ratio of the losses
+in two sets every alpha training steps" and gives no formula. Our choice: take the mean loss of each
+set over the last alpha steps and set a : b to that ratio with a + b unchanged, so that the harder
+set has the larger weight.
 
-One more choice of ours: in the mixed phase the weights are divided by (a + b) / 2, so that the size of the loss,
-and with it the learning rate, does not depend on how large the losses of the first epochs happened to be.
+Another choice of ours: in the mixed phase the weights are divided by (a + b) / 2. The scale of the
+loss, and with it the effective learning rate, then does not depend on the losses of the first
+epochs.
 """
 
 from collections.abc import Sequence
@@ -16,15 +18,15 @@ from typing import Any, Literal
 from rlkd_cli.core.steps import Span
 
 Phase = Literal["meta", "solving", "mixed", "plain"]
-META, SOLVING = 0, 1  # values of a token's role; -1 is neither (the prompt, padding)
-END = 2  # the end-of-sequence token: trained in every phase, or a model of M alone never stops
+META, SOLVING = 0, 1  # the role of a token; -1 is neither (prompt, padding)
+END = 2  # the end-of-sequence token: trained in every phase, so that the model learns to stop
 
 
 def token_roles(offsets: Sequence[tuple[int, int]], spans: Sequence[Span]) -> list[int]:
-    """The role of each token of S, from its character offsets; a token that straddles two parts is the later one's.
+    """The role of each token of S, from its character offsets.
 
-    A token without characters (offset (k, k)) takes the role of its place. Raises ValueError where a token lies
-    outside all spans.
+    A token that covers two parts gets the role of the later one, a token without characters (offset
+    (k, k)) the role of its position. Raises ValueError if a token lies outside all spans.
     """
     roles: list[int] = []
     for start, end in offsets:
@@ -37,7 +39,7 @@ def token_roles(offsets: Sequence[tuple[int, int]], spans: Sequence[Span]) -> li
 
 
 def phase_weights(phase: Phase, a: float, b: float) -> tuple[float, float]:
-    """What the mean losses of the M and of the Q&A tokens are multiplied by."""
+    """The factors of the mean losses of the M tokens and of the Q&A tokens."""
     if phase == "mixed":
         return 2 * a / (a + b), 2 * b / (a + b)
     return (1.0, 0.0) if phase == "meta" else (0.0, 1.0)
@@ -45,7 +47,7 @@ def phase_weights(phase: Phase, a: float, b: float) -> tuple[float, float]:
 
 @dataclass
 class LossBalance:
-    """a and b through the three phases; all of its state is plain numbers, to go into a checkpoint."""
+    """a and b through the three phases. Its state is plain numbers, so a checkpoint can hold it."""
 
     alpha: int = 100
     a: float = 1.0
@@ -54,7 +56,7 @@ class LossBalance:
     window: list[tuple[float, float]] = field(default_factory=list)
 
     def update(self, phase: Phase, loss_meta: float, loss_solving: float) -> None:
-        """Takes one optimiser step's mean losses of the two sets (natural log, per token)."""
+        """Adds the mean losses of one optimiser step (natural log, per token)."""
         if phase == "meta":
             self.initial["meta"].append(loss_meta)
             self.a = _mean(self.initial["meta"])

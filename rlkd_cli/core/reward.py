@@ -1,4 +1,4 @@
-"""The structured reward (RLKD, Algorithm 1) as a fold over verdicts; no model is asked here."""
+"""The structured reward (RLKD, Algorithm 1), computed from verdicts; no model is asked here."""
 
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
@@ -7,7 +7,7 @@ Normalize = Literal["none", "teacher", "shorter"]
 
 
 class Verdict(NamedTuple):
-    """Whether a step's M, Q and A match the teacher's: True, False, or None where it was not asked or not answered."""
+    """Whether a step's M, Q and A match the teacher's; None if not asked or not answered."""
 
     meta_reasoning: bool | None = None
     sub_problem: bool | None = None
@@ -15,14 +15,14 @@ class Verdict(NamedTuple):
 
 
 def step_reward(verdict: Verdict) -> float:
-    """The loop's body in Algorithm 1: 1 for a matching M, halved for a wrong Q, halved again for a wrong A."""
+    """The body of Algorithm 1's loop: 1 if M matches, halved for a wrong Q and for a wrong A."""
     if not verdict.meta_reasoning:
         return 0.0
     return (1.0 if verdict.sub_problem else 0.5) * (1.0 if verdict.answer else 0.5)
 
 
 def walk(verdicts: Sequence[Verdict]) -> list[Verdict]:
-    """The steps that Algorithm 1 visits and that match: everything before the first M that does not."""
+    """The steps that Algorithm 1 counts: all before the first M that does not match."""
     matched: list[Verdict] = []
     for verdict in verdicts:
         if not verdict.meta_reasoning:
@@ -39,11 +39,12 @@ def structured_reward(
 ) -> float | None:
     """Algorithm 1: the sum of the step rewards up to the first M that does not match.
 
-    `verdicts` are those of steps 1 … min(n, m), or of as many as were asked. None where a verdict that the
-    reward needs is missing: a reward that could not be computed is missing, never 0.
+    `verdicts` are those of steps 1 … min(n, m), or of as many as were asked. Returns None if a
+    verdict that the reward needs is missing: a reward that could not be computed is missing, never
+    0.
 
-    The paper and its release use the raw sum ("none", the default). Ours: "teacher" divides by n (a full match
-    is 1), "shorter" by min(n, m).
+    The paper and its release use the plain sum ("none", the default). Our additions: "teacher"
+    divides by n, so that a full match is 1, and "shorter" divides by min(n, m).
 
     >>> structured_reward([Verdict(True, True, False), Verdict(False)], 3, 2)
     0.5

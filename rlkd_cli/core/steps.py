@@ -1,12 +1,13 @@
-"""The sequence S as text (RLKD, section 3.1 and Figure 2): render it, parse it, and say which characters are whose.
+"""The sequence S as text (RLKD, section 3.1 and Figure 2): rendering, parsing, and spans.
 
     [Meta-reasoning 1]: …
     [Sub-problem 1]: …
     [Answer 1]: …
 
-is what a segmenting model writes. The parser also takes what is found in the wild (the authors' `[sub-think 1]`,
-`[Query 1]` and `[Meat-reasoning 1]`, several parts on a line, Markdown around it). What it cannot read as whole
-steps in order it refuses with a reason: a silently shortened list would be a wrong reward.
+is what a segmenting model writes. The parser also accepts the variants that occur in practice: the
+authors' `[sub-think 1]`, `[Query 1]` and `[Meat-reasoning 1]`, several parts on a line, and
+Markdown around it. It raises an error with a reason if the text is not a sequence of complete steps
+in order, because a list that was silently shortened would give a wrong reward.
 """
 
 import re
@@ -55,12 +56,12 @@ class StepLike(Protocol):
 
 
 class ParseError(ValueError):
-    """Text that is not a whole sequence of steps; the message says why."""
+    """Text that is not a complete sequence of steps; the message says why."""
 
 
 @dataclass(frozen=True)
 class Span:
-    """Characters start:end of S and the token set that they belong to."""
+    """Characters start:end of S, and the token set they belong to."""
 
     start: int
     end: int
@@ -68,7 +69,10 @@ class Span:
 
 
 def render(steps: Sequence[StepLike], final_answer: str | None = None) -> str:
-    """S as text, one part a line, without a newline at the end; with a closing line where a final answer is given."""
+    """S as text, one part per line, without a newline at the end.
+
+    A closing line is added if a final answer is given.
+    """
     titles = ("Meta-reasoning", "Sub-problem", "Answer")
     lines = [
         f"[{title} {number}]: {getattr(step, part).strip()}"
@@ -81,7 +85,10 @@ def render(steps: Sequence[StepLike], final_answer: str | None = None) -> str:
 
 
 def parse(text: str) -> list[StepText]:
-    """The steps of S. ParseError where a part is missing or empty, a number is out of order, or there is no step."""
+    """The steps of S.
+
+    ParseError if a part is missing or empty, a number is out of order, or there is no step.
+    """
     fenced = _FENCE.match(text)
     body = fenced.group(1) if fenced else text
     markers = list(_MARKER.finditer(body))
@@ -104,16 +111,17 @@ def parse(text: str) -> list[StepText]:
 
 
 def _clean(content: str) -> str:
-    """A part without surrounding space and without the list dash that some models leave before the next marker."""
+    """A part without surrounding space and without a list dash before the next marker."""
     return re.sub(r"(?:\A|\s)-+\Z", "", content.strip()).strip()
 
 
 def spans(text: str) -> list[Span]:
     """Which characters of S belong to M and which to Q&A; the spans cover the text without gaps.
 
-    The paper does not say whose the markers and line ends are. Here a marker belongs to the part that it opens,
-    a line end to the part that it closes, and the closing line to Q&A, so that a model trained on Q&A learns to
-    stop. Text before the first marker goes with the first part.
+    The paper does not say which set the markers and line ends belong to. Our choice: a marker
+    belongs to the part it opens, a line end to the part it closes, and the closing line to Q&A, so
+    that a model trained on Q&A learns to stop. Text before the first marker belongs to the first
+    part.
     """
     found: list[Span] = []
     markers = list(_MARKER.finditer(text))

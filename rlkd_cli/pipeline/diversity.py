@@ -1,4 +1,4 @@
-"""`diversity`: how far the paths of a question differ at each step (RLKD, section 4.3, Figure 5)."""
+"""`diversity`: how much the paths of a question differ at each step (RLKD, 4.3, Figure 5)."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
@@ -17,10 +17,11 @@ def step_text(step: Raw) -> str:
 
 
 def diversity_per_step(records: Iterable[Raw], embedder: Embedder, seed: int = 0) -> Iterator[Raw]:
-    """One diversity record a step index: D averaged over the questions that have it.
+    """One diversity record per step index: D averaged over the questions.
 
-    The paper does not say what to do where paths have different numbers of steps. Here step i of a question is
-    that of the paths which have an i-th step, and questions with fewer than two such paths are left out.
+    The paper does not say what to do when paths have different numbers of steps. Our choice: step i
+    of a question uses the paths that have an i-th step, and questions with fewer than two such
+    paths are left out.
     """
     texts: dict[int, dict[str | int, list[int]]] = defaultdict(lambda: defaultdict(list))
     numbers: dict[str, int] = {}

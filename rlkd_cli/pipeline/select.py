@@ -1,4 +1,4 @@
-"""`select`: the records of a pool that are least like a test set (RLKD, section 4.3's training subset)."""
+"""`select`: the records of a pool that are least similar to a test set (RLKD, section 4.3)."""
 
 import heapq
 from collections.abc import Iterable, Sequence
@@ -10,19 +10,20 @@ from numpy.typing import NDArray
 from rlkd_cli.models.embedders import Embedder
 from rlkd_cli.records.schema import Raw
 
-LOT = 1024  # problems embedded at a time
+LOT = 1024  # problems embedded in one call
 
 
 def least_similar(
     pool: Iterable[Raw], tests: Sequence[str], embedder: Embedder, number: int
 ) -> list[Raw]:
-    """The `number` records of `pool` whose nearest test problem is the least near, in the pool's order.
+    """The `number` records of `pool` least similar to any test problem, in the pool's order.
 
-    Each gets `similarity`, the cosine to that nearest problem. The paper does not say how similarity to a set is
-    meant; the nearest of it is our reading. The pool is read once and only what may be chosen is kept.
+    Each gets `similarity`, the cosine with the nearest test problem. The paper does not define the
+    similarity to a set; using the nearest problem is our choice. The pool is read once, and only
+    the best candidates are kept in memory.
     """
     target = _unit(embedder, tests)
-    kept: list[tuple[float, int, Raw]] = []  # a heap with the most similar of the chosen on top
+    kept: list[tuple[float, int, Raw]] = []  # a heap, the most similar of the chosen on top
     order, records = count(), iter(pool)
     while lot := list(islice(records, LOT)):
         nearest = (_unit(embedder, [raw["problem"] for raw in lot]) @ target.T).max(axis=1)

@@ -1,7 +1,7 @@
-"""Prompts are text files beside this one, filled in one pass.
+"""The prompts are text files in this folder, filled in one pass.
 
-`str.format` would choke on the braces of LaTeX, and filling one value after the other would fill what looks like
-a placeholder inside a value.
+`str.format` would fail on the braces of LaTeX, and replacing one value after the other would also
+replace what looks like a placeholder inside a value.
 """
 
 import hashlib
@@ -17,7 +17,7 @@ def load(name: str) -> str:
 
 
 def fill(template: str, **values: str) -> str:
-    """The template with each `{name}` of `values` replaced, once; all other braces stay."""
+    """The template with each `{name}` of `values` replaced; all other braces stay."""
     names = "|".join(map(re.escape, values))
     return (
         re.sub(rf"\{{({names})\}}", lambda match: values[match.group(1)], template)
@@ -27,11 +27,11 @@ def fill(template: str, **values: str) -> str:
 
 
 def group(prefix: str) -> list[str]:
-    """The texts of all prompts whose names begin so."""
+    """The texts of all prompts whose names start with `prefix`."""
     names = sorted(file.name for file in files(__name__).iterdir() if file.name.endswith(".txt"))
     return [load(name.removesuffix(".txt")) for name in names if name.startswith(prefix)]
 
 
 def version(*templates: str) -> str:
-    """A short hash that changes when a prompt does: part of settings and cache keys."""
+    """A short hash of the prompts, for manifests and cache keys."""
     return hashlib.sha256("\0".join(templates).encode()).hexdigest()[:12]
