@@ -125,3 +125,28 @@ def plot_capability(records: Sequence[Raw], file: Path) -> None:
         axes.set(title=name, xlabel="success rate before", ylim=(0, 1.05))
     panels[0].legend()
     _save(figure, file)
+
+
+def plot_table(rows: Sequence[Raw], file: Path) -> None:
+    """Table 1 as bars: a group a column, a bar a file, with 95% intervals."""
+    figure, axes = _axes("pass@1 by runs, and pass@k", "", "share of questions")
+    names = list(rows[0]["cells"])
+    figure.set_size_inches(max(5, 1.1 * len(names)), 3.4)
+    width = 0.8 / len(rows)
+    for place, row in enumerate(rows):
+        cells = [row["cells"][name] for name in names]
+        axes.bar(
+            [i + (place - (len(rows) - 1) / 2) * width for i in range(len(names))],
+            [value for value, _, _ in cells],
+            width,
+            yerr=[
+                [max(0.0, value - low) for value, low, _ in cells],
+                [max(0.0, high - value) for value, _, high in cells],
+            ],
+            capsize=2,
+            label=Path(row["name"]).stem,
+        )
+    axes.set_xticks(range(len(names)), names, fontsize=7, rotation=20)
+    axes.set_ylim(0, 1.05)
+    axes.legend(fontsize=7)
+    _save(figure, file)

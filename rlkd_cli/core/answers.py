@@ -154,6 +154,14 @@ def find(path: str, reference: str = "", truncated: bool = False) -> Found | Non
     return _joined(text, real, reference)
 
 
+def last_box(text: str) -> str | None:
+    """The content of the last box in a whole reply, thinking included; None where it never closes."""
+    closed, unclosed = boxes(text)
+    if not closed or (unclosed is not None and unclosed > closed[-1].end):
+        return None
+    return closed[-1].content
+
+
 def _unfinished(text: str, start: int, truncated: bool) -> Found | None:
     """A box that is never closed: its line where the text goes on after it, or ends a sentence."""
     match = _OPEN_END.match(text, start)

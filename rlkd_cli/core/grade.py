@@ -13,6 +13,7 @@ from typing import Literal, NamedTuple
 from rlkd_cli.core import answers
 from rlkd_cli.core.dress import LONG, normalize, undress
 from rlkd_cli.core.letters import LETTERS, find_letter, letter_of, read_letter
+from rlkd_cli.core.shape import is_label, measure, relation
 
 GradeVerdict = Literal["correct", "wrong", "no_answer", "timeout", "unparsable", "truncated"]
 Kind = Literal["math", "letter", "exact", "integer"]  # what `--grader` may name
@@ -215,6 +216,14 @@ def _nothing(path: str, truncated: bool) -> Grade:
     return Grade(None, "truncated" if truncated else "no_answer", why)
 
 
+def _integer(answer: str) -> int | None:
+    """The integer that an answer is, whatever its unit and name: `x = 25.0 \\text{ cm}` is 25."""
+    sides, signs = relation(undress(answer))
+    text = sides[-1] if set(signs) <= {"="} and is_label(sides[0]) else answer
+    number = as_number(measure(undress(text)).value)
+    return int(number) if number is not None and number.denominator == 1 else None
+
+
 def _graded_as(grader: Kind, path: str, reference: str, truncated: bool) -> Grade:
     found = answers.find(path, reference, truncated)
     if found is None:
@@ -222,7 +231,7 @@ def _graded_as(grader: Kind, path: str, reference: str, truncated: bool) -> Grad
     if grader == "exact":
         right = found.answer.strip() == reference.strip()
         return Grade(found.answer, "correct" if right else "wrong", "exact")
-    gold, value = as_integer(reference), as_integer(found.answer)
+    gold, value = as_integer(reference), _integer(found.answer)
     if gold is None:
         return Grade(found.answer, "unparsable", f"the reference {reference[:20]!r} is no integer")
     return Grade(found.answer, "correct" if value == gold else "wrong", "integer")

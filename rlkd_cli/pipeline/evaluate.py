@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from rlkd_cli.core.answers import last_box
 from rlkd_cli.core.grade import Kind, vote_key
 from rlkd_cli.core.letters import options
 from rlkd_cli.core.metrics import (
@@ -15,6 +16,7 @@ from rlkd_cli.core.metrics import (
     pass_at_k,
     standard_error,
 )
+from rlkd_cli.core.question import PROTOCOLS
 from rlkd_cli.errors import UsageError
 from rlkd_cli.pipeline.sample import Sampler
 from rlkd_cli.records.schema import Raw
@@ -32,19 +34,24 @@ class Evaluator:
     """Grades a path record. With a sampler, the path is always the model's own.
 
     `kind` reads answers as letters, integers or exact text; by default the reference says how.
+    `protocol` is the tool by whose extraction answers are found (`core.question.PROTOCOLS`).
     """
 
     grader: Grader
     sampler: Sampler | None = None
     kind: Kind | None = None
+    protocol: str = "deepseek"
 
     async def __call__(self, raw: Raw) -> list[Raw]:
         if self.sampler:
             raw = {name: value for name, value in raw.items() if name not in _ANOTHERS}
             raw = (await self.sampler(raw))[0]
-        truncated = raw.get("finish_reason") == "length"
+        truncated, path = raw.get("finish_reason") == "length", raw["path"]
+        if PROTOCOLS[self.protocol].extraction == "boxed":
+            content = last_box(path)
+            path = "" if content is None else f"\\boxed{{{content}}}"
         grade = await self.grader.grade(
-            raw["path"], str(raw["answer"]), truncated, options(raw), self.kind
+            path, str(raw["answer"]), truncated, options(raw), self.kind
         )
         own = {
             "prediction": grade.prediction,

@@ -34,9 +34,10 @@ class Finding(NamedTuple):
     reason: str
 
 
-def compare(prediction: str, reference: str) -> Finding:
-    """Whether a prediction says what the reference says."""
-    return _same(undress(reference), undress(prediction), 0)
+def compare(prediction: str, reference: str, alone: bool = False) -> Finding:
+    """Whether a prediction says what the reference says; `alone`: without a look at text and numbers."""
+    gold, answer = undress(reference), undress(prediction)
+    return _by_shape(gold, answer, 0) if alone else _same(gold, answer, 0)
 
 
 def _same(gold: str, answer: str, depth: int) -> Finding:
@@ -48,6 +49,10 @@ def _same(gold: str, answer: str, depth: int) -> Finding:
     )
     if simple is not None or depth > 6:
         return Finding(bool(simple), reason)
+    return _by_shape(gold, answer, depth)
+
+
+def _by_shape(gold: str, answer: str, depth: int) -> Finding:
     for shape in (
         _as_ratio,
         _as_sets,
