@@ -79,15 +79,34 @@ def as_number(answer: str) -> Fraction | None:
     return (-value if sign == "-" else value) * Fraction(10) ** exponent
 
 
-def numbers_agree(left: Fraction, right: Fraction, is_decimal: bool) -> bool:
-    """Equal exactly, or, where one is a decimal, to six places and to one part in 100,000.
+def places(answer: str) -> int | None:
+    """How many decimal places an answer is written with; None where it is no decimal."""
+    match = re.search(r"\d\.(\d+)", undress(answer))
+    return len(match[1]) if match else None
 
-    Six places are math-verify's; they alone would make all small numbers the same.
+
+def numbers_agree(left: Fraction, right: Fraction, decimals: int | None) -> bool:
+    """Equal exactly, or, of two where one is a decimal, to its `decimals` places if these are 6 or more.
+
+    `decimals` is the smaller number of places of the two, None where neither is a decimal. Six are
+    math-verify's, which alone would make all small numbers the same: hence also to one part in
+    100,000. What differs in the 13th digit only is a computer's noise.
     """
-    if left == right or not is_decimal:
+    if left == right or decimals is None:
         return left == right
-    close = abs(left - right) * 100_000 <= max(abs(left), abs(right))
-    return close and round(left, 6) == round(right, 6)
+    size, apart = max(abs(left), abs(right)), abs(left - right)
+    if apart * 10**12 <= size:
+        return True
+    return (
+        decimals >= 6
+        and apart * 100_000 <= size
+        and round(left, decimals) == round(right, decimals)
+    )
+
+
+def fewest_places(*answers: str) -> int | None:
+    """The smallest number of decimal places of the decimals among some answers."""
+    return min((count for one in answers if (count := places(one)) is not None), default=None)
 
 
 def vote_key(prediction: str) -> str:
@@ -115,8 +134,8 @@ def decide(prediction: str, reference: str, choices: Sequence[str] = ()) -> tupl
     left, right = as_number(prediction), as_number(reference)
     if left is not None and right is not None:
         whole = left.denominator == right.denominator == 1
-        decimal = "." in text or "." in gold
-        return numbers_agree(left, right, decimal), "integer" if whole else "number"
+        agree = numbers_agree(left, right, fewest_places(prediction, reference))
+        return agree, "integer" if whole else "number"
     based, base = _BASE.fullmatch(text), _BASE.fullmatch(gold)
     if based or base:
         return _same_in_base(text, gold, based, base), "base"
@@ -127,10 +146,19 @@ def _same_in_base(
     text: str, gold: str, based: re.Match[str] | None, base: re.Match[str] | None
 ) -> bool:
     """The same digits in the same base; a prediction may leave the base out, as questions name it."""
+    one_ten, other_ten = _in_ten(text), _in_ten(gold)
+    if one_ten is not None and other_ten is not None:
+        return one_ten == other_ten
     if based and base:
         one, other = (m[1].lower().lstrip("0") for m in (based, base))
         return one == other and (based[2] or based[3]) == (base[2] or base[3])
     return bool(base) and text.lower().lstrip("0") == base[1].lower().lstrip("0") if base else False
+
+
+def _in_ten(text: str) -> int | None:
+    """The integer that decimal digits are, with base 10 named or none."""
+    match = re.fullmatch(r"(\d{1,40})(?:_\{10\})?", text)
+    return int(match[1]) if match else None
 
 
 def screen(answer: str) -> str | None:
@@ -248,6 +276,7 @@ __all__ = [
     "compare_simple",
     "decide",
     "extract_answer",
+    "fewest_places",
     "grade_simple",
     "normalize",
     "plain",

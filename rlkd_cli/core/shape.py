@@ -193,6 +193,14 @@ def bracket(text: str) -> tuple[str, str, str] | None:
 _LIST = r"(?:, ?(?:and|or) |[,;] ?| and | or )"
 
 
+def _has_two_signs(part: str) -> bool:
+    """Whether one `\\pm` makes two values of a part; in the list of a set it makes two of an element."""
+    inside = bracket(part)
+    if r"\mp" in part or (inside and len(split_top(inside[1], ",")) > 1):
+        return False
+    return len(re.findall(r"\\pm(?![A-Za-z])", part)) == 1
+
+
 def values(text: str) -> list[str]:
     r"""The values of a list, with `\pm` written out; one value for anything else.
 
@@ -204,7 +212,7 @@ def values(text: str) -> list[str]:
         inner = re.fullmatch(r"\\text\{([^{}\d]*)\}", part)
         if inner and re.search(_LIST, inner[1]):
             found += [f"\\text{{{word.strip()}}}" for word in re.split(_LIST, inner[1])]
-        elif len(split_top(part, r"\\pm(?![A-Za-z])")) == 2 and r"\mp" not in part:
+        elif _has_two_signs(part):
             found += [
                 re.sub(r"\\pm ?", sign + " ", part).strip().removeprefix("+ ") for sign in "+-"
             ]
@@ -234,7 +242,7 @@ def relation(text: str) -> tuple[list[str], list[str]]:
 
 
 _LABEL = re.compile(
-    r"(?:[A-Za-z]|\\[A-Za-z]+)(?:_(?:[0-9A-Za-z]|\{[^{}]*\}))?'?(?: ?\([A-Za-z](?:, ?[A-Za-z])*\))?"
+    r"(?:[A-Za-z]|\\[A-Za-z]+)(?:_(?:[0-9A-Za-z]|\{[^{}]*\}))?'?(?:\^\{-1\})?(?: ?\([A-Za-z](?:, ?[A-Za-z])*\))?"
     r"|\([A-Za-z](?:, ?[A-Za-z])+\)|\\text\{[^{}]*\}(?: ?\\text\{[^{}]*\})*|[A-Z]{2}|\\angle ?[A-Z]{1,3}|[A-Z][a-z]+"
 )
 

@@ -12,6 +12,9 @@ from typing import Any
 
 _PRECISION = 50  # digits
 
+# What the parser would leave out or add up in silence: `2 5`, primes, transposes
+_UNREAD = re.compile(r"(?<![_^])\d \d|\\text|[$?'*]|\\prime|[A-Z]\^\{?(?:T|\\top)(?![A-Za-z])")
+
 
 class Unreadable(Exception):
     """The parser does not know this LaTeX."""
@@ -24,7 +27,7 @@ def parse(text: str) -> Any:
     from latex2sympy2_extended.latex2sympy2 import ConversionConfig, latex2sympy
 
     text = _exact(text)
-    if not text or re.search(r"(?<![_^])\d \d|\\text|\$|\?", text):
+    if not text or _UNREAD.search(text):
         raise Unreadable(text)
     config = ConversionConfig(interpret_as_mixed_fractions=False, lowercase_symbols=False)
     try:

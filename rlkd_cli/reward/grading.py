@@ -12,6 +12,7 @@ from rlkd_cli.core.grade import (
     Kind,
     as_number,
     decide,
+    fewest_places,
     grade_simple,
     normalize,
     numbers_agree,
@@ -98,8 +99,8 @@ class Grader:
     async def opinions(self, prediction: str, reference: str) -> Opinions:
         """What text, numbers and algebra say of two answers, each by itself."""
         left, right = as_number(prediction), as_number(reference)
-        decimal = "." in prediction + reference
-        numbers = left is not None and right is not None and numbers_agree(left, right, decimal)
+        decimals = fewest_places(prediction, reference)
+        numbers = left is not None and right is not None and numbers_agree(left, right, decimals)
         algebra = False
         if not (screen(prediction) or screen(reference)):
             verdict = await self._once((plain(prediction), plain(reference)), alone=True)
