@@ -1,4 +1,5 @@
-"""Grading real answers: `rlkd`'s grader against plain math-verify in one thread, and with hostile answers mixed in.
+"""Grading real answers: `rlkd`'s grader against plain math-verify in one thread, with hostile answers
+mixed in, and texts of a million characters in which an answer is looked for.
 
 python benchmarks/grading.py SAMPLES.jsonl [--answers 8000]
 """
@@ -22,6 +23,30 @@ HOSTILE = [
     r"\sum_{k=1}^{9999} \frac{\sin(k)}{k!}",
     "{" * 2000 + "x" + "}" * 2000,
 ]
+
+LOOPS = [
+    "\\boxed{",
+    "\\boxed{1},",
+    "<answer>",
+    "<think>",
+    "Answer: B ",
+    "the answer is a ",
+    "{",
+    " ",
+]
+LONG = 1_000_000  # characters
+
+
+def slowest() -> tuple[float, str]:
+    """The longest time that one of the looping texts takes, in seconds, and which."""
+    times = []
+    for piece in LOOPS:
+        text = (piece * (LONG // len(piece) + 1))[:LONG]
+        for reference in ("5", "B"):
+            started = time.perf_counter()
+            extract_answer(text, reference)
+            times.append((time.perf_counter() - started, piece))
+    return max(times)
 
 
 def load(file: str, count: int) -> list[tuple[str, str]]:
@@ -98,3 +123,5 @@ if __name__ == "__main__":
     print(
         f"with {count} hostile answers: {seconds:.1f} s, bound {bound:.1f} s (count x time-out / workers more); {kinds}; others the same: {same}"
     )
+    seconds, piece = slowest()
+    print(f"a million characters: {seconds:.2f} s at most ({piece!r} over and over)")

@@ -30,7 +30,7 @@ plain = undress
 class Grade(NamedTuple):
     """A path's prediction (None: there is none), the verdict on it, and what decided it.
 
-    `reason`: `text`, `integer`, `number`, `letter`, `choice`, `exact` or `base` where no algebra was
+    `reason`: `text`, `integer`, `number`, `letter`, `exact` or `base` where no algebra was
     needed, `algebra` and what it compared otherwise, or why there is no comparison.
     """
 
@@ -43,7 +43,7 @@ def extract_answer(
     path: str, reference: str = "", truncated: bool = False, choices: Sequence[str] = ()
 ) -> str | None:
     """The final answer of a path, or None: a letter for a reference that is one, else mathematics."""
-    if letter_of(reference, choices):
+    if letter_of(reference):
         return find_letter(path, choices)
     found = answers.find(path, reference, truncated)
     return found.answer if found else None
@@ -219,19 +219,26 @@ def grade_simple(
     if grader == "letter" and not letter:
         return Grade(None, "unparsable", f"the reference {reference[:20]!r} is no letter")
     if letter and grader != "math":
-        prediction = find_letter(path, choices)
-        if prediction is None:
-            return _nothing(path, truncated)
-        right = prediction == letter
-        return Grade(prediction, "correct" if right else "wrong", "letter")
+        graded = _graded_letter(path, letter, truncated, choices)
+        if letter_of(reference) or grader == "letter" or graded.verdict == "correct":
+            return graded
+    return _graded_mathematics(path, reference, truncated)
+
+
+def _graded_letter(path: str, letter: str, truncated: bool, choices: Sequence[str]) -> Grade:
+    prediction = find_letter(path, choices)
+    if prediction is None:
+        return _nothing(path, truncated)
+    return Grade(prediction, "correct" if prediction == letter else "wrong", "letter")
+
+
+def _graded_mathematics(path: str, reference: str, truncated: bool) -> Grade | None:
     found = answers.find(path, reference, truncated)
     if found is None:
         return _nothing(path, truncated)
-    agrees, reason = (
-        decide(found.answer, reference)
-        if not letter
-        else (normalize(found.answer) == normalize(reference) or None, "text")
-    )
+    agrees, reason = decide(found.answer, reference)
+    if letter_of(reference):  # a symbol, by the grader that was asked for
+        agrees, reason = normalize(found.answer) == normalize(reference) or None, "text"
     if agrees is None or (not agrees and found.parts):
         stop = next((why for text in (found.answer, reference) if (why := screen(text))), None)
         return Grade(found.answer, "unparsable", f"screened: {stop}") if stop else None

@@ -205,6 +205,185 @@ a=2, b=(1,2) | b=(1,2), a=2
 0 | -0
 \mathrm{i} | i
 k = 45, n = 2 | n = 2, k = 45
+x^2+y^2+z^2=1 | z^2+y^2+x^2=1
+2^3 \cdot 3 \cdot 5^2 | 600
+2^{10}\cdot 3^{5} | 2^{10} \times 3^5
+x^{2^{n}} | x^{2^n}
+2^{2^{5}}+1 | 4294967297
+e^{e^{x}} | e^{e^x}
+2^{n!} | 2^{n!}
+n!(n+1)! | (n+1)!n!
+(2n-1)!! | (2n-1)!!
+\frac{8!}{3!5!} | 56
+(x+1)(x+2) | x^2+3x+2
+\tan^2 x | \sec^2 x - 1
+\sin^2 x | 1-\cos^2 x
+\sin^{-1} x | \arcsin x
+\log_{10} 2 | \log 2
+\ln(2) | \log_e 2
+\frac{\ln 2}{2} | 0.5\ln 2
+\frac{\ln 2}{2} | 0.346574
+\sqrt{2}+\sqrt{3} | \sqrt{3}+\sqrt{2}
+\sqrt{2}+\sqrt{3} | \sqrt{5+2\sqrt{6}}
+3+4i | 4i+3
+3+4i | 3 + 4\mathrm{i}
+-1 | i^2
+\frac{1}{1+i} | \frac{1-i}{2}
+a+bi | a+ib
+5\text{ cm} | 5 cm
+5\text{ cm} | 5cm
+20 \text{ m/s}^2 | 20 \text{ m/s}^2
+9.8\text{ m/s}^2 | 9.8
+100^\circ\text{C} | 100
+25\% | 25 percent
+25\% | \frac{1}{4}
+25\% | 25\text{ percent}
+3:00 | 3:00
+[1,3] | 1 \leq x \leq 3
+(1,3) | 1<x<3
+x \ge 3 | [3, \infty)
+x \ge 3 | x \geq 3
+x \ge 3 | 3 \le x
+x > 3 | x \in (3,\infty)
+x\le -1 \text{ or } x \ge 1 | |x| \ge 1
+(-\infty,-1]\cup[1,\infty) | x\le -1, x \ge 1
+(-\infty,1)\cup(1,\infty) | x \ne 1
+(-\infty,1)\cup(1,\infty) | \mathbb{R} \setminus \{1\}
+(-\infty,1)\cup(1,\infty) | \{x \in \mathbb{R} \mid x \neq 1\}
+\{x : x > 2\} | (2,\infty)
+[0,1]\cup\{2\} | \{2\} \cup [0,1]
+\{1\} | 1
+0, 1 | x=0, x=1
+0, 1 | x = 0 \text{ and } x = 1
+x=1,2 | 1, 2
+x=1 \text{ or } x=2 | \{1,2\}
+(1,2),(3,4) | (3,4),(1,2)
+(1,2),(3,4) | (1,2) \text{ and } (3,4)
+(1,2),(3,4) | \{(1,2),(3,4)\}
+(a,b)=(1,2) | a=1,b=2
+a=1, b=2 | (a,b) = (1,2)
+(1,2,3) | 1,2,3
+\left(\frac12,\frac13\right) | (0.5, \frac{1}{3})
+y = \frac{1}{2}x+1 | 2y = x+2
+y = \frac{1}{2}x+1 | y = 0.5x + 1
+y=x^2 | x^2
+x+y=3 | 3=x+y
+x+y=3 | 2x+2y=6
+x^2=-4 | x^2+4=0
+x=2 | 2x=4
+PV=nRT | P=\frac{nRT}{V}
+A=\pi r^2 | \pi r^2
+S_n=\frac{n(n+1)}{2} | \frac{n(n+1)}{2}
+a_n = 2n+1 | a_n = 1+2n
+a_n = 2n+1 | 2n+1
+f(x)=x^2+1 | f(x) = 1 + x^2
+f(x)=x^2+1 | x^2+1
+f'(x)=2x | 2x
+f^{-1}(x) = \frac{x-1}{2} | \frac{x-1}{2}
+n \equiv 2 \pmod{3} | n \equiv -1 \pmod{3}
+x \equiv 3 \pmod 7 | x \equiv 10 \pmod 7
+3.0 \times 10^{8} \text{ m/s} | 3 \times 10^8
+6.02 \times 10^{23} | 6.02 \cdot 10^{23}
+6.02 \times 10^{23} | 602000000000000000000000
+1.0e-5 | 0.00001
+1.0e-5 | 10^{-5}
+2.50 | 2.5
+\frac{22}{7} | 3.142857
+\pi | 3.141593
+7/3 | 2\frac{1}{3}
+7/3 | 2.333333
+-\frac{7}{3} | -7/3
+-\frac{7}{3} | -2\frac13
+1/2 | \frac{1}{2}
+\frac{x}{y} | x/y
+\frac{x+1}{2} | (x+1)/2
+x^{-1} | 1/x
+x^{1/2} | \sqrt{x}
+x^{\frac{3}{2}} | x\sqrt{x}
+\sqrt[4]{16} | 2
+|{-5}| | 5
+\left|x-1\right| | |1-x|
+\lceil 2.3 \rceil | 3
+\max(3,5) | 5
+\gcd(12,18) | 6
+\binom{5}{2} | 10
+\binom52 | 10
+{5 \choose 2} | 10
+\dbinom{n}{k} | \binom{n}{k}
+\begin{pmatrix}1&0\\0&1\end{pmatrix} | \begin{bmatrix}1&0\\0&1\end{bmatrix}
+\left[\begin{array}{cc}1&2\\3&4\end{array}\right] | \begin{bmatrix}1&2\\3&4\end{bmatrix}
+\begin{cases} x=1\\ y=2\end{cases} | x=1, y=2
+\overrightarrow{AB} | \overrightarrow{AB}
+\angle ABC | \angle ABC
+60^\circ | 60
+60^\circ | \frac{\pi}{3}
+60^\circ | 60°
+60^\circ | 60 \text{ deg}
+\text{blue} | blue
+\text{True} | true
+\text{Monday} | monday
+\text{Monday} | \textbf{Monday}
+\text{Infinitely many} | infinitely many
+\text{no} | \text{No}
+\text{None} | \text{none}
+\text{rectangle} | Rectangle.
+18 \text{ students} | 18
+18 \text{ students} | 18 students
+\$32,348 | 32348
+\$32,348 | \$32,348.00
+\text{\$}5 | 5
+5\text{ dollars} | \$5
+1,234,567 | 1234567
+1{,}234{,}567 | 1,234,567
+1\,234\,567 | 1234567
+1 234 567 | 1234567
+0.1\overline{6} | \frac{1}{6}
+0.\overline{142857} | \frac17
+0.\dot{3} | \frac13
+0.(3) | \frac13
+0.333\ldots | \frac13
+10_2 | 10_{2}
+10_2 | 10_{\text{two}}
+1A_{16} | 1a_{16}
+2_7 | 2
+101_2 | 101
+\alpha | α
+\varepsilon | \epsilon
+V_{max} | V_{\max}
+\theta=30^\circ | 30^\circ
+30^\circ \text{ or } 150^\circ | 30^\circ, 150^\circ
+\pm 3 | 3, -3
+\pm 3 | -3, 3
+\pm\sqrt{2} | \sqrt2, -\sqrt2
+1\pm i | 1+i, 1-i
+\frac{-1\pm\sqrt{3}}{2} | \frac{-1+\sqrt{3}}{2}, \frac{-1-\sqrt{3}}{2}
+2\pi | 6.283185
+2\pi r | 2 r \pi
+\frac{4}{3}\pi r^3 | \frac{4\pi r^3}{3}
+e | 2.718282
+e^2 | e^{2}
+e^{2x} | (e^x)^2
+2^x | e^{x\ln 2}
+\int_0^1 x\,dx | \frac12
+\sum_{i=1}^{10} i | 55
+\prod_{i=1}^{4} i | 24
+\lim_{x\to 0}\frac{\sin x}{x} | 1
+5 | \frac{10}{2}
+5 | |{-5}|
+5 | 5^1
+5 | 05
+5 | (5)
+5 | [5]
+5 | \{5\}
+5 | 5_{10}
+5 | 2+3=5
+5 | 5=2+3
+5 | a=b=5
+5 | n = 5 \text{ apples}
+5 | \text{The answer is } 5
+5 | \text{Answer: } 5
+5 | 1+1+1+1+1
+1234 | 1,234
 """
 
 DIFFERENT = r"""
@@ -327,6 +506,110 @@ x<1 \text{ or } x>2 | x<1 \text{ or } x>3
 0 | \emptyset
 N | n
 k = 45, n = 2 | n = 45, k = 2
+x^{2^{n}} | x^{2n}
+(x+1)(x+2) | x^2+3x-2
+\sin^2 x | \sin x^2
+\ln 2 | \ln 3
+\sqrt{2}+\sqrt{3} | \sqrt{5}
+3+4i | 3+4j
+(3,4) | 3+4i
+5\text{ cm} | 50\text{ mm}
+9.8\text{ m/s}^2 | 9.8\text{ m/s}
+100^\circ\text{C} | 100^\circ\text{F}
+[1,3] | 1 \leq x < 3
+[1,3] | 1,3
+(1,3) | (1,3]
+x \ge 3 | x > 3
+x \ge 3 | x \le 3
+(-\infty,-1]\cup[1,\infty) | (-\infty,-1) \cup (1,\infty)
+\{0,1\} | \{0,1,2\}
+x=1 \text{ or } x=2 | x=1
+(1,2),(3,4) | (1,3),(2,4)
+a=1, b=2 | a=1
+(1,2,3) | (1,2)
+y=x^2 | x = y^2
+x+y=3 | x+y=4
+x^2=-4 | x^2=-9
+PV=nRT | PV = nR/T
+A=\pi r^2 | A = \pi d^2/4
+a_n = 2n+1 | a_n = 2n-1
+\frac{\pi}{4}+k\pi, k \in \mathbb{Z} | \frac{\pi}{4}+k\pi
+x \equiv 3 \pmod 7 | 3
+6.02 \times 10^{23} | 6.02 \cdot 10^{22}
+0.00001 | 0.00002
+123456789 | 123456788
+1000000.1 | 1000000.2
+2.5 | 2.55
+\pi | 3.14
+\pi | \frac{22}{7}
+7/3 | 2.33
+7/3 | -\frac{7}{3}
+\frac{x+1}{2} | x+1/2
+\begin{pmatrix}1&0\\0&1\end{pmatrix} | \begin{pmatrix}1&0\\0&-1\end{pmatrix}
+\begin{pmatrix}1\\2\end{pmatrix} | (1,2)
+\text{blue} | red
+\text{blue} | \text{not blue}
+\text{True} | False
+\text{Monday} | \text{Tuesday}
+\text{parabola} | \text{a parabola}
+\text{Tuesday} | \text{day Tuesday}
+\text{odd} | \text{even}
+\text{increasing} | \text{decreasing}
+18 \text{ students} | 17 students
+12,34 | 1234
+(1,000) | 1000
+1 2 3 | 123
+100 200 | 100, 200
+10_2 | 2
+10_2 | 10_3
+101_2 | 5
+a_5 | a_7
+x_1 | x_2
+\alpha | \beta
+\Omega | \omega
+\sigma | \Sigma
+n | N
+mg | Mg
+kT | KT
+v | V
+P(A) | p(A)
+\theta = 30^\circ | \theta = 60^\circ
+30^\circ \text{ or } 150^\circ | 30^\circ
+\pm 3 | 3
+2\pi | 6.28
+2\pi r | 2\pi r^2
+e^2 | e^{-2}
+x^3+C | x^3 + c
+x^3+C | x^3+K
+5 | 5, \text{ but maybe } 6
+5 | 5?
+5 | \text{about } 5
+5 | \text{at least } 5
+5 | >5
+5 | \ge 5
+5 | \neq 5
+5 | -5
+5 | 5i
+5 | 5x
+5 | 5^2
+5 | 5.0000001
+5 | five
+5 | V
+5 | 5,5
+5 | 5_8
+5 | 5 \pmod 7
+5 | x^2=5
+5 | x=5, y=5
+5 | x \to 5
+5 | 5\ldots
+5 | 5'
+5 | 5!
+5 | \sqrt{5}
+5 | \sin 5
+5 | \overline{5}
+1234 | 12 34
+1234 | 1.234
+1.5 | 1,5
 """
 
 

@@ -69,17 +69,22 @@ def test_graders_by_name(grader: Grader) -> None:
             (await ask(r"\boxed{25.0}", "25", grader="integer")).verdict,
             (await ask("Answer: b", "B", grader="letter")).verdict,
             (await ask("Answer: Paris", "B", choices=["Rome", "Paris"])).verdict,
+            (await ask("Answer: B", "Paris", choices=["Rome", "Paris"])).verdict,
+            (await ask(r"\boxed{\frac{24}{2}}", "12", choices=["10", "12"])).verdict,
             (await ask(r"\boxed{C}", "C", grader="math")).verdict,
             (await ask(r"\boxed{5}", "5", grader="letter")).verdict,
         ]
 
+    right, wrong = "correct", "wrong"
     assert asyncio.run(go()) == [
-        "wrong",
-        "correct",
-        "wrong",
-        "correct",
-        "correct",
-        "correct",
+        wrong,
+        right,
+        right,
+        right,
+        right,
+        right,
+        right,
+        right,
         "unparsable",
     ]
 
