@@ -18,8 +18,10 @@ class Benchmark:
     """One benchmark, or a file of one's own.
 
     `source` is pinned to a revision where we have checked one, so that a number means the same
-    questions next year; where it is not, `rlkd` takes what the hub serves on the day. `runs` of each
-    question are the paper's (section 4.1) where it has the benchmark. `columns` are those published,
+    questions next year; where it is not, `rlkd` takes what the hub serves on the day. `runs` of
+    each
+    question are the paper's (section 4.1) where it has the benchmark. `columns` are those
+    published,
     `kind` is how answers are read, `license` what the data set's page says (None: nothing). `task`
     is the name that the hub's leaderboard has for it, where there is one.
     """
@@ -110,7 +112,8 @@ BENCHMARKS: dict[str, Benchmark] = {
 
 
 def benchmark(name: str, prompt: str | None = None, grader: Kind | None = None) -> Benchmark:
-    """A benchmark by name, or a file of problems with answers (1 run); UsageError for anything else.
+    """A benchmark by name, or a file of problems with answers (1 run); UsageError for anything
+    else.
 
     A file NAME.jsonl in `RLKD_BENCH_DIR` goes before the hub. `prompt` and `grader` replace the
     row's own (`--prompt`, `--grader`).

@@ -60,7 +60,9 @@ def plot_diversity(curves: Mapping[str, Sequence[Raw]], file: Path) -> None:
 def plot_training(
     runs: Mapping[str, Sequence[Raw]], names: Sequence[str], file: Path, smooth: int = 1
 ) -> None:
-    """Metrics over training steps, a panel a metric and a line a run (Figure 3); means over `smooth` steps."""
+    """Metrics over training steps, a panel a metric and a line a run (Figure 3); means over
+    `smooth` steps.
+    """
     figure, panels = _panels(len(names))
     for axes, name in zip(panels, names, strict=True):
         for run, entries in runs.items():
@@ -98,7 +100,9 @@ def plot_pass_at_k(
 
 
 def plot_rewards(rewards: Sequence[float], stops: Mapping[int, int], file: Path) -> None:
-    """How structured rewards are spread, and at which step walks meet their first M that does not match."""
+    """How structured rewards are spread, and at which step walks meet their first M that does not
+    match.
+    """
     figure, (left, right) = _panels(2)
     left.hist(rewards, bins=30)
     left.set(title="structured reward", xlabel="reward", ylabel="paths")

@@ -1,4 +1,5 @@
-r"""Where the final answer of a reasoning path stands: after the thinking, in `<answer>`, in the last boxes.
+r"""Where the final answer of a reasoning path stands: after the thinking, in `<answer>`, in the
+last boxes.
 
 Everything here passes over the text a fixed number of times, however long it is and whatever is
 left open in it. Patterns bound every repeat, so that no text makes them try twice.
@@ -33,7 +34,8 @@ _TOKEN = re.compile(
     r"\\{1,2}(?:boxed|fbox|framebox)(?![A-Za-z])(?:\s{0,8}(\{))?|\\.|[{}]", re.DOTALL
 )
 _NO_BRACES = re.compile(
-    r"(?: *(?=[-+]?(?:\.?\d|\\[A-Za-z({]|\())| +(?=[A-Za-z](?![A-Za-z])))(?P<content>[^$\n]{1,100}?)"
+    r"(?: *(?=[-+]?(?:\.?\d|\\[A-Za-z({]|\())| "
+    r"+(?=[A-Za-z](?![A-Za-z])))(?P<content>[^$\n]{1,100}?)"
     r"(?=\$|\n|\\\)|\\\]|[.,;](?:\s|$)|$)"
 )
 _OPEN_END = re.compile(r"([^\n$]{1,400}?)(?:\.?\s{0,8}(?:\n|\$)|\.\s{0,8}\Z)")
@@ -48,9 +50,13 @@ _BETWEEN = re.compile(
     re.IGNORECASE,
 )
 _OR = re.compile(r"\bor\b(?!,? (?:equivalently|simply|approximately|about|just|in other))", re.I)
-_ANSWER = r"(?<!wrong )(?<!other )(?<!incorrect )(?<!false )(?<!earlier )(?<!\w)answers?(?:[\s*_]{0,4}(?:is|are|becomes)(?: then| therefore| thus)?\b)?[\s*_]{0,4}"
+_ANSWER = (
+    r"(?<!wrong )(?<!other )(?<!incorrect )(?<!false )(?<!earlier "
+    r")(?<!\w)answers?(?:[\s*_]{0,4}(?:is|are|becomes)(?: then| therefore| thus)?\b)?[\s*_]{0,4}"
+)
 _STATEMENT = re.compile(
-    rf"(?:{_ANSWER}(?:[:：=][\s*_]{{0,8}}|(?<=is )|(?<=are ))|(?:最终)?答案(?:[是为]|应[是为])?[:：]?\s{{0,4}})"
+    rf"(?:{_ANSWER}(?:[:：=][\s*_]{{0,8}}|(?<=is )|(?<=are ))|(?:最终)?答案(?:[是为]|"
+    rf"应[是为])?[:：]?\s{{0,4}})"
     rf"(?=(?P<claim>[^\n]{{1,{_REACH}}}))",
     re.IGNORECASE,
 )
@@ -158,7 +164,8 @@ def find(path: str, reference: str = "", truncated: bool = False) -> Found | Non
 
 
 def last_box(text: str) -> str | None:
-    """The content of the last box in a whole reply, thinking included; None where it never closes."""
+    """The content of the last box in a whole reply, thinking included; None where it never "
+    "closes."""
     closed, unclosed = boxes(text)
     if not closed or (unclosed is not None and unclosed > closed[-1].end):
         return None

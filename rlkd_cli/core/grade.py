@@ -1,4 +1,5 @@
-r"""The final answer of a reasoning path: found, screened and compared as far as text and numbers go.
+r"""The final answer of a reasoning path: found, screened and compared as far as text and numbers
+go.
 
 What is left for computer algebra is asked of worker processes that can be killed; see
 `rlkd_cli.reward.grading`. The outcome reward of training is this same verdict, and a grade says how
@@ -86,7 +87,8 @@ def places(answer: str) -> int | None:
 
 
 def numbers_agree(left: Fraction, right: Fraction, decimals: int | None) -> bool:
-    """Equal exactly, or, of two where one is a decimal, to its `decimals` places if these are 6 or more.
+    """Equal exactly, or, of two where one is a decimal, to its `decimals` places if these are 6 or
+    more.
 
     `decimals` is the smaller number of places of the two, None where neither is a decimal. Six are
     math-verify's, which alone would make all small numbers the same: hence also to one part in
@@ -110,7 +112,9 @@ def fewest_places(*answers: str) -> int | None:
 
 
 def vote_key(prediction: str) -> str:
-    """A name that equal answers share, as far as text and numbers go: 25, 025 and 25.0 are one answer."""
+    """A name that equal answers share, as far as text and numbers go: 25, 025 and 25.0 are one
+    answer.
+    """
     number = as_number(prediction)
     return str(number) if number is not None else normalize(prediction)
 
@@ -124,7 +128,9 @@ def compare_simple(prediction: str, reference: str) -> bool | None:
 
 
 def decide(prediction: str, reference: str, choices: Sequence[str] = ()) -> tuple[bool | None, str]:
-    """Whether two answers agree and what decided it, without algebra; (None, "") where that is needed."""
+    """Whether two answers agree and what decided it, without algebra; (None, "") where that is
+    needed.
+    """
     letter = letter_of(reference, choices)
     if letter:
         return read_letter(prediction, choices) == letter, "letter"
@@ -185,7 +191,9 @@ def screen(answer: str) -> str | None:
 
 
 def _tower(text: str) -> int:
-    """How many exponents stand upon each other at most: 0 in `x`, 1 in `x^2+y^2`, 3 in `9^{9^{9^9}}`."""
+    """How many exponents stand upon each other at most: 0 in `x`, 1 in `x^2+y^2`, 3 in
+    `9^{9^{9^9}}`.
+    """
     highest, height, groups, after = 0, 0, [], False
     for character in re.sub(r"\\[A-Za-z]+|\s", "", text):
         if character == "^":

@@ -23,7 +23,8 @@ _KEYWORD = (
 )
 _EXPLICIT = re.compile(
     rf"(?:(?<![^\W_]){_KEYWORD}(?:[\s*_]{{0,4}}(?:is|est|es))?[\s*_]{{0,4}}[:：=]|"
-    r"^[#*\s]{1,6}(?:final |correct )?answer[*\s]{0,4}\n|(?:故|应|本题|因此|所以|^)选(?:择)?[:：]?(?=\s?[(（]?[A-J])|"
+    r"^[#*\s]{1,6}(?:final |correct )?answer[*\s]{0,4}\n|(?:故|应|本题|因此|所以|"
+    r"^)选(?:择)?[:：]?(?=\s?[(（]?[A-J])|"
     r"(?:答案|选项)(?:是|为|选|应选)[:：]?)[\s*_]{0,8}(?=(?P<claim>[^\n]{1,300}))",
     re.IGNORECASE | re.MULTILINE,
 )
@@ -32,10 +33,12 @@ _ONE = (
 )
 _ENDS = r"(?![A-Za-z0-9'’=+^_-])(?!\s*[=+/&^<>]|\s*(?:or|and|nor|vs)\b|\s?,\s?[A-J]\b)"
 _PASSING = re.compile(
-    rf"(?<![^\W_])(?:(?:{_KEYWORD})\s(?:is|must be|would be|should be)(?: therefore| thus| clearly)?|"
+    rf"(?<![^\W_])(?:(?:{_KEYWORD})\s(?:is|must be|would be|should be)(?: therefore| thus| "
+    rf"clearly)?|"
     r"(?:I|we)(?: would|['’]d|['’]ll| will)? (?:choose|pick|select|go with|answer)|"
     r"(?:is|be|namely|i\.e\.,?|so|thus|hence|therefore)(?: the)?(?= (?:option|choice|answer)))"
-    rf":?\s(?:the\s)?(?:option\s|choice\s|answer\s)?{_ONE}(?P<letter>[A-Ja-j]){_ENDS}(?P<rest>.{{0,20}})",
+    rf":?\s(?:the\s)?(?:option\s|choice\s|"
+    rf"answer\s)?{_ONE}(?P<letter>[A-Ja-j]){_ENDS}(?P<rest>.{{0,20}})",
     re.IGNORECASE,
 )
 _IS_RIGHT = re.compile(
@@ -49,7 +52,8 @@ _NAMED = re.compile(
     re.IGNORECASE,
 )
 _LEADING = re.compile(
-    r"[(\[]\s?([A-Ja-j])\s?[)\]](?P<rest>.*)|([A-J])(?:[.):](?=\s|[^\W\d_]{2}|\d|\Z)|,? (?=because|since|as |is (?:the )?(?:correct|right|best))|"
+    r"[(\[]\s?([A-Ja-j])\s?[)\]](?P<rest>.*)|([A-J])(?:[.):](?=\s|[^\W\d_]{2}|\d|\Z)|,? "
+    r"(?=because|since|as |is (?:the )?(?:correct|right|best))|"
     r" ?[-—–] | (?=\((?:not |[A-Za-z]{3,})))(?P<more>.*)",
     re.DOTALL,
 )
@@ -87,8 +91,8 @@ def options(record: Mapping[str, Any]) -> list[str]:
 def read_letter(claim: str, choices: Sequence[str] = ()) -> str | None:
     r"""The letter that a claimed answer is; HEDGE for several, None for what is no letter.
 
-    >>> read_letter(r"\textbf{(c)}"), read_letter("C. 12 kJ"), read_letter("A or B"), read_letter("F = ma")
-    ('C', 'C', '?', None)
+    >>> [read_letter(text) for text in (r"\textbf{(c)}", "C. 12 kJ", "A or B", "F = ma")]
+    ['C', 'C', '?', None]
     """
     if len(claim) > 2000:
         return None
@@ -138,7 +142,8 @@ def find_letter(path: str, choices: Sequence[str] = ()) -> str | None:
 
 
 def _in_passing(text: str) -> list[tuple[int, str]]:
-    """Letters stated in a sentence; a small one only where nothing but the sentence's end follows."""
+    """Letters stated in a sentence; a small one only where nothing but the sentence's end "
+    "follows."""
     found = []
     for match in _last(_PASSING, text):
         letter, rest = match["letter"], match["rest"]

@@ -80,7 +80,8 @@ PROTOCOLS: dict[str, Protocol] = {
     "nemo-skills": Protocol(
         _NEMO_MATH,
         _NEMO_LETTER,
-        "NeMo-Skills: prompt/config/generic/math.yaml and mcq_tenchoices_boxed.yaml, temperature 0.7 "
+        "NeMo-Skills: prompt/config/generic/math.yaml and mcq_tenchoices_boxed.yaml, temperature "
+        "0.7 "
         "and top-p 0.95 of its runs by seed, the last box as the answer; its judge is left out",
         temperature=0.7,
         top_p=0.95,
@@ -105,7 +106,8 @@ def question(
     protocol: str = "deepseek",
     kind: str | None = None,
 ) -> str:
-    """The problem in a template: the one given, else the protocol's for the kind of answer expected.
+    """The problem in a template: the one given, else the protocol's for the kind of answer
+    expected.
 
     `kind` (`letter`, `integer`, `math`, `exact`) is the benchmark's; by default the reference says.
     KeyError for a protocol that is not in `PROTOCOLS`.

@@ -1,4 +1,5 @@
-r"""The table of rules by which an answer's dress is taken off, each with an example that tests run."""
+r"""The table of rules by which an answer's dress is taken off, each with an example that "
+r"tests run."""
 
 import re
 from collections.abc import Callable
@@ -37,7 +38,8 @@ _NOTHING = r"no (?:real )?solutions?|no real roots?|(?:the )?empty set|none exis
 
 
 def _font(match: re.Match[str]) -> str:
-    """Text without letters, or of one letter, is mathematics; a function's name is that function."""
+    """Text without letters, or of one letter, is mathematics; a function's name is that "
+    "function."""
     font, content = match[1], match[2].strip()
     if re.fullmatch(_FUNCTIONS, content):
         return f"\\{content} "
@@ -202,7 +204,8 @@ RULES: tuple[Rule, ...] = (
         r"90^\circ",
     ),
     Rule(
-        r"(\d) ?(?:\^ ?\{? ?(?:\\text\{ ?)?(?:st|nd|rd|th) ?\}?\}?(?!\w)|\\text\{ ?(?:st|nd|rd|th) ?\}|(?:st|nd|rd|th)\b)",
+        r"(\d) ?(?:\^ ?\{? ?(?:\\text\{ ?)?(?:st|nd|rd|th) ?\}?\}?(?!\w)|\\text\{ ?(?:st|nd|rd|"
+        r"th) ?\}|(?:st|nd|rd|th)\b)",
         r"\1",
         "12^{th}",
         "12",

@@ -77,7 +77,8 @@ _TRAILING = re.compile(
 
 
 class Measure(NamedTuple):
-    """An answer's value and its unit in one spelling ("" where there is none or it says nothing)."""
+    """An answer's value and its unit in one spelling ("" where there is none or it says "
+    "nothing)."""
 
     value: str
     unit: str
@@ -194,7 +195,9 @@ _LIST = r"(?:, ?(?:and|or) |[,;] ?| and | or )"
 
 
 def _has_two_signs(part: str) -> bool:
-    """Whether one `\\pm` makes two values of a part; in the list of a set it makes two of an element."""
+    """Whether one `\\pm` makes two values of a part; in the list of a set it makes two of an
+    element.
+    """
     inside = bracket(part)
     if r"\mp" in part or (inside and len(split_top(inside[1], ",")) > 1):
         return False
@@ -242,13 +245,16 @@ def relation(text: str) -> tuple[list[str], list[str]]:
 
 
 _LABEL = re.compile(
-    r"(?:[A-Za-z]|\\[A-Za-z]+)(?:_(?:[0-9A-Za-z]|\{[^{}]*\}))?'?(?:\^\{-1\})?(?: ?\([A-Za-z](?:, ?[A-Za-z])*\))?"
-    r"|\([A-Za-z](?:, ?[A-Za-z])+\)|\\text\{[^{}]*\}(?: ?\\text\{[^{}]*\})*|[A-Z]{2}|\\angle ?[A-Z]{1,3}|[A-Z][a-z]+"
+    r"(?:[A-Za-z]|\\[A-Za-z]+)(?:_(?:[0-9A-Za-z]|\{[^{}]*\}))?'?(?:\^\{-1\})?(?: "
+    r"?\([A-Za-z](?:, ?[A-Za-z])*\))?"
+    r"|\([A-Za-z](?:, ?[A-Za-z])+\)|\\text\{[^{}]*\}(?: ?\\text\{[^{}]*\})*|[A-Z]{2}|\\angle "
+    r"?[A-Z]{1,3}|[A-Z][a-z]+"
 )
 
 
 def is_label(side: str) -> bool:
-    """Whether the left side of an equation only names what the right side is: `x`, `f(x)`, `a_1`."""
+    """Whether the left side of an equation only names what the right side is: `x`, `f(x)`, "
+    "`a_1`."""
     return bool(_LABEL.fullmatch(side.strip())) and side.strip() not in (r"\pi", "e", "i")
 
 

@@ -1,4 +1,6 @@
-"""`eval`: paths graded, and pass@1 and pass@k with what is needed to trust them (RLKD, section 4.1)."""
+"""`eval`: paths graded, and pass@1 and pass@k with what is needed to trust them (RLKD, section
+4.1).
+"""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable
@@ -123,7 +125,8 @@ class Summary:
         return sum(max(0, k - len(runs)) for runs in self.results.values())
 
     def metrics(self, k: int) -> dict[str, Any]:
-        """pass@1 over all runs and at Table 1's run counts, pass@k, majority vote, intervals, shares.
+        """pass@1 over all runs and at Table 1's run counts, pass@k, majority vote, intervals,
+        shares.
 
         Where some questions have fewer than k samples, pass@ is that of the largest number that
         every question has, and `missing samples` says how many lack. UsageError where none has k.

@@ -21,7 +21,9 @@ class Sampler:
     kind: str | None = None  # of answer that the benchmark expects; by default the reference says
 
     async def __call__(self, raw: Raw) -> list[Raw]:
-        """The path record. Its random numbers depend on seed, id and sample only, so that a resumed run agrees."""
+        """The path record. Its random numbers depend on seed, id and sample only, so that a resumed
+        run agrees.
+        """
         seed = draw_seed(self.sampling.seed or 0, raw["id"], raw.get("sample", 0))
         messages = user(question(raw, self.template, self.protocol, self.kind), self.system)
         reply = await self.model.reply(messages, replace(self.sampling, seed=seed))

@@ -1,6 +1,7 @@
 """Published data sets and benchmarks as records.
 
-`expand` turns one row, in whatever columns it was published, into records with `id`, `problem`, `path` …; rows
+`expand` turns one row, in whatever columns it was published, into records with `id`, `problem`,
+`path` …; rows
 that are records already pass through. Columns were checked against the data sets' own pages.
 """
 
@@ -18,7 +19,8 @@ DOMAINS = {"biology": "science", "physics": "science", "chemistry": "science", "
 def expand(row: Raw, mapping: dict[str, str], where: str) -> Iterator[Raw]:
     """The records that a row stands for: one, or one for each of its paths.
 
-    `mapping` renames columns first (`{"problem": "question"}`: the field `problem` is the column `question`).
+    `mapping` renames columns first (`{"problem": "question"}`: the field `problem` is the column
+    `question`).
     """
     if mapping:
         row = rename(row, mapping, where)
@@ -189,7 +191,9 @@ _FORMATS: list[tuple[set[str], Callable[[Raw], Raw]]] = [
 
 
 def load_hub(source: str) -> Iterable[Any]:
-    """The rows of `hf://OWNER/DATASET[/CONFIG][@REVISION]:SPLIT`; UsageError where it cannot be had."""
+    """The rows of `hf://OWNER/DATASET[/CONFIG][@REVISION]:SPLIT`; UsageError where it cannot be
+    had.
+    """
     match = re.fullmatch(r"hf://([^/:@]+/[^/:@]+)(?:/([^:@]+))?(?:@([^:]+))?:(.+)", source)
     if not match:
         raise UsageError(f"{source}: write hf://OWNER/DATASET[/CONFIG][@REVISION]:SPLIT")
@@ -207,5 +211,6 @@ def load_hub(source: str) -> Iterable[Any]:
                 f"; ask for access at https://huggingface.co/datasets/{name}, then `hf auth login`"
             )
         raise UsageError(
-            f"{source}: cannot be loaded ({type(error).__name__}: {reason}); a local file does as well"
+            f"{source}: cannot be loaded ({type(error).__name__}: {reason}); a local file does as "
+            f"well"
         ) from error

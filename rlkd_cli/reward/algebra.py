@@ -35,7 +35,9 @@ class Finding(NamedTuple):
 
 
 def compare(prediction: str, reference: str, alone: bool = False) -> Finding:
-    """Whether a prediction says what the reference says; `alone`: without a look at text and numbers."""
+    """Whether a prediction says what the reference says; `alone`: without a look at text and
+    numbers.
+    """
     gold, answer = undress(reference), undress(prediction)
     return _by_shape(gold, answer, 0) if alone else _same(gold, answer, 0)
 

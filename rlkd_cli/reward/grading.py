@@ -1,4 +1,6 @@
-"""Grading that cannot hang: computer algebra in worker processes that are killed when their time is over."""
+"""Grading that cannot hang: computer algebra in worker processes that are killed when their time is
+over.
+"""
 
 import asyncio
 import multiprocessing
