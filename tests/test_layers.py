@@ -71,7 +71,7 @@ def test_imports_run_one_way(file: Path) -> None:
 
 
 def test_the_core_needs_the_standard_library_and_numpy_only() -> None:
-    """At module level; what a rare case needs beyond them (scipy) is imported by the function itself."""
+    """At module level: what a rare case needs (scipy) is imported by the function itself."""
     for file in (PACKAGE / "core").glob("*.py"):
         for node in ast.parse(file.read_text("utf-8")).body:
             names = [a.name for a in node.names] if isinstance(node, ast.Import) else []

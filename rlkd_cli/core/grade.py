@@ -43,7 +43,7 @@ class Grade(NamedTuple):
 def extract_answer(
     path: str, reference: str = "", truncated: bool = False, choices: Sequence[str] = ()
 ) -> str | None:
-    """The final answer of a path, or None: a letter for a reference that is one, else mathematics."""
+    """A path's final answer or None: a letter for a reference that is one, else mathematics."""
     if letter_of(reference):
         return find_letter(path, choices)
     found = answers.find(path, reference, truncated)
@@ -151,7 +151,7 @@ def decide(prediction: str, reference: str, choices: Sequence[str] = ()) -> tupl
 def _same_in_base(
     text: str, gold: str, based: re.Match[str] | None, base: re.Match[str] | None
 ) -> bool:
-    """The same digits in the same base; a prediction may leave the base out, as questions name it."""
+    """The same digits in the same base; a prediction may leave out what the question names."""
     one_ten, other_ten = _in_ten(text), _in_ten(gold)
     if one_ten is not None and other_ten is not None:
         return one_ten == other_ten

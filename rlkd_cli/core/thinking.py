@@ -29,7 +29,7 @@ TAGS: tuple[tuple[str, str], ...] = (
 
 
 def _spaced(tag: str) -> str:
-    """A tag as a pattern, with a space at either end of what it encloses where a model writes one."""
+    """A tag as a pattern, with a space at either end of its name where a model writes one."""
     return re.sub(r"\A(</?)(.*)(>)\Z", r"\1 ?\2 ?\3", re.escape(tag))
 
 
@@ -94,7 +94,7 @@ def join(thinking: str, text: str) -> str:
 
 
 def reasoning(path: str) -> str:
-    """A path up to its first closing tag: the reasoning, without the answer written out after it."""
+    """A path up to its first closing tag: the reasoning without the answer after it."""
     closed = _CLOSING.search(path)
     return path[: closed.end()] if closed else path
 

@@ -76,7 +76,7 @@ def _place(record: Raw, runs: dict[int, bool]) -> int:
 
 
 def _reflection_pattern(words: Sequence[str]) -> re.Pattern[str] | None:
-    """Keywords as whole words, the longest first: "let me double-check" counts once, "waiter" not."""
+    """Keywords as whole words, longest first: "let me double-check" counts once, "waiter" not."""
     longest = sorted({word for word in words if word}, key=len, reverse=True)
     if not longest:
         return None

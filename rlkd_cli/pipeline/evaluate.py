@@ -180,7 +180,7 @@ class Summary:
         }
 
     def curve(self) -> list[tuple[int, float, float, float]]:
-        """(k, pass@k, and its interval) for the powers of two up to the smallest number of samples."""
+        """(k, pass@k, and its interval) for powers of two up to the smallest number of samples."""
         points, questions = [], self.questions
         for k in (2**i for i in range(12) if 2**i <= self.fewest):
             values = [pass_at_k(len(q), sum(q), k) for q in questions]

@@ -1,4 +1,4 @@
-"""The paper's Table 1 from files of graded paths: pass@1 by run counts and pass@k, with intervals."""
+"""Table 1 from files of graded paths: pass@1 by run counts and pass@k, with intervals."""
 
 import csv
 import io

@@ -22,7 +22,7 @@ class Unreadable(Exception):
 
 @lru_cache(maxsize=4096)
 def parse(text: str) -> Any:
-    """An expression or matrix by math-verify's LaTeX parser, decimals exact; Unreadable otherwise."""
+    """An expression or matrix by math-verify's LaTeX parser, decimals exact; else Unreadable."""
     import sympy
     from latex2sympy2_extended.latex2sympy2 import ConversionConfig, latex2sympy
 
@@ -98,7 +98,7 @@ def equal(one: Any, other: Any, is_decimal: bool) -> bool:
 
 
 def _equal_numbers(one: Any, other: Any, is_decimal: bool) -> bool:
-    """Exactly for rational numbers, to 40 digits for others; decimals to math-verify's six places."""
+    """Exactly for rationals, to 40 digits for others; decimals to math-verify's six places."""
     one, other = one.doit(), other.doit()
     if one == other:
         return True

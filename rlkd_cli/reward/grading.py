@@ -110,7 +110,7 @@ class Grader:
         return Opinions(normalize(prediction) == normalize(reference), numbers, algebra)
 
     async def _once(self, pair: tuple[str, str], alone: bool = False) -> Verdict:
-        """Asks algebra of a pair once, however many wait for it; an event loop has its own waiters."""
+        """Asks algebra of a pair once, however many wait; an event loop has its own waiters."""
         loop, key = asyncio.get_running_loop(), (*pair, alone)
         if self._loop is not loop:
             self._loop, self._asked = loop, {}
