@@ -148,7 +148,10 @@ RULES: tuple[Rule, ...] = (
     Rule(r"\\lt" + _WORD + " ?", "<", r"x\lt 2", "x<2"),
     Rule(r"\\gt" + _WORD + " ?", ">", r"x\gt 2", "x>2"),
     Rule(
-        r"\\(?:times|ast|cdot|bullet)" + _WORD + r"|(?<!\*)\*(?!\*)",
+        r"\\(?:times|ast|cdot|bullet)"
+        + _WORD
+        + r"(?! ?\\(?:vec|overrightarrow|hat))"
+        + r"|(?<!\*)\*(?!\*)",
         r"\\cdot ",
         r"3\times 4",
         r"3\cdot 4",
@@ -179,7 +182,7 @@ RULES: tuple[Rule, ...] = (
     Rule(r"\\[lr]?vert" + _WORD + " ?", "|", r"\lvert x\rvert", "|x|"),
     Rule(r"\\(?:lor|vee)" + _WORD + r"|\\text\{ ?or ?\}", " or ", r"x<1 \lor x>2", "x<1 or x>2"),
     Rule(
-        r"\\(?:land|wedge)" + _WORD + r"|\\text\{ ?and ?\}|\\& ?",
+        r"\\text\{ ?and ?\}|\\& ?",
         " and ",
         r"1\text{ and }2",
         "1 and 2",
@@ -193,6 +196,7 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(r"([_^]) ?\{ ?\\(max|min) ?\}", r"\1{\2}", r"V_{\max}", "V_{max}"),
     Rule(r"\\[dt]?binom ?(\d) ?(\d)", r"\\binom{\1}{\2}", r"\binom52", r"\binom{5}{2}"),
+    Rule(r"\\wedge" + _WORD, r"\\land ", r"p\wedge q", r"p\land q"),
     Rule(r"\\lg" + _WORD, r"\\log_{10} ", r"\lg 7", r"\log_{10} 7"),
     Rule(r"\\%|\\text\{ ?(?:percent|pct) ?\}|(?<=\d) ?percent\b", "%", r"50\%", "50%"),
     Rule(

@@ -131,7 +131,7 @@ def _unit(words: str, power: str | None) -> str | None:
         _NOT_UNITS.split()
     ):
         return None
-    return "noun " + words.lower().rstrip("s")
+    return "noun " + words.lower().rstrip("s") + (f"^{power}" if power else "")
 
 
 def units_agree(one: str, other: str) -> bool:
@@ -245,6 +245,7 @@ def relation(text: str) -> tuple[list[str], list[str]]:
 
 
 _LABEL = re.compile(
+    r"[A-Za-z] ?\([^()=<>]{1,20}\)|"
     r"(?:[A-Za-z]|\\[A-Za-z]+)(?:_(?:[0-9A-Za-z]|\{[^{}]*\}))?'?(?:\^\{-1\})?(?: "
     r"?\([A-Za-z](?:, ?[A-Za-z])*\))?"
     r"|\([A-Za-z](?:, ?[A-Za-z])+\)|\\text\{[^{}]*\}(?: ?\\text\{[^{}]*\})*|[A-Z]{2}|\\angle "

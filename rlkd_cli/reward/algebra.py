@@ -147,9 +147,16 @@ def _as_brackets(gold: str, answer: str, depth: int) -> Finding | None:
     """Points, vectors, closed intervals: the same brackets around values that agree in order."""
     one, other = bracket(gold), bracket(answer)
     parts = [split_top(b[1], "[,;]") if b else [] for b in (one, other)]
-    if max(map(len, parts)) < 2 and not (one and one[0] == "{") and not (other and other[0] == "{"):
+    square = [b and b[0] in "[{" for b in (one, other)]
+    if max(map(len, parts)) < 2 and not any(square):
         return None
     if not one or not other:
+        opening, alone, _ = one or other or ("", "", "")
+        if max(map(len, parts)) < 2:
+            if not re.search(r"\d|\\begin", alone):
+                return Finding(False, "brackets")
+            if opening == "[":  # of a matrix, or around a number
+                return None
         if "{" in ((one or other or ("",))[0]) and max(map(len, parts)) < 2:  # {5} is 5
             inside = [b[1] if b else t for b, t in ((one, gold), (other, answer))]
             return _same(inside[0], inside[1], depth)
@@ -260,7 +267,8 @@ def _as_measures(gold: str, answer: str, depth: int) -> Finding | None:
     one, other = measure(gold), measure(answer)
     if not one.unit and not other.unit and (one.value, other.value) == (gold, answer):
         return None
-    if not units_agree(one.unit, other.unit):
+    symbolic = not re.search(r"\d", one.value + other.value)
+    if not units_agree(one.unit, other.unit) or (symbolic and one.unit != other.unit):
         return Finding(False, "unit")
     if _same(one.value, other.value, depth).same:
         return Finding(True, "value and unit")

@@ -13,7 +13,9 @@ from typing import Any
 _PRECISION = 50  # digits
 
 # What the parser would leave out or add up in silence: `2 5`, primes, transposes
-_UNREAD = re.compile(r"(?<![_^])\d \d|\\text|[$?'*]|\\prime|[A-Z]\^\{?(?:T|\\top)(?![A-Za-z])")
+_UNREAD = re.compile(
+    r"(?<![_^])\d \d|\d ?_|\\text|[$?'*]|\\prime|\\times|\\land|[A-Z]\^\{?(?:T|\\top)(?![A-Za-z])"
+)
 
 
 class Unreadable(Exception):
@@ -41,6 +43,11 @@ def parse(text: str) -> Any:
     except Exception as error:  # the parser raises whatever it likes
         raise Unreadable(text) from error
     if not isinstance(parsed, sympy.Expr | sympy.MatrixBase) or isinstance(parsed, sympy.Rel):
+        raise Unreadable(text)
+    if isinstance(parsed, sympy.Basic) and any(
+        not set(slope.variables) <= slope.expr.free_symbols
+        for slope in parsed.atoms(sympy.Derivative)
+    ):  # of a function that is only named: it would be 0
         raise Unreadable(text)
     bound = parsed.atoms(sympy.Sum, sympy.Product) if isinstance(parsed, sympy.Basic) else ()
     names = {sympy.I: sympy.Symbol("I")}

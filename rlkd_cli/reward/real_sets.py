@@ -38,7 +38,7 @@ def real_set(text: str) -> Any:
     text = built[1] if built else text
     for pattern, join in (
         (r"\\cup(?![A-Za-z])| or |,? or ", sympy.Union),
-        (r"\\cap(?![A-Za-z])| and ", sympy.Intersection),
+        (r"\\cap(?![A-Za-z])| and |\\land(?![A-Za-z])", sympy.Intersection),
     ):
         pieces = split_top(text, pattern)
         if len(pieces) > 1:
