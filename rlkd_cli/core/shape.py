@@ -267,3 +267,28 @@ def has_words(text: str) -> bool:
     return bool(re.search(r"\A[A-Z]{3,}\Z|\\text|(?<![\\A-Za-z])[A-Za-z]{4,}", text)) or bool(
         re.search(r"(?<![\\A-Za-z])(?:the|yes|no|not|and|for|any)(?![A-Za-z])", text, re.IGNORECASE)
     )
+
+
+def unwrapped(parts: list[str]) -> tuple[str, list[str]]:
+    """The values inside of one pair of brackets, and which brackets."""
+    if len(parts) == 1:
+        text = parts[0].partition("=")[2] if is_label(parts[0].partition("=")[0]) else parts[0]
+        text = re.sub(r"\A[A-Za-z] ?\\in ", "", text)
+        inside = bracket(text)
+        if inside and inside[0] in "({" and {"(": ")", "{": "}"}[inside[0]] == inside[2]:
+            return inside[0], values(inside[1])
+    if all(is_label(p.partition("=")[0]) and "=" in p for p in parts):
+        names = {_bare(p.partition("=")[0]) for p in parts}
+        if len(names) == 1:  # x = 1 or x = 2
+            return "", [p.partition("=")[2].strip() for p in parts]
+    elif (
+        "=" in parts[0]
+        and is_label(parts[0].partition("=")[0])
+        and not any("=" in p for p in parts[1:])
+    ):
+        return "", [parts[0].partition("=")[2].strip(), *parts[1:]]  # x = 1, 2
+    return "", parts
+
+
+def _bare(name: str) -> str:
+    return name.replace(" ", "")

@@ -18,6 +18,7 @@ from rlkd_cli.core.shape import (
     relation,
     split_top,
     units_agree,
+    unwrapped,
     values,
 )
 from rlkd_cli.reward.expressions import Unreadable, equal, multiples, numerator, parse
@@ -100,34 +101,13 @@ def _as_lists(gold: str, answer: str, depth: int) -> Finding | None:
             _same(g, a, depth).same for g, a in zip(golds, answers, strict=True)
         )
         return Finding(same, "list")
-    one, other = _unwrapped(golds), _unwrapped(answers)
+    one, other = unwrapped(golds), unwrapped(answers)
     if "(" in (one[0], other[0]):
         same = len(one[1]) == len(other[1]) and all(
             _same(g, a, depth).same for g, a in zip(one[1], other[1], strict=True)
         )
         return Finding(same, "list in order")
     return Finding(_any_order(one[1], other[1], depth), "list in any order")
-
-
-def _unwrapped(parts: list[str]) -> tuple[str, list[str]]:
-    """The values inside of one pair of brackets, and which brackets."""
-    if len(parts) == 1:
-        text = parts[0].partition("=")[2] if is_label(parts[0].partition("=")[0]) else parts[0]
-        text = re.sub(r"\A[A-Za-z] ?\\in ", "", text)
-        inside = bracket(text)
-        if inside and inside[0] in "({" and {"(": ")", "{": "}"}[inside[0]] == inside[2]:
-            return inside[0], values(inside[1])
-    if all(is_label(p.partition("=")[0]) and "=" in p for p in parts):
-        names = {normalize(p.partition("=")[0]) for p in parts}
-        if len(names) == 1:  # x = 1 or x = 2
-            return "", [p.partition("=")[2].strip() for p in parts]
-    elif (
-        "=" in parts[0]
-        and is_label(parts[0].partition("=")[0])
-        and not any("=" in p for p in parts[1:])
-    ):
-        return "", [parts[0].partition("=")[2].strip(), *parts[1:]]  # x = 1, 2
-    return "", parts
 
 
 def _any_order(golds: Sequence[str], answers: Sequence[str], depth: int) -> bool:
