@@ -1,4 +1,6 @@
-"""Grading real answers: rlkd's grader and plain math-verify in one thread, then hostile answers.
+"""Grading real answers: `rlkd`'s grader against plain math-verify in one thread, with hostile
+answers
+mixed in, and texts of a million characters in which an answer is looked for.
 
 python benchmarks/grading.py SAMPLES.jsonl [--answers 8000]
 """
@@ -22,6 +24,30 @@ HOSTILE = [
     r"\sum_{k=1}^{9999} \frac{\sin(k)}{k!}",
     "{" * 2000 + "x" + "}" * 2000,
 ]
+
+LOOPS = [
+    "\\boxed{",
+    "\\boxed{1},",
+    "<answer>",
+    "<think>",
+    "Answer: B ",
+    "the answer is a ",
+    "{",
+    " ",
+]
+LONG = 1_000_000  # characters
+
+
+def slowest() -> tuple[float, str]:
+    """The longest time that one of the looping texts takes, in seconds, and which."""
+    times = []
+    for piece in LOOPS:
+        text = (piece * (LONG // len(piece) + 1))[:LONG]
+        for reference in ("5", "B"):
+            started = time.perf_counter()
+            extract_answer(text, reference)
+            times.append((time.perf_counter() - started, piece))
+    return max(times)
 
 
 def load(file: str, count: int) -> list[tuple[str, str]]:
@@ -77,8 +103,8 @@ if __name__ == "__main__":
     together, mine = ours(pairs, 10.0, workers)
     differ = [i for i, (a, b) in enumerate(zip(theirs, mine, strict=True)) if a != (b == "correct")]
     print(
-        f"{len(pairs)} answers: plain math-verify {len(pairs) / alone:.0f}/s, "
-        f"rlkd {len(pairs) / together:.0f}/s with {workers} workers"
+        f"{len(pairs)} answers: plain math-verify {len(pairs) / alone:.0f}/s, rlkd "
+        f"{len(pairs) / together:.0f}/s with {workers} workers"
     )
     print(f"ratio {alone / together:.2f}; verdicts that differ: {len(differ)}")
     for i in sorted(
@@ -97,6 +123,8 @@ if __name__ == "__main__":
     }
     same = verdicts[: len(pairs)] == mine
     print(
-        f"with {count} hostile answers: {seconds:.1f} s, bound {bound:.1f} s "
-        f"(count x time-out / workers more); {kinds}; others the same: {same}"
+        f"with {count} hostile answers: {seconds:.1f} s, bound {bound:.1f} s (count x time-out / "
+        f"workers more); {kinds}; others the same: {same}"
     )
+    seconds, piece = slowest()
+    print(f"a million characters: {seconds:.2f} s at most ({piece!r} over and over)")

@@ -60,7 +60,9 @@ def plot_diversity(curves: Mapping[str, Sequence[Raw]], file: Path) -> None:
 def plot_training(
     runs: Mapping[str, Sequence[Raw]], names: Sequence[str], file: Path, smooth: int = 1
 ) -> None:
-    """Metrics over training steps, a panel a metric and a line a run (Figure 3); means over `smooth` steps."""
+    """Metrics over training steps, a panel a metric and a line a run (Figure 3); means over
+    `smooth` steps.
+    """
     figure, panels = _panels(len(names))
     for axes, name in zip(panels, names, strict=True):
         for run, entries in runs.items():
@@ -98,7 +100,9 @@ def plot_pass_at_k(
 
 
 def plot_rewards(rewards: Sequence[float], stops: Mapping[int, int], file: Path) -> None:
-    """How structured rewards are spread, and at which step walks meet their first M that does not match."""
+    """How structured rewards are spread, and at which step walks meet their first M that does not
+    match.
+    """
     figure, (left, right) = _panels(2)
     left.hist(rewards, bins=30)
     left.set(title="structured reward", xlabel="reward", ylabel="paths")
@@ -124,4 +128,29 @@ def plot_capability(records: Sequence[Raw], file: Path) -> None:
         )
         axes.set(title=name, xlabel="success rate before", ylim=(0, 1.05))
     panels[0].legend()
+    _save(figure, file)
+
+
+def plot_table(rows: Sequence[Raw], file: Path) -> None:
+    """Table 1 as bars: a group a column, a bar a file, with 95% intervals."""
+    figure, axes = _axes("pass@1 by runs, and pass@k", "", "share of questions")
+    names = list(rows[0]["cells"])
+    figure.set_size_inches(max(5, 1.1 * len(names)), 3.4)
+    width = 0.8 / len(rows)
+    for place, row in enumerate(rows):
+        cells = [row["cells"][name] for name in names]
+        axes.bar(
+            [i + (place - (len(rows) - 1) / 2) * width for i in range(len(names))],
+            [value for value, _, _ in cells],
+            width,
+            yerr=[
+                [max(0.0, value - low) for value, low, _ in cells],
+                [max(0.0, high - value) for value, _, high in cells],
+            ],
+            capsize=2,
+            label=Path(row["name"]).stem,
+        )
+    axes.set_xticks(range(len(names)), names, fontsize=7, rotation=20)
+    axes.set_ylim(0, 1.05)
+    axes.legend(fontsize=7)
     _save(figure, file)

@@ -1,4 +1,5 @@
-r"""Where the final answer of a reasoning path stands: after the thinking, in `<answer>`, in the last boxes.
+r"""Where the final answer of a reasoning path stands: after the thinking, in `<answer>`, in the
+last boxes.
 
 Everything here passes over the text a fixed number of times, however long it is and whatever is
 left open in it. Patterns bound every repeat, so that no text makes them try twice.
@@ -29,9 +30,12 @@ class Found(NamedTuple):
     parts: tuple[str, ...] = ()
 
 
-_TOKEN = re.compile(r"\\(?:boxed|fbox|framebox)(?![A-Za-z])(?:\s{0,8}(\{))?|\\.|[{}]", re.DOTALL)
+_TOKEN = re.compile(
+    r"\\{1,2}(?:boxed|fbox|framebox)(?![A-Za-z])(?:\s{0,8}(\{))?|\\.|[{}]", re.DOTALL
+)
 _NO_BRACES = re.compile(
-    r"(?: *(?=[-+]?(?:\.?\d|\\[A-Za-z({]|\())| +(?=[A-Za-z](?![A-Za-z])))(?P<content>[^$\n]{1,100}?)"
+    r"(?: *(?=[-+]?(?:\.?\d|\\[A-Za-z({]|\())| "
+    r"+(?=[A-Za-z](?![A-Za-z])))(?P<content>[^$\n]{1,100}?)"
     r"(?=\$|\n|\\\)|\\\]|[.,;](?:\s|$)|$)"
 )
 _OPEN_END = re.compile(r"([^\n$]{1,400}?)(?:\.?\s{0,8}(?:\n|\$)|\.\s{0,8}\Z)")
@@ -46,9 +50,13 @@ _BETWEEN = re.compile(
     re.IGNORECASE,
 )
 _OR = re.compile(r"\bor\b(?!,? (?:equivalently|simply|approximately|about|just|in other))", re.I)
-_ANSWER = r"(?<!wrong )(?<!other )(?<!incorrect )(?<!false )(?<!earlier )(?<!\w)answers?(?:[\s*_]{0,4}(?:is|are|becomes)(?: then| therefore| thus)?\b)?[\s*_]{0,4}"
+_ANSWER = (
+    r"(?<!wrong )(?<!other )(?<!incorrect )(?<!false )(?<!earlier "
+    r")(?<!\w)answers?(?:[\s*_]{0,4}(?:is|are|becomes)(?: then| therefore| thus)?\b)?[\s*_]{0,4}"
+)
 _STATEMENT = re.compile(
-    rf"(?:{_ANSWER}(?:[:：=][\s*_]{{0,8}}|(?<=is )|(?<=are ))|(?:最终)?答案(?:[是为]|应[是为])?[:：]?\s{{0,4}})"
+    rf"(?:{_ANSWER}(?:[:：=][\s*_]{{0,8}}|(?<=is )|(?<=are ))|(?:最终)?答案(?:[是为]|"
+    rf"应[是为])?[:：]?\s{{0,4}})"
     rf"(?=(?P<claim>[^\n]{{1,{_REACH}}}))",
     re.IGNORECASE,
 )
@@ -59,14 +67,15 @@ _CLAIMED = re.compile(
     r"(?=\s*(?:[.,;!)](?:\s|$)|$|(?:because|since|as|not|instead|and not|rather)\b))"
 )
 _TAKEN_BACK = re.compile(
-    r"\b(?:scratch that|disregard (?:that|the above)|"
-    r"(?:that|this|it|the above|(?:the|my) (?:boxed|above|previous|earlier|last)"
-    r"(?: (?:answer|result|value|box))?|\banswer above)"
+    r"\bscratch that\b|\bdisregard (?:that|the above)\b|"
+    r"\b(?:that|this|it|the above|answer above|"
+    r"(?:the|my) (?:boxed|above|previous|earlier|last) (?:answer|result|value|box))"
     r"(?: is|['’]s| was)(?: clearly| actually| obviously)? "
-    r"(?:wrong|incorrect|not (?:right|correct)|a mistake|mistaken|false)\b|"
-    r"I (?:have )?made an? (?:[a-z]+ )?(?:mistake|error)\b)",
+    r"(?:wrong|incorrect|not (?:right|correct)|a mistake|mistaken|false)(?=\s*(?:[.,;:!\n]|$))|"
+    r"\bI (?:have )?made an? (?:[a-z]+ )?(?:mistake|error)\b(?! (?:earlier|before))",
     re.IGNORECASE,
 )
+_SUPPOSED = re.compile(r"\b(?:if|had|suppose|otherwise|someone|might|would|could)\b", re.IGNORECASE)
 
 
 def boxes(text: str) -> tuple[list[Box], int | None]:
@@ -154,6 +163,15 @@ def find(path: str, reference: str = "", truncated: bool = False) -> Found | Non
     return _joined(text, real, reference)
 
 
+def last_box(text: str) -> str | None:
+    """The content of the last box in a whole reply, thinking included; None where it never "
+    "closes."""
+    closed, unclosed = boxes(text)
+    if not closed or (unclosed is not None and unclosed > closed[-1].end):
+        return None
+    return closed[-1].content
+
+
 def _unfinished(text: str, start: int, truncated: bool) -> Found | None:
     """A box that is never closed: its line where the text goes on after it, or ends a sentence."""
     match = _OPEN_END.match(text, start)
@@ -169,14 +187,15 @@ def statement(text: str) -> str | None:
     last = None
     for match in _STATEMENT.finditer(text):
         claim = _CLAIMED.match(match["claim"])
-        if claim:
+        before = re.split(r"[.!?\n]", text[max(0, match.start() - 120) : match.start()])[-1]
+        if claim and not _SUPPOSED.search(before):
             last = next(group for group in claim.groups() if group)
     return last
 
 
-def _joined(text: str, found: list[Box], reference: str) -> Found:
-    """The last box with those beside it, or all of them where the reference has as many values."""
-    group = [found[-1]]
+def beside(text: str, found: list[Box]) -> list[Box]:
+    """The last box and those that stand beside it, with commas, "and" or "or" between."""
+    group = found[-1:]
     for box in reversed(found[:-1]):
         between = text[box.end : group[0].start] if group[0].start - box.end <= 80 else "."
         hedge = _OR.search(between) and not re.search(r"[.\n=]", between)
@@ -185,6 +204,12 @@ def _joined(text: str, found: list[Box], reference: str) -> Found:
         group.insert(0, box)
         if len(group) > 50:
             break
+    return group
+
+
+def _joined(text: str, found: list[Box], reference: str) -> Found:
+    """The last box with those beside it, or all of them where the reference has as many values."""
+    group = beside(text, found)
     distinct = list(dict.fromkeys(box.content.strip() for box in group))
     every = list(dict.fromkeys(box.content.strip() for box in found[-50:]))
     if len(every) > len(distinct) and len(every) == _values(reference):

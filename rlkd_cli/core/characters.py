@@ -58,11 +58,11 @@ _TRANSLATION = str.maketrans(_SIGNS)
 
 
 def _scripts(text: str) -> str:
-    """Raised and lowered characters as LaTeX, and fractions of one character: `10²` is not `102`."""
+    """Raised and lowered characters and fractions of one as LaTeX: `10²` is not `102`."""
     for table, sign in ((_SUPERSCRIPTS, "^"), (_SUBSCRIPTS, "_")):
         text = re.sub(
             f"[{re.escape(''.join(table))}]+",
-            lambda m, t=table, s=sign: f"{s}{{{''.join(t[c] for c in m[0])}}}",  # type: ignore[misc]
+            lambda m, t=table, s=sign: f"{s}{{{''.join(t[c] for c in m[0])}}}",  # type: ignore
             text,
         )
     return re.sub(

@@ -1,4 +1,5 @@
-r"""The final answer of a reasoning path: found, screened and compared as far as text and numbers go.
+r"""The final answer of a reasoning path: found, screened and compared as far as text and numbers
+go.
 
 What is left for computer algebra is asked of worker processes that can be killed; see
 `rlkd_cli.reward.grading`. The outcome reward of training is this same verdict, and a grade says how
@@ -13,6 +14,7 @@ from typing import Literal, NamedTuple
 from rlkd_cli.core import answers
 from rlkd_cli.core.dress import LONG, normalize, undress
 from rlkd_cli.core.letters import LETTERS, find_letter, letter_of, read_letter
+from rlkd_cli.core.shape import is_label, measure, relation
 
 GradeVerdict = Literal["correct", "wrong", "no_answer", "timeout", "unparsable", "truncated"]
 Kind = Literal["math", "letter", "exact", "integer"]  # what `--grader` may name
@@ -29,7 +31,7 @@ plain = undress
 class Grade(NamedTuple):
     """A path's prediction (None: there is none), the verdict on it, and what decided it.
 
-    `reason`: `text`, `integer`, `number`, `letter`, `choice`, `exact` or `base` where no algebra was
+    `reason`: `text`, `integer`, `number`, `letter`, `exact` or `base` where no algebra was
     needed, `algebra` and what it compared otherwise, or why there is no comparison.
     """
 
@@ -41,8 +43,8 @@ class Grade(NamedTuple):
 def extract_answer(
     path: str, reference: str = "", truncated: bool = False, choices: Sequence[str] = ()
 ) -> str | None:
-    """The final answer of a path, or None: a letter for a reference that is one, else mathematics."""
-    if letter_of(reference, choices):
+    """A path's final answer or None: a letter for a reference that is one, else mathematics."""
+    if letter_of(reference):
         return find_letter(path, choices)
     found = answers.find(path, reference, truncated)
     return found.answer if found else None
@@ -78,19 +80,41 @@ def as_number(answer: str) -> Fraction | None:
     return (-value if sign == "-" else value) * Fraction(10) ** exponent
 
 
-def numbers_agree(left: Fraction, right: Fraction, is_decimal: bool) -> bool:
-    """Equal exactly, or, where one is a decimal, to six places and to one part in 100,000.
+def places(answer: str) -> int | None:
+    """How many decimal places an answer is written with; None where it is no decimal."""
+    match = re.search(r"\d\.(\d+)", undress(answer))
+    return len(match[1]) if match else None
 
-    Six places are math-verify's; they alone would make all small numbers the same.
+
+def numbers_agree(left: Fraction, right: Fraction, decimals: int | None) -> bool:
+    """Equal exactly, or, of two where one is a decimal, to its `decimals` places if these are 6 or
+    more.
+
+    `decimals` is the smaller number of places of the two, None where neither is a decimal. Six are
+    math-verify's, which alone would make all small numbers the same: hence also to one part in
+    100,000. What differs in the 13th digit only is a computer's noise.
     """
-    if left == right or not is_decimal:
+    if left == right or decimals is None:
         return left == right
-    close = abs(left - right) * 100_000 <= max(abs(left), abs(right))
-    return close and round(left, 6) == round(right, 6)
+    size, apart = max(abs(left), abs(right)), abs(left - right)
+    if apart * 10**12 <= size:
+        return True
+    return (
+        decimals >= 6
+        and apart * 100_000 <= size
+        and round(left, decimals) == round(right, decimals)
+    )
+
+
+def fewest_places(*answers: str) -> int | None:
+    """The smallest number of decimal places of the decimals among some answers."""
+    return min((count for one in answers if (count := places(one)) is not None), default=None)
 
 
 def vote_key(prediction: str) -> str:
-    """A name that equal answers share, as far as text and numbers go: 25, 025 and 25.0 are one answer."""
+    """A name that equal answers share, as far as text and numbers go: 25, 025 and 25.0 are one
+    answer.
+    """
     number = as_number(prediction)
     return str(number) if number is not None else normalize(prediction)
 
@@ -104,7 +128,9 @@ def compare_simple(prediction: str, reference: str) -> bool | None:
 
 
 def decide(prediction: str, reference: str, choices: Sequence[str] = ()) -> tuple[bool | None, str]:
-    """Whether two answers agree and what decided it, without algebra; (None, "") where that is needed."""
+    """Whether two answers agree and what decided it, without algebra; (None, "") where that is
+    needed.
+    """
     letter = letter_of(reference, choices)
     if letter:
         return read_letter(prediction, choices) == letter, "letter"
@@ -114,8 +140,8 @@ def decide(prediction: str, reference: str, choices: Sequence[str] = ()) -> tupl
     left, right = as_number(prediction), as_number(reference)
     if left is not None and right is not None:
         whole = left.denominator == right.denominator == 1
-        decimal = "." in text or "." in gold
-        return numbers_agree(left, right, decimal), "integer" if whole else "number"
+        agree = numbers_agree(left, right, fewest_places(prediction, reference))
+        return agree, "integer" if whole else "number"
     based, base = _BASE.fullmatch(text), _BASE.fullmatch(gold)
     if based or base:
         return _same_in_base(text, gold, based, base), "base"
@@ -125,11 +151,20 @@ def decide(prediction: str, reference: str, choices: Sequence[str] = ()) -> tupl
 def _same_in_base(
     text: str, gold: str, based: re.Match[str] | None, base: re.Match[str] | None
 ) -> bool:
-    """The same digits in the same base; a prediction may leave the base out, as questions name it."""
+    """The same digits in the same base; a prediction may leave out what the question names."""
+    one_ten, other_ten = _in_ten(text), _in_ten(gold)
+    if one_ten is not None and other_ten is not None:
+        return one_ten == other_ten
     if based and base:
         one, other = (m[1].lower().lstrip("0") for m in (based, base))
         return one == other and (based[2] or based[3]) == (base[2] or base[3])
     return bool(base) and text.lower().lstrip("0") == base[1].lower().lstrip("0") if base else False
+
+
+def _in_ten(text: str) -> int | None:
+    """The integer that decimal digits are, with base 10 named or none."""
+    match = re.fullmatch(r"(\d{1,40})(?:_\{10\})?", text)
+    return int(match[1]) if match else None
 
 
 def screen(answer: str) -> str | None:
@@ -156,7 +191,9 @@ def screen(answer: str) -> str | None:
 
 
 def _tower(text: str) -> int:
-    """How many exponents stand upon each other at most: 0 in `x`, 1 in `x^2+y^2`, 3 in `9^{9^{9^9}}`."""
+    """How many exponents stand upon each other at most: 0 in `x`, 1 in `x^2+y^2`, 3 in
+    `9^{9^{9^9}}`.
+    """
     highest, height, groups, after = 0, 0, [], False
     for character in re.sub(r"\\[A-Za-z]+|\s", "", text):
         if character == "^":
@@ -190,19 +227,26 @@ def grade_simple(
     if grader == "letter" and not letter:
         return Grade(None, "unparsable", f"the reference {reference[:20]!r} is no letter")
     if letter and grader != "math":
-        prediction = find_letter(path, choices)
-        if prediction is None:
-            return _nothing(path, truncated)
-        right = prediction == letter
-        return Grade(prediction, "correct" if right else "wrong", "letter")
+        graded = _graded_letter(path, letter, truncated, choices)
+        if letter_of(reference) or grader == "letter" or graded.verdict == "correct":
+            return graded
+    return _graded_mathematics(path, reference, truncated)
+
+
+def _graded_letter(path: str, letter: str, truncated: bool, choices: Sequence[str]) -> Grade:
+    prediction = find_letter(path, choices)
+    if prediction is None:
+        return _nothing(path, truncated)
+    return Grade(prediction, "correct" if prediction == letter else "wrong", "letter")
+
+
+def _graded_mathematics(path: str, reference: str, truncated: bool) -> Grade | None:
     found = answers.find(path, reference, truncated)
     if found is None:
         return _nothing(path, truncated)
-    agrees, reason = (
-        decide(found.answer, reference)
-        if not letter
-        else (normalize(found.answer) == normalize(reference) or None, "text")
-    )
+    agrees, reason = decide(found.answer, reference)
+    if letter_of(reference):  # a symbol, by the grader that was asked for
+        agrees, reason = normalize(found.answer) == normalize(reference) or None, "text"
     if agrees is None or (not agrees and found.parts):
         stop = next((why for text in (found.answer, reference) if (why := screen(text))), None)
         return Grade(found.answer, "unparsable", f"screened: {stop}") if stop else None
@@ -215,6 +259,14 @@ def _nothing(path: str, truncated: bool) -> Grade:
     return Grade(None, "truncated" if truncated else "no_answer", why)
 
 
+def _integer(answer: str) -> int | None:
+    """The integer that an answer is, whatever its unit and name: `x = 25.0 \\text{ cm}` is 25."""
+    sides, signs = relation(undress(answer))
+    text = sides[-1] if set(signs) <= {"="} and is_label(sides[0]) else answer
+    number = as_number(measure(undress(text)).value)
+    return int(number) if number is not None and number.denominator == 1 else None
+
+
 def _graded_as(grader: Kind, path: str, reference: str, truncated: bool) -> Grade:
     found = answers.find(path, reference, truncated)
     if found is None:
@@ -222,7 +274,7 @@ def _graded_as(grader: Kind, path: str, reference: str, truncated: bool) -> Grad
     if grader == "exact":
         right = found.answer.strip() == reference.strip()
         return Grade(found.answer, "correct" if right else "wrong", "exact")
-    gold, value = as_integer(reference), as_integer(found.answer)
+    gold, value = as_integer(reference), _integer(found.answer)
     if gold is None:
         return Grade(found.answer, "unparsable", f"the reference {reference[:20]!r} is no integer")
     return Grade(found.answer, "correct" if value == gold else "wrong", "integer")
@@ -239,6 +291,7 @@ __all__ = [
     "compare_simple",
     "decide",
     "extract_answer",
+    "fewest_places",
     "grade_simple",
     "normalize",
     "plain",

@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from rlkd_cli.core.answers import boxes, final_part
+from rlkd_cli.core.answers import beside, boxes, final_part
 from rlkd_cli.core.dress import normalize, undress
 
 LETTERS = "ABCDEFGHIJ"
@@ -22,19 +22,23 @@ _KEYWORD = (
     r"(?:answer|option|choice|respuesta|réponse|antwort|ответ|答案|选项|答え|정답)"
 )
 _EXPLICIT = re.compile(
-    rf"(?:(?<![^\W_]){_KEYWORD}(?:[\s*_]{{0,4}}(?:is|est|es))?[\s*_]{{0,4}}[:：]|"
-    r"答案(?:是|为|选|应选)[:：]?)[\s*_]{0,8}(?=(?P<claim>[^\n]{1,300}))",
-    re.IGNORECASE,
+    rf"(?:(?<![^\W_]){_KEYWORD}(?:[\s*_]{{0,4}}(?:is|est|es))?[\s*_]{{0,4}}[:：=]|"
+    r"^[#*\s]{1,6}(?:final |correct )?answer[*\s]{0,4}\n|(?:故|应|本题|因此|所以|"
+    r"^)选(?:择)?[:：]?(?=\s?[(（]?[A-J])|"
+    r"(?:答案|选项)(?:是|为|选|应选)[:：]?)[\s*_]{0,8}(?=(?P<claim>[^\n]{1,300}))",
+    re.IGNORECASE | re.MULTILINE,
 )
 _ONE = (
     r"[\s*_`$(\[{]{0,6}(?:\\[(\[]\s?)?(?:\\(?:text|mathrm|mathbf|textbf|boxed)\s?\{)?[\s(\[*]{0,3}"
 )
 _ENDS = r"(?![A-Za-z0-9'’=+^_-])(?!\s*[=+/&^<>]|\s*(?:or|and|nor|vs)\b|\s?,\s?[A-J]\b)"
 _PASSING = re.compile(
-    rf"(?<![^\W_])(?:(?:{_KEYWORD})\s(?:is|must be|would be|should be)(?: therefore| thus| clearly)?|"
+    rf"(?<![^\W_])(?:(?:{_KEYWORD})\s(?:is|must be|would be|should be)(?: therefore| thus| "
+    rf"clearly)?|"
     r"(?:I|we)(?: would|['’]d|['’]ll| will)? (?:choose|pick|select|go with|answer)|"
     r"(?:is|be|namely|i\.e\.,?|so|thus|hence|therefore)(?: the)?(?= (?:option|choice|answer)))"
-    rf":?\s(?:the\s)?(?:option\s|choice\s|answer\s)?{_ONE}(?P<letter>[A-Ja-j]){_ENDS}(?P<rest>.{{0,20}})",
+    rf":?\s(?:the\s)?(?:option\s|choice\s|"
+    rf"answer\s)?{_ONE}(?P<letter>[A-Ja-j]){_ENDS}(?P<rest>.{{0,20}})",
     re.IGNORECASE,
 )
 _IS_RIGHT = re.compile(
@@ -48,15 +52,16 @@ _NAMED = re.compile(
     re.IGNORECASE,
 )
 _LEADING = re.compile(
-    r"[(\[]\s?([A-Ja-j])\s?[)\]](?P<rest>.*)|([A-J])(?:[.):](?=\s|[^\W\d_]{2}|\d|\Z)|,? (?=because|since|as |is (?:the )?(?:correct|right|best))|"
-    r" ?[-—–] )(?P<more>.*)",
+    r"[(\[]\s?([A-Ja-j])\s?[)\]](?P<rest>.*)|([A-J])(?:[.):](?=\s|[^\W\d_]{2}|\d|\Z)|,? "
+    r"(?=because|since|as |is (?:the )?(?:correct|right|best))|"
+    r" ?[-—–] | (?=\((?:not |[A-Za-z]{3,})))(?P<more>.*)",
     re.DOTALL,
 )
 _MENTION = re.compile(r"(?:\b(?:option|choice)\s?[(\[]?|\()([A-J])(?:\)|\b)(?!\w)")
 _SEVERAL = re.compile(
     r"(?<![A-Za-z])[A-J][)\]]?\s?(?:,|/|&|\bor\b|\band\b)\s?(?:option\s?)?[(\[]?[A-J](?![A-Za-z])"
 )
-_HEDGING = re.compile(r"\s*(?:or\b|and\b|/|&|,\s?[(\[]?[A-J]\b|nor\b)|\s*[(\[]?[A-J][)\]]?\s*\Z")
+_HEDGING = re.compile(r"\s*\(?(?:or\b|and\b|/|&|,\s?[(\[]?[A-J]\b|nor\b)|\s*[(\[]?[A-J][)\]]?\s*\Z")
 _WRONG = re.compile(r"\b(?:is|are) (?:wrong|incorrect|not)\b|\bnot\b|n['’]t\b")
 
 
@@ -86,8 +91,8 @@ def options(record: Mapping[str, Any]) -> list[str]:
 def read_letter(claim: str, choices: Sequence[str] = ()) -> str | None:
     r"""The letter that a claimed answer is; HEDGE for several, None for what is no letter.
 
-    >>> read_letter(r"\textbf{(c)}"), read_letter("C. 12 kJ"), read_letter("A or B"), read_letter("F = ma")
-    ('C', 'C', '?', None)
+    >>> [read_letter(text) for text in (r"\textbf{(c)}", "C. 12 kJ", "A or B", "F = ma")]
+    ['C', 'C', '?', None]
     """
     if len(claim) > 2000:
         return None
@@ -123,6 +128,9 @@ def find_letter(path: str, choices: Sequence[str] = ()) -> str | None:
     weak: list[tuple[int, str]] = []  # (where it ends, letter or hedge), (where it ends, a text)
     claims = [(box.end, box.content) for box in closed[-LAST:]]
     claims += [(match.end(), match["claim"]) for match in _last(_EXPLICIT, text)]
+    if len({read_letter(box.content, choices) for box in beside(text, closed)} - {None}) > 1:
+        claims = claims[: len(closed[-LAST:]) - 1] + claims[len(closed[-LAST:]) :]
+        strong.append((closed[-1].end, HEDGE))
     for place, claim in claims:
         letter = read_letter(claim, choices)
         (strong if letter else weak).append((place, letter or claim.strip()))
@@ -134,7 +142,8 @@ def find_letter(path: str, choices: Sequence[str] = ()) -> str | None:
 
 
 def _in_passing(text: str) -> list[tuple[int, str]]:
-    """Letters stated in a sentence; a small one only where nothing but the sentence's end follows."""
+    """Letters stated in a sentence; a small one only where nothing but the sentence's end "
+    "follows."""
     found = []
     for match in _last(_PASSING, text):
         letter, rest = match["letter"], match["rest"]
@@ -155,5 +164,9 @@ def _bare(text: str, is_tagged: bool, choices: Sequence[str]) -> list[tuple[int,
     """A tag that holds a letter, or a last line that is nothing but one."""
     if is_tagged and (letter := read_letter(text, choices)):
         return [(0, letter)]
+    whole = text.strip(" *_`\n")
+    if len(whole) < 300 and re.match(r"\(?[A-J][.)] ", whole) and "\n" not in whole:
+        letter = read_letter(whole, choices)
+        return [(0, letter)] if letter else []
     line = text.rstrip()[-200:].rpartition("\n")[2].strip(" *_`$\\()[].")
     return [(0, line)] if re.fullmatch(r"[A-J]", line) else []

@@ -1,4 +1,6 @@
-"""What is reported: pass@1, pass@k and their intervals (RLKD, section 4.1), step-level diversity D (section 4.3)."""
+"""What is reported: pass@1, pass@k and their intervals (RLKD, section 4.1), step-level diversity D
+(section 4.3).
+"""
 
 from collections import Counter
 from collections.abc import Hashable, Sequence
@@ -12,7 +14,8 @@ from numpy.typing import NDArray
 def pass_at_k(n: int, c: int, k: int) -> float:
     """The chance that at least one of k responses drawn from n, of which c are right, is right.
 
-    Unbiased: 1 - C(n-c, k) / C(n, k). ValueError where k > n: there is no estimate from fewer than k samples.
+    Unbiased: 1 - C(n-c, k) / C(n, k). ValueError where k > n: there is no estimate from fewer than
+    k samples.
     """
     if not 1 <= k <= n:
         raise ValueError(f"pass@{k} needs at least {k} samples of a question; one has {n}")
@@ -20,19 +23,25 @@ def pass_at_k(n: int, c: int, k: int) -> float:
 
 
 def mean_pass_at_k(results: Sequence[Sequence[bool]], k: int) -> float:
-    """pass@k averaged over questions; `results` holds each question's verdicts. pass@1 is mean correctness."""
+    """pass@k averaged over questions; `results` holds each question's verdicts. pass@1 is mean
+    correctness.
+    """
     return float(np.mean([pass_at_k(len(question), sum(question), k) for question in results]))
 
 
 def first_k(results: Sequence[Sequence[bool]], k: int) -> float:
-    """The paper's own count: the share of questions with a right answer among the first k responses."""
+    """The paper's own count: the share of questions with a right answer among the first k
+    responses.
+    """
     return float(np.mean([any(question[:k]) for question in results]))
 
 
 def bootstrap_interval(
     values: Sequence[float], seed: int = 0, draws: int = 2000
 ) -> tuple[float, float]:
-    """A 95% interval of the mean by resampling `values` (one a question); the two ends coincide for one value."""
+    """A 95% interval of the mean by resampling `values` (one a question); the two ends coincide for
+    one value.
+    """
     data, random = np.asarray(values, dtype=float), np.random.default_rng(seed)
     rows = max(1, 4_000_000 // len(data))  # at a time: thousands of questions fill the memory
     means = [
@@ -49,7 +58,8 @@ def standard_error(values: Sequence[float]) -> float:
 
 
 def majority_vote(answers: Sequence[tuple[Hashable | None, bool]]) -> float:
-    """How right the most frequent answer is, from 0 to 1; of several as frequent, the share that is right.
+    """How right the most frequent answer is, from 0 to 1; of several as frequent, the share that is
+    right.
 
     `answers` are (group, right): answers that are equal share a group, and None is no answer. The
     order of the answers makes no difference. 0 where no answer is given.
@@ -138,9 +148,11 @@ def _by_patterns(differences: Sequence[float], seed: int) -> PValue:
 
 
 def diversity(embeddings: NDArray[np.float64]) -> float:
-    """D = 1 / mean_j cos(e_j, u) with u the mean of the e_j; embeddings are (paths, dimensions), at least 2 rows.
+    """D = 1 / mean_j cos(e_j, u) with u the mean of the e_j; embeddings are (paths, dimensions), at
+    least 2 rows.
 
-    1 where all paths say the same; larger the more they differ. Infinite where the embeddings cancel out.
+    1 where all paths say the same; larger the more they differ. Infinite where the embeddings
+    cancel out.
     """
     mean = embeddings.mean(axis=0)
     lengths = np.linalg.norm(embeddings, axis=1) * np.linalg.norm(mean)

@@ -1,4 +1,5 @@
-r"""The table of rules by which an answer's dress is taken off, each with an example that tests run."""
+r"""The table of rules by which an answer's dress is taken off, each with an example that "
+r"tests run."""
 
 import re
 from collections.abc import Callable
@@ -37,13 +38,17 @@ _NOTHING = r"no (?:real )?solutions?|no real roots?|(?:the )?empty set|none exis
 
 
 def _font(match: re.Match[str]) -> str:
-    """Text without letters, or of one letter, is mathematics; a function's name is that function."""
-    content = match[1].strip()
+    """Text without letters, or of one letter, is mathematics; a function's name is that "
+    "function."""
+    font, content = match[1], match[2].strip()
     if re.fullmatch(_FUNCTIONS, content):
         return f"\\{content} "
-    if re.search(r"\\[A-Za-z]", content) or not re.search(r"[^\W\d_]{2}|[^\W\d_]\.", content):
-        return match[1] if content.isalnum() or not content else f"{{{match[1]}}}"
-    return f"\\text{{{match[1]}}}"
+    words = r"[^\W\d_]{2}|[^\W\d_]\.|[^\W\d_]/"
+    if re.fullmatch(_TEXT_FONTS, font):
+        words += r"|[^\W\d_].*[^\W\d_]"
+    if re.search(words, content) and not re.search(r"\\[A-Za-z]", content):
+        return f"\\text{{{match[2]}}}"
+    return match[2] if content.isalnum() or len(content) <= 2 else f"{{{match[2]}}}"
 
 
 def _repeating(match: re.Match[str]) -> str:
@@ -69,6 +74,11 @@ def _closes(text: str) -> int:
         if depth == 0:
             return at
     return -1
+
+
+def _cases(match: re.Match[str]) -> str:
+    rows = [row.strip(" &,") for row in match[1].split("\\\\")]
+    return ", ".join(row for row in rows if row)
 
 
 def _mixed(match: re.Match[str]) -> str:
@@ -107,7 +117,7 @@ RULES: tuple[Rule, ...] = (
         r"\underline{12}",
         "12",
     ),
-    Rule(rf"\\(?:{_TEXT_FONTS}|{_MATH_FONTS}) ?\{{([^{{}}]*)\}}", _font, r"\mathbf{12}", "12"),
+    Rule(rf"\\({_TEXT_FONTS}|{_MATH_FONTS}) ?\{{([^{{}}]*)\}}", _font, r"\mathbf{12}", "12"),
     Rule(rf"\\(?:{_MATH_FONTS})(?= ?\{{)", "", r"\boldsymbol{x_{1}}", "x_1"),
     Rule(rf"\\(?:{_MATH_FONTS}) ([A-Za-z0-9])(?![A-Za-z])", r"\1", r"\mathrm e", "e"),
     Rule(r"\\overline ?\{([A-Z]{2})\}", r"\1", r"\overline{AB}", "AB"),
@@ -116,6 +126,18 @@ RULES: tuple[Rule, ...] = (
         r"\\frac{\1}{\2}",
         r"{1 \over 2}",
         r"\frac{1}{2}",
+    ),
+    Rule(
+        r"\{ ?([^{}]*[^{} ]) ?\\choose" + _WORD + r" ?([^{}]*)\}",
+        r"\\binom{\1}{\2}",
+        r"{5 \choose 2}",
+        r"\binom{5}{2}",
+    ),
+    Rule(
+        r"\\begin ?\{cases\}(.*?)\\end ?\{cases\}",
+        _cases,
+        r"\begin{cases}x=1\\y=2\end{cases}",
+        "x=1, y=2",
     ),
     Rule(r"\A ?\{.*\} ?\Z", _unwrapped, r"{{\frac{1}{2}}}", r"\frac{1}{2}"),
     Rule(r"\\(?:rm|bf|it|sf|tt)" + _WORD, "", r"{\rm C}", "C"),
@@ -126,7 +148,10 @@ RULES: tuple[Rule, ...] = (
     Rule(r"\\lt" + _WORD + " ?", "<", r"x\lt 2", "x<2"),
     Rule(r"\\gt" + _WORD + " ?", ">", r"x\gt 2", "x>2"),
     Rule(
-        r"\\(?:times|ast|cdot|bullet)" + _WORD + r"|(?<!\*)\*(?!\*)",
+        r"\\(?:times|ast|cdot|bullet)"
+        + _WORD
+        + r"(?! ?\\(?:vec|overrightarrow|hat))"
+        + r"|(?<!\*)\*(?!\*)",
         r"\\cdot ",
         r"3\times 4",
         r"3\cdot 4",
@@ -157,11 +182,21 @@ RULES: tuple[Rule, ...] = (
     Rule(r"\\[lr]?vert" + _WORD + " ?", "|", r"\lvert x\rvert", "|x|"),
     Rule(r"\\(?:lor|vee)" + _WORD + r"|\\text\{ ?or ?\}", " or ", r"x<1 \lor x>2", "x<1 or x>2"),
     Rule(
-        r"\\(?:land|wedge)" + _WORD + r"|\\text\{ ?and ?\}|\\& ?",
+        r"\\text\{ ?and ?\}|\\& ?",
         " and ",
         r"1\text{ and }2",
         "1 and 2",
     ),
+    Rule(r"\\log_ ?\{? ?e ?\}?" + _WORD, r"\\ln ", r"\log_{e} 2", r"\ln 2"),
+    Rule(
+        r"\A\\text\{ ?(?:[Tt]he )?(?:[Ff]inal )?[Aa]nswer(?: is)?:? ?\} ?",
+        "",
+        r"\text{The answer is } 5",
+        "5",
+    ),
+    Rule(r"([_^]) ?\{ ?\\(max|min) ?\}", r"\1{\2}", r"V_{\max}", "V_{max}"),
+    Rule(r"\\[dt]?binom ?(\d) ?(\d)", r"\\binom{\1}{\2}", r"\binom52", r"\binom{5}{2}"),
+    Rule(r"\\wedge" + _WORD, r"\\land ", r"p\wedge q", r"p\land q"),
     Rule(r"\\lg" + _WORD, r"\\log_{10} ", r"\lg 7", r"\log_{10} 7"),
     Rule(r"\\%|\\text\{ ?(?:percent|pct) ?\}|(?<=\d) ?percent\b", "%", r"50\%", "50%"),
     Rule(
@@ -173,7 +208,8 @@ RULES: tuple[Rule, ...] = (
         r"90^\circ",
     ),
     Rule(
-        r"(\d) ?(?:\^ ?\{? ?(?:\\text\{ ?)?(?:st|nd|rd|th) ?\}?\}?(?!\w)|\\text\{ ?(?:st|nd|rd|th) ?\}|(?:st|nd|rd|th)\b)",
+        r"(\d) ?(?:\^ ?\{? ?(?:\\text\{ ?)?(?:st|nd|rd|th) ?\}?\}?(?!\w)|\\text\{ ?(?:st|nd|rd|"
+        r"th) ?\}|(?:st|nd|rd|th)\b)",
         r"\1",
         "12^{th}",
         "12",
@@ -186,6 +222,12 @@ RULES: tuple[Rule, ...] = (
         lambda m: f"{m[1]}\\cdot 10^{{{m[2].replace('+', '')}{m[3]}}}",
         "4.5e33",
         r"4.5\cdot 10^{33}",
+    ),
+    Rule(
+        r"(\d+)\.(\d{0,9}?)(\d{1,6}?)\3{2,} ?\\ldots()",
+        _repeating,
+        r"0.333\ldots",
+        r"\frac{3}{9}",
     ),
     Rule(
         r"(\d+)\.(\d*)(?:\\(?:overline|bar|dot) ?\{?(\d+)\}?|\((\d+)\)(?![\w^(\\]))",

@@ -77,7 +77,8 @@ _TRAILING = re.compile(
 
 
 class Measure(NamedTuple):
-    """An answer's value and its unit in one spelling ("" where there is none or it says nothing)."""
+    """An answer's value and its unit in one spelling ("" where there is none or it says "
+    "nothing)."""
 
     value: str
     unit: str
@@ -130,7 +131,7 @@ def _unit(words: str, power: str | None) -> str | None:
         _NOT_UNITS.split()
     ):
         return None
-    return "noun " + words.lower().rstrip("s")
+    return "noun " + words.lower().rstrip("s") + (f"^{power}" if power else "")
 
 
 def units_agree(one: str, other: str) -> bool:
@@ -193,6 +194,16 @@ def bracket(text: str) -> tuple[str, str, str] | None:
 _LIST = r"(?:, ?(?:and|or) |[,;] ?| and | or )"
 
 
+def _has_two_signs(part: str) -> bool:
+    """Whether one `\\pm` makes two values of a part; in the list of a set it makes two of an
+    element.
+    """
+    inside = bracket(part)
+    if r"\mp" in part or (inside and len(split_top(inside[1], ",")) > 1):
+        return False
+    return len(re.findall(r"\\pm(?![A-Za-z])", part)) == 1
+
+
 def values(text: str) -> list[str]:
     r"""The values of a list, with `\pm` written out; one value for anything else.
 
@@ -204,7 +215,7 @@ def values(text: str) -> list[str]:
         inner = re.fullmatch(r"\\text\{([^{}\d]*)\}", part)
         if inner and re.search(_LIST, inner[1]):
             found += [f"\\text{{{word.strip()}}}" for word in re.split(_LIST, inner[1])]
-        elif len(split_top(part, r"\\pm(?![A-Za-z])")) == 2 and r"\mp" not in part:
+        elif _has_two_signs(part):
             found += [
                 re.sub(r"\\pm ?", sign + " ", part).strip().removeprefix("+ ") for sign in "+-"
             ]
@@ -234,13 +245,17 @@ def relation(text: str) -> tuple[list[str], list[str]]:
 
 
 _LABEL = re.compile(
-    r"(?:[A-Za-z]|\\[A-Za-z]+)(?:_(?:[0-9A-Za-z]|\{[^{}]*\}))?'?(?: ?\([A-Za-z](?:, ?[A-Za-z])*\))?"
-    r"|\([A-Za-z](?:, ?[A-Za-z])+\)|\\text\{[^{}]*\}(?: ?\\text\{[^{}]*\})*|[A-Z]{2}|\\angle ?[A-Z]{1,3}|[A-Z][a-z]+"
+    r"[A-Za-z] ?\([^()=<>]{1,20}\)|"
+    r"(?:[A-Za-z]|\\[A-Za-z]+)(?:_(?:[0-9A-Za-z]|\{[^{}]*\}))?'?(?:\^\{-1\})?(?: "
+    r"?\([A-Za-z](?:, ?[A-Za-z])*\))?"
+    r"|\([A-Za-z](?:, ?[A-Za-z])+\)|\\text\{[^{}]*\}(?: ?\\text\{[^{}]*\})*|[A-Z]{2}|\\angle "
+    r"?[A-Z]{1,3}|[A-Z][a-z]+"
 )
 
 
 def is_label(side: str) -> bool:
-    """Whether the left side of an equation only names what the right side is: `x`, `f(x)`, `a_1`."""
+    """Whether the left side of an equation only names what the right side is: `x`, `f(x)`, "
+    "`a_1`."""
     return bool(_LABEL.fullmatch(side.strip())) and side.strip() not in (r"\pi", "e", "i")
 
 
@@ -252,3 +267,28 @@ def has_words(text: str) -> bool:
     return bool(re.search(r"\A[A-Z]{3,}\Z|\\text|(?<![\\A-Za-z])[A-Za-z]{4,}", text)) or bool(
         re.search(r"(?<![\\A-Za-z])(?:the|yes|no|not|and|for|any)(?![A-Za-z])", text, re.IGNORECASE)
     )
+
+
+def unwrapped(parts: list[str]) -> tuple[str, list[str]]:
+    """The values inside of one pair of brackets, and which brackets."""
+    if len(parts) == 1:
+        text = parts[0].partition("=")[2] if is_label(parts[0].partition("=")[0]) else parts[0]
+        text = re.sub(r"\A[A-Za-z] ?\\in ", "", text)
+        inside = bracket(text)
+        if inside and inside[0] in "({" and {"(": ")", "{": "}"}[inside[0]] == inside[2]:
+            return inside[0], values(inside[1])
+    if all(is_label(p.partition("=")[0]) and "=" in p for p in parts):
+        names = {_bare(p.partition("=")[0]) for p in parts}
+        if len(names) == 1:  # x = 1 or x = 2
+            return "", [p.partition("=")[2].strip() for p in parts]
+    elif (
+        "=" in parts[0]
+        and is_label(parts[0].partition("=")[0])
+        and not any("=" in p for p in parts[1:])
+    ):
+        return "", [parts[0].partition("=")[2].strip(), *parts[1:]]  # x = 1, 2
+    return "", parts
+
+
+def _bare(name: str) -> str:
+    return name.replace(" ", "")

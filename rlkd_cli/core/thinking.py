@@ -29,7 +29,7 @@ TAGS: tuple[tuple[str, str], ...] = (
 
 
 def _spaced(tag: str) -> str:
-    """A tag as a pattern, with a space at either end of what it encloses where a model writes one."""
+    """A tag as a pattern, with a space at either end of its name where a model writes one."""
     return re.sub(r"\A(</?)(.*)(>)\Z", r"\1 ?\2 ?\3", re.escape(tag))
 
 
@@ -62,7 +62,9 @@ def split(text: str, opened: bool = False) -> tuple[str, str]:
 
 
 def answer_text(path: str) -> str | None:
-    """What follows the thinking, where an answer stands; None for a path that ends inside its thinking."""
+    """What follows the thinking, where an answer stands; None for a path that ends inside its
+    thinking.
+    """
     closed, reopened = _last_tags(path)
     if reopened:
         return None
@@ -70,7 +72,9 @@ def answer_text(path: str) -> str | None:
 
 
 def _last_tags(text: str) -> tuple[re.Match[str] | None, re.Match[str] | None]:
-    """The last closing tag, and the first opening tag after it; one pass each, however long the text."""
+    """The last closing tag, and the first opening tag after it; one pass each, however long the
+    text.
+    """
     closed = None
     for closed in _CLOSING.finditer(text):
         pass
@@ -78,7 +82,8 @@ def _last_tags(text: str) -> tuple[re.Match[str] | None, re.Match[str] | None]:
 
 
 def join(thinking: str, text: str) -> str:
-    """A path from the two; without a text the thinking stays open, and without thinking there is no tag.
+    """A path from the two; without a text the thinking stays open, and without thinking there is no
+    tag.
 
     >>> join("2 + 2", "4")
     '<think>\\n2 + 2\\n</think>\\n\\n4'
@@ -89,7 +94,7 @@ def join(thinking: str, text: str) -> str:
 
 
 def reasoning(path: str) -> str:
-    """A path up to its first closing tag: the reasoning, without the answer written out after it."""
+    """A path up to its first closing tag: the reasoning without the answer after it."""
     closed = _CLOSING.search(path)
     return path[: closed.end()] if closed else path
 

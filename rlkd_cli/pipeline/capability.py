@@ -1,7 +1,9 @@
 """What training did to accuracy and to capability (2505.14216), question by question.
 
-Accuracy is the mean success rate (pass@1); capability is whether a question is solved at all in k samples. Questions
-are put in bins by their success rate before; those never solved have a bin of their own, because k failures of k
+Accuracy is the mean success rate (pass@1); capability is whether a question is solved at all in k
+samples. Questions
+are put in bins by their success rate before; those never solved have a bin of their own, because k
+failures of k
 leave open any rate up to 1 - 0.05^(1/k).
 """
 
@@ -40,7 +42,9 @@ class Model:
 
     @classmethod
     def read(cls, records: Iterable[Raw], keywords: Sequence[str] | None = None) -> "Model":
-        """`keywords`: what counts as reflection, in lower case (default: the list in `prompts/reflection.txt`)."""
+        """`keywords`: what counts as reflection, in lower case (default: the list in
+        `prompts/reflection.txt`).
+        """
         words = reflection_keywords() if keywords is None else keywords
         pattern = _reflection_pattern(words)
         model = cls()
@@ -72,7 +76,7 @@ def _place(record: Raw, runs: dict[int, bool]) -> int:
 
 
 def _reflection_pattern(words: Sequence[str]) -> re.Pattern[str] | None:
-    """Keywords as whole words, the longest first: "let me double-check" counts once, "waiter" not."""
+    """Keywords as whole words, longest first: "let me double-check" counts once, "waiter" not."""
     longest = sorted({word for word in words if word}, key=len, reverse=True)
     if not longest:
         return None
@@ -90,7 +94,8 @@ def capability(
 ) -> tuple[list[Raw], dict[str, Any]]:
     """One record a bin of the success rate before, and the whole.
 
-    `k` is how many samples capability is seen through (default: what every question has in both files). UsageError
+    `k` is how many samples capability is seen through (default: what every question has in both
+    files). UsageError
     where no question is in both files, or one has fewer than k samples.
     """
     rights = before.right, after.right

@@ -1,10 +1,13 @@
-"""`eval`: paths graded, and pass@1 and pass@k with what is needed to trust them (RLKD, section 4.1)."""
+"""`eval`: paths graded, and pass@1 and pass@k with what is needed to trust them (RLKD, section
+4.1).
+"""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from rlkd_cli.core.answers import last_box
 from rlkd_cli.core.grade import Kind, vote_key
 from rlkd_cli.core.letters import options
 from rlkd_cli.core.metrics import (
@@ -15,6 +18,7 @@ from rlkd_cli.core.metrics import (
     pass_at_k,
     standard_error,
 )
+from rlkd_cli.core.question import PROTOCOLS
 from rlkd_cli.errors import UsageError
 from rlkd_cli.pipeline.sample import Sampler
 from rlkd_cli.records.schema import Raw
@@ -32,19 +36,24 @@ class Evaluator:
     """Grades a path record. With a sampler, the path is always the model's own.
 
     `kind` reads answers as letters, integers or exact text; by default the reference says how.
+    `protocol` is the tool by whose extraction answers are found (`core.question.PROTOCOLS`).
     """
 
     grader: Grader
     sampler: Sampler | None = None
     kind: Kind | None = None
+    protocol: str = "deepseek"
 
     async def __call__(self, raw: Raw) -> Raw:
         if self.sampler:
             raw = {name: value for name, value in raw.items() if name not in _ANOTHERS}
             raw = await self.sampler(raw)
-        truncated = raw.get("finish_reason") == "length"
+        truncated, path = raw.get("finish_reason") == "length", raw["path"]
+        if PROTOCOLS[self.protocol].extraction == "boxed":
+            content = last_box(path)
+            path = "" if content is None else f"\\boxed{{{content}}}"
         grade = await self.grader.grade(
-            raw["path"], str(raw["answer"]), truncated, options(raw), self.kind
+            path, str(raw["answer"]), truncated, options(raw), self.kind
         )
         own = {
             "prediction": grade.prediction,
@@ -116,7 +125,8 @@ class Summary:
         return sum(max(0, k - len(runs)) for runs in self.results.values())
 
     def metrics(self, k: int) -> dict[str, Any]:
-        """pass@1 over all runs and at Table 1's run counts, pass@k, majority vote, intervals, shares.
+        """pass@1 over all runs and at Table 1's run counts, pass@k, majority vote, intervals,
+        shares.
 
         Where some questions have fewer than k samples, pass@ is that of the largest number that
         every question has, and `missing samples` says how many lack. UsageError where none has k.
@@ -170,7 +180,7 @@ class Summary:
         }
 
     def curve(self) -> list[tuple[int, float, float, float]]:
-        """(k, pass@k, and its interval) for the powers of two up to the smallest number of samples."""
+        """(k, pass@k, and its interval) for powers of two up to the smallest number of samples."""
         points, questions = [], self.questions
         for k in (2**i for i in range(12) if 2**i <= self.fewest):
             values = [pass_at_k(len(q), sum(q), k) for q in questions]

@@ -17,11 +17,15 @@ class Sampler:
     sampling: Sampling
     template: str | None = None
     system: str | None = None
+    protocol: str = "deepseek"  # whose prompt is used where there is no template
+    kind: str | None = None  # of answer that the benchmark expects; by default the reference says
 
     async def __call__(self, raw: Raw) -> Raw:
-        """The path record. Its random numbers depend on seed, id and sample only, so that a resumed run agrees."""
+        """The path record. Its random numbers depend on seed, id and sample only, so that a resumed
+        run agrees.
+        """
         seed = draw_seed(self.sampling.seed or 0, raw["id"], raw.get("sample", 0))
-        messages = user(question(raw, self.template), self.system)
+        messages = user(question(raw, self.template, self.protocol, self.kind), self.system)
         reply = await self.model.reply(messages, replace(self.sampling, seed=seed))
         path = join(reply.thinking, reply.text)
         own = {"path": path, "finish_reason": reply.finish_reason, "model": self.model.name}

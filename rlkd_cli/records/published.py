@@ -1,6 +1,7 @@
 """Published data sets and benchmarks as records.
 
-`expand` turns one row, in whatever columns it was published, into records with `id`, `problem`, `path` …; rows
+`expand` turns one row, in whatever columns it was published, into records with `id`, `problem`,
+`path` …; rows
 that are records already pass through. Columns were checked against the data sets' own pages.
 """
 
@@ -18,7 +19,8 @@ DOMAINS = {"biology": "science", "physics": "science", "chemistry": "science", "
 def expand(row: Raw, mapping: dict[str, str], where: str) -> Iterator[Raw]:
     """The records that a row stands for: one, or one for each of its paths.
 
-    `mapping` renames columns first (`{"problem": "question"}`: the field `problem` is the column `question`).
+    `mapping` renames columns first (`{"problem": "question"}`: the field `problem` is the column
+    `question`).
     """
     if mapping:
         row = rename(row, mapping, where)
@@ -65,7 +67,8 @@ def _published(row: Raw, where: str) -> Raw:
 
 def _own_identity(row: Raw) -> str | int | None:
     """What a data set calls a row: OpenR1 has `uuid`, MATH-500 `unique_id`."""
-    return next((row[name] for name in ("id", "uuid", "unique_id") if name in row), None)
+    names = ("id", "uuid", "unique_id", "question_id")
+    return next((row[name] for name in names if name in row), None)
 
 
 def _identity(row: Raw, where: str) -> str | int:
@@ -118,8 +121,37 @@ def _gpqa(row: Raw) -> Raw:
     return {
         "problem": "\n".join([question.strip(), "", *lines]),
         "answer": letter,
+        "choices": [choice.strip() for choice in choices],
         "domain": "science",
     }
+
+
+def _mmlu_pro(row: Raw) -> Raw:
+    """MMLU-Pro's question with up to ten lettered options, in their published order."""
+    choices = [str(one).strip() for one in row["options"] if str(one) != "N/A"]
+    lines = [f"({letter}) {one}" for letter, one in zip("ABCDEFGHIJ", choices, strict=False)]
+    return {
+        "problem": "\n".join([str(row["question"]).strip(), "", *lines]),
+        "answer": str(row["answer"]),
+        "choices": choices,
+        "domain": "math" if row.get("category") == "math" else "science",
+    }
+
+
+def _math_arena(row: Raw) -> Raw:
+    """MathArena numbers its problems, and gives AIME's answers as numbers."""
+    return {
+        "id": row["problem_idx"],
+        "problem": row["problem"],
+        "answer": str(row["answer"]),
+        "domain": "math",
+    }
+
+
+def _question_answer(row: Raw) -> Raw:
+    """GSM8K's answer stands after `####` at the end of a solution; Minerva's stands alone."""
+    answer = str(row["answer"])
+    return _gsm8k(row) if "####" in answer else {"problem": row["question"], "answer": answer}
 
 
 def _chat(turns: Any, role: str, content: str) -> Raw:
@@ -150,7 +182,9 @@ _FORMATS: list[tuple[set[str], Callable[[Raw], Raw]]] = [
         _gpqa,
     ),
     ({"question", "solution", "answer"}, _limo),
-    ({"question", "answer"}, _gsm8k),
+    ({"question", "options", "answer", "answer_index"}, _mmlu_pro),
+    ({"problem_idx", "problem", "answer"}, _math_arena),
+    ({"question", "answer"}, _question_answer),
     ({"conversations"}, lambda row: _chat(row["conversations"], "from", "value")),
     ({"messages"}, lambda row: _chat(row["messages"], "role", "content")),
 ]

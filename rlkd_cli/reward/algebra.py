@@ -18,6 +18,7 @@ from rlkd_cli.core.shape import (
     relation,
     split_top,
     units_agree,
+    unwrapped,
     values,
 )
 from rlkd_cli.reward.expressions import Unreadable, equal, multiples, numerator, parse
@@ -34,9 +35,12 @@ class Finding(NamedTuple):
     reason: str
 
 
-def compare(prediction: str, reference: str) -> Finding:
-    """Whether a prediction says what the reference says."""
-    return _same(undress(reference), undress(prediction), 0)
+def compare(prediction: str, reference: str, alone: bool = False) -> Finding:
+    """Whether a prediction says what the reference says; `alone`: without a look at text and
+    numbers.
+    """
+    gold, answer = undress(reference), undress(prediction)
+    return _by_shape(gold, answer, 0) if alone else _same(gold, answer, 0)
 
 
 def _same(gold: str, answer: str, depth: int) -> Finding:
@@ -48,6 +52,10 @@ def _same(gold: str, answer: str, depth: int) -> Finding:
     )
     if simple is not None or depth > 6:
         return Finding(bool(simple), reason)
+    return _by_shape(gold, answer, depth)
+
+
+def _by_shape(gold: str, answer: str, depth: int) -> Finding:
     for shape in (
         _as_ratio,
         _as_sets,
@@ -93,34 +101,13 @@ def _as_lists(gold: str, answer: str, depth: int) -> Finding | None:
             _same(g, a, depth).same for g, a in zip(golds, answers, strict=True)
         )
         return Finding(same, "list")
-    one, other = _unwrapped(golds), _unwrapped(answers)
+    one, other = unwrapped(golds), unwrapped(answers)
     if "(" in (one[0], other[0]):
         same = len(one[1]) == len(other[1]) and all(
             _same(g, a, depth).same for g, a in zip(one[1], other[1], strict=True)
         )
         return Finding(same, "list in order")
     return Finding(_any_order(one[1], other[1], depth), "list in any order")
-
-
-def _unwrapped(parts: list[str]) -> tuple[str, list[str]]:
-    """The values inside of one pair of brackets, and which brackets."""
-    if len(parts) == 1:
-        text = parts[0].partition("=")[2] if is_label(parts[0].partition("=")[0]) else parts[0]
-        text = re.sub(r"\A[A-Za-z] ?\\in ", "", text)
-        inside = bracket(text)
-        if inside and inside[0] in "({" and {"(": ")", "{": "}"}[inside[0]] == inside[2]:
-            return inside[0], values(inside[1])
-    if all(is_label(p.partition("=")[0]) and "=" in p for p in parts):
-        names = {normalize(p.partition("=")[0]) for p in parts}
-        if len(names) == 1:  # x = 1 or x = 2
-            return "", [p.partition("=")[2].strip() for p in parts]
-    elif (
-        "=" in parts[0]
-        and is_label(parts[0].partition("=")[0])
-        and not any("=" in p for p in parts[1:])
-    ):
-        return "", [parts[0].partition("=")[2].strip(), *parts[1:]]  # x = 1, 2
-    return "", parts
 
 
 def _any_order(golds: Sequence[str], answers: Sequence[str], depth: int) -> bool:
@@ -140,9 +127,16 @@ def _as_brackets(gold: str, answer: str, depth: int) -> Finding | None:
     """Points, vectors, closed intervals: the same brackets around values that agree in order."""
     one, other = bracket(gold), bracket(answer)
     parts = [split_top(b[1], "[,;]") if b else [] for b in (one, other)]
-    if max(map(len, parts)) < 2 and not (one and one[0] == "{") and not (other and other[0] == "{"):
+    square = [b and b[0] in "[{" for b in (one, other)]
+    if max(map(len, parts)) < 2 and not any(square):
         return None
     if not one or not other:
+        opening, alone, _ = one or other or ("", "", "")
+        if max(map(len, parts)) < 2:
+            if not re.search(r"\d|\\begin", alone):
+                return Finding(False, "brackets")
+            if opening == "[":  # of a matrix, or around a number
+                return None
         if "{" in ((one or other or ("",))[0]) and max(map(len, parts)) < 2:  # {5} is 5
             inside = [b[1] if b else t for b, t in ((one, gold), (other, answer))]
             return _same(inside[0], inside[1], depth)
@@ -253,7 +247,8 @@ def _as_measures(gold: str, answer: str, depth: int) -> Finding | None:
     one, other = measure(gold), measure(answer)
     if not one.unit and not other.unit and (one.value, other.value) == (gold, answer):
         return None
-    if not units_agree(one.unit, other.unit):
+    symbolic = not re.search(r"\d", one.value + other.value)
+    if not units_agree(one.unit, other.unit) or (symbolic and one.unit != other.unit):
         return Finding(False, "unit")
     if _same(one.value, other.value, depth).same:
         return Finding(True, "value and unit")

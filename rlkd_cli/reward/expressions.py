@@ -12,6 +12,11 @@ from typing import Any
 
 _PRECISION = 50  # digits
 
+# What the parser would leave out or add up in silence: `2 5`, primes, transposes
+_UNREAD = re.compile(
+    r"(?<![_^])\d \d|\d ?_|\\text|[$?'*]|\\prime|\\times|\\land|[A-Z]\^\{?(?:T|\\top)(?![A-Za-z])"
+)
+
 
 class Unreadable(Exception):
     """The parser does not know this LaTeX."""
@@ -19,12 +24,12 @@ class Unreadable(Exception):
 
 @lru_cache(maxsize=4096)
 def parse(text: str) -> Any:
-    """An expression or matrix by math-verify's LaTeX parser, decimals exact; Unreadable otherwise."""
+    """An expression or matrix by math-verify's LaTeX parser, decimals exact; else Unreadable."""
     import sympy
     from latex2sympy2_extended.latex2sympy2 import ConversionConfig, latex2sympy
 
     text = _exact(text)
-    if not text or re.search(r"(?<![_^])\d \d|\\text|\$|\?", text):
+    if not text or _UNREAD.search(text):
         raise Unreadable(text)
     config = ConversionConfig(interpret_as_mixed_fractions=False, lowercase_symbols=False)
     try:
@@ -38,6 +43,11 @@ def parse(text: str) -> Any:
     except Exception as error:  # the parser raises whatever it likes
         raise Unreadable(text) from error
     if not isinstance(parsed, sympy.Expr | sympy.MatrixBase) or isinstance(parsed, sympy.Rel):
+        raise Unreadable(text)
+    if isinstance(parsed, sympy.Basic) and any(
+        not set(slope.variables) <= slope.expr.free_symbols
+        for slope in parsed.atoms(sympy.Derivative)
+    ):  # of a function that is only named: it would be 0
         raise Unreadable(text)
     bound = parsed.atoms(sympy.Sum, sympy.Product) if isinstance(parsed, sympy.Basic) else ()
     names = {sympy.I: sympy.Symbol("I")}
@@ -95,7 +105,7 @@ def equal(one: Any, other: Any, is_decimal: bool) -> bool:
 
 
 def _equal_numbers(one: Any, other: Any, is_decimal: bool) -> bool:
-    """Exactly for rational numbers, to 40 digits for others; decimals to math-verify's six places."""
+    """Exactly for rationals, to 40 digits for others; decimals to math-verify's six places."""
     one, other = one.doit(), other.doit()
     if one == other:
         return True

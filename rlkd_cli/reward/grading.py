@@ -1,4 +1,6 @@
-"""Grading that cannot hang: computer algebra in worker processes that are killed when their time is over."""
+"""Grading that cannot hang: computer algebra in worker processes that are killed when their time is
+over.
+"""
 
 import asyncio
 import multiprocessing
@@ -7,7 +9,18 @@ from concurrent.futures import TimeoutError as FutureTimeout
 from typing import Any, Literal, NamedTuple
 
 from rlkd_cli.core import answers
-from rlkd_cli.core.grade import Grade, Kind, decide, grade_simple, plain, screen
+from rlkd_cli.core.grade import (
+    Grade,
+    Kind,
+    as_number,
+    decide,
+    fewest_places,
+    grade_simple,
+    normalize,
+    numbers_agree,
+    plain,
+    screen,
+)
 
 AlgebraVerdict = Literal["correct", "wrong", "unparsable", "timeout"]
 
@@ -17,6 +30,14 @@ class Verdict(NamedTuple):
 
     verdict: AlgebraVerdict
     reason: str
+
+
+class Opinions(NamedTuple):
+    """Which of three ways of comparing two answers accept them."""
+
+    text: bool
+    numbers: bool
+    algebra: bool
 
 
 class Grader:
@@ -31,7 +52,7 @@ class Grader:
         self._timeout, self._workers = timeout, workers
         self._pool: Any = None
         self._known: dict[tuple[str, str], Verdict] = {}
-        self._asked: dict[tuple[str, str], asyncio.Task[Verdict]] = {}
+        self._asked: dict[tuple[str, str, bool], asyncio.Task[Verdict]] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
         self._places = asyncio.Semaphore()
 
@@ -77,23 +98,34 @@ class Grader:
             self._known[key] = await self._once(key)
         return self._known[key]
 
-    async def _once(self, key: tuple[str, str]) -> Verdict:
-        """Asks algebra of a pair once, however many wait for it; an event loop has its own waiters."""
-        loop = asyncio.get_running_loop()
+    async def opinions(self, prediction: str, reference: str) -> Opinions:
+        """What text, numbers and algebra say of two answers, each by itself."""
+        left, right = as_number(prediction), as_number(reference)
+        decimals = fewest_places(prediction, reference)
+        numbers = left is not None and right is not None and numbers_agree(left, right, decimals)
+        algebra = False
+        if not (screen(prediction) or screen(reference)):
+            verdict = await self._once((plain(prediction), plain(reference)), alone=True)
+            algebra = verdict.verdict == "correct"
+        return Opinions(normalize(prediction) == normalize(reference), numbers, algebra)
+
+    async def _once(self, pair: tuple[str, str], alone: bool = False) -> Verdict:
+        """Asks algebra of a pair once, however many wait; an event loop has its own waiters."""
+        loop, key = asyncio.get_running_loop(), (*pair, alone)
         if self._loop is not loop:
             self._loop, self._asked = loop, {}
             self._places = asyncio.Semaphore(4 * self._workers)
         if key not in self._asked:
-            self._asked[key] = loop.create_task(self._algebra(*key))
+            self._asked[key] = loop.create_task(self._algebra(*pair, alone))
             self._asked[key].add_done_callback(lambda _: self._asked.pop(key, None))
         return await asyncio.shield(self._asked[key])
 
-    async def _algebra(self, prediction: str, reference: str) -> Verdict:
+    async def _algebra(self, prediction: str, reference: str, alone: bool) -> Verdict:
         from pebble import ProcessExpired
 
         async with self._places:
             future = self._start().schedule(
-                verify, args=(prediction, reference), timeout=self._timeout
+                verify, args=(prediction, reference, alone), timeout=self._timeout
             )
             try:
                 return await asyncio.wrap_future(future)  # type: ignore[no-any-return]
@@ -131,12 +163,12 @@ def _warm_up() -> None:
     compare("x>1", r"(1,\infty)")
 
 
-def verify(prediction: str, reference: str) -> Verdict:
+def verify(prediction: str, reference: str, alone: bool = False) -> Verdict:
     """Two answers as mathematics, in a worker; what algebra cannot take is unparsable."""
     from rlkd_cli.reward.algebra import compare
 
     try:
-        found = compare(prediction, reference)
+        found = compare(prediction, reference, alone)
         return Verdict("correct" if found.same else "wrong", found.reason)
     except Exception as error:  # computer algebra raises whatever it likes on odd input
         return Verdict("unparsable", f"algebra: {type(error).__name__}")

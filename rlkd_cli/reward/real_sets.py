@@ -11,7 +11,8 @@ from rlkd_cli.reward.expressions import Unreadable, parse
 def is_set(text: str) -> bool:
     return bool(
         re.search(
-            r"\\(?:cup|cap|in|infty|emptyset|setminus|le|ge|ne|mathbb)(?![A-Za-z])|[<>]|\\mid|\\\{ ?[a-z] ?[:|]",
+            r"\\(?:cup|cap|in|infty|emptyset|setminus|le|ge|ne|mathbb)(?![A-Za-z])|[<>]|\\mid|\\\{ "
+            r"?[a-z] ?[:|]",
             text,
         )
     )
@@ -37,7 +38,7 @@ def real_set(text: str) -> Any:
     text = built[1] if built else text
     for pattern, join in (
         (r"\\cup(?![A-Za-z])| or |,? or ", sympy.Union),
-        (r"\\cap(?![A-Za-z])| and ", sympy.Intersection),
+        (r"\\cap(?![A-Za-z])| and |\\land(?![A-Za-z])", sympy.Intersection),
     ):
         pieces = split_top(text, pattern)
         if len(pieces) > 1:
@@ -75,7 +76,9 @@ def _one_set(text: str) -> Any:
 
 
 def _half_line(left: str, sign: str, right: str) -> Any:
-    """The numbers for which `left sign right` holds, by sympy where the unknown does not stand alone."""
+    """The numbers for which `left sign right` holds, by sympy where the unknown does not stand
+    alone.
+    """
     import sympy
 
     one, other = parse(left), parse(right)
