@@ -9,6 +9,8 @@ RlkdError                 anything that ends a command with a message and no tra
 RecordError               one record could not be done: it becomes a reject, the command goes on
 """
 
+from typing import Any
+
 REJECTED, INTERRUPTED = (
     3,
     130,
@@ -28,10 +30,16 @@ class UsageError(RlkdError):
 
 
 class InputError(UsageError):
-    """Bad input at a place: `where` is `file:line`, `field` may be empty, `text` is a line that is no JSON."""
+    """Bad input at a place: `where` is `file:line`, `field` may be empty.
 
-    def __init__(self, where: str, field: str, reason: str, text: str = "") -> None:
+    `text` is a line that is no JSON; `value` is what stands there instead of a record, as JSON.
+    """
+
+    def __init__(
+        self, where: str, field: str, reason: str, text: str = "", value: Any = None
+    ) -> None:
         self.where, self.field, self.reason, self.text = where, field, reason, text
+        self.value = value
         super().__init__(": ".join(part for part in (where, field, reason) if part))
 
 
@@ -49,8 +57,11 @@ class OutputError(RlkdError):
 
 
 class RecordError(Exception):
-    """What could not be done for one record: `code` is short and stable, `detail` is for people."""
+    """What could not be done for one record: `code` is short and stable, `detail` is for people.
 
-    def __init__(self, code: str, detail: str) -> None:
-        self.code, self.detail = code, detail
+    `reply` is what a model wrote, where that could not be read.
+    """
+
+    def __init__(self, code: str, detail: str, reply: str | None = None) -> None:
+        self.code, self.detail, self.reply = code, detail, reply
         super().__init__(f"{code}: {detail}")

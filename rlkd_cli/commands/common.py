@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,17 +13,20 @@ from rlkd_cli import __version__, console
 from rlkd_cli.errors import REJECTED, RecordError, UsageError
 from rlkd_cli.models import BatchOptions, TextModel, open_model
 from rlkd_cli.models.fingerprint import model_fingerprint
-from rlkd_cli.models.providers import hosted
+from rlkd_cli.models.providers import PRICES_OF, PROVIDERS, hosted
+from rlkd_cli.models.spec import engine_of
 from rlkd_cli.option import IO, option, settings_of
 from rlkd_cli.pipeline.estimate import Call, estimate
 from rlkd_cli.pipeline.ledger import Ledger
 from rlkd_cli.pipeline.run import Outcome, Run, Work
-from rlkd_cli.records.atomic import atomic_write, write_json
+from rlkd_cli.records.atomic import write_json
+from rlkd_cli.records.forms import check_form, objects, standard_output, stream_of, written
 from rlkd_cli.records.manifest import check_places, check_same, contents, load_manifest, manifest_of
 from rlkd_cli.records.output import describe, open_output
 from rlkd_cli.records.read import Input
 from rlkd_cli.records.schema import Raw
-from rlkd_cli.records.write import OnRecord, dumps, objects, write_rejects
+from rlkd_cli.records.stream import close, put, write_rejects
+from rlkd_cli.records.write import OnRecord, check_rejects
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,6 +99,10 @@ class Job:
     discard: bool = False  # the records themselves are not wanted, only what they add up to
     on_record: OnRecord = lambda record: None
 
+    def __post_init__(self) -> None:
+        for one in (self.source, *self.others.values()):
+            one.on_numbered = say_numbered
+
     @property
     def ledger(self) -> Ledger:
         return self.options.ledger(self.models)  # type: ignore[no-any-return]
@@ -121,14 +127,24 @@ class Job:
         try:
             if output.complete:
                 shown = output.show()
+                ledger.rejects += output.codes
                 outcome = Outcome(shown + output.rejected, output.rejected)
             else:
+                self._say_prices(ledger)
                 with console.View(self.command, total, options.quiet) as view:
                     outcome = asyncio.run(self._go(open_work, output, view, ledger))
         finally:
             output.close()
         self._report(outcome, ledger)
         return outcome
+
+    def _say_prices(self, ledger: Ledger) -> None:
+        """Which provider's price is not known, before anything is asked. Own servers have none."""
+        asked = [] if self.options.quiet else ledger.unpriced(self.models)
+        unknown = [model for model in asked if engine_of(model) in PROVIDERS]
+        if unknown:
+            said = f"the price of {', '.join(unknown)} is not in the table of {PRICES_OF}"
+            console.message(f"{said}: --price-in and --price-out give it", "yellow")
 
     async def _go(
         self, open_work: Callable[[], Opened], output: Any, view: console.View, ledger: Ledger
@@ -161,10 +177,19 @@ class Job:
             console.message(f"cost: {'not known' if cost is None else f'${cost:.4f}'}")
 
 
+def say_numbered(source: str) -> None:
+    """Rows that have no id got their numbers."""
+    said = "its rows have no id: they are known by their numbers (--id-column names a column)"
+    console.message(f"{source}: {said}", "yellow")
+
+
 def places(options: Any, command: str, *inputs: Input) -> None:
-    """UsageError where an output is an input."""
-    outputs = {"-o": options.output, "--rejects": str(options.rejects_of(command))}
-    check_places([one.source for one in inputs], outputs)
+    """UsageError where an output is an input, or rejects would replace what holds none."""
+    output, rejects = options.output or "-", options.rejects_of(command)
+    journal = None if output == "-" else f"{output}.journal"
+    named = {"-o": output, "--rejects": rejects, "the journal": journal}
+    check_places([one.source for one in inputs], named)
+    check_rejects(Path(rejects), options.overwrite)
 
 
 def made_from(
@@ -214,12 +239,16 @@ class Table:
         settings: Mapping[str, Any] | None = None,
     ) -> None:
         places(options, command, *inputs.values())
-        named = options.output not in (None, "-")
-        self._file = Path(options.output) if named else None
+        for one in inputs.values():
+            one.on_numbered = say_numbered
+        name = options.output or "-"
+        check_form(name)
+        self._stream = standard_output() if name == "-" else stream_of(name)
+        self._file = None if self._stream else Path(name)
         self._rejects = options.rejects_of(command)
         own = made_from(command, options, (), inputs) | dict(settings or {})
         self._settings = json.loads(json.dumps(own))
-        is_new = options.overwrite or not (self._file and self._file.is_file())
+        is_new = options.overwrite or not (self._file and self._file.exists())
         self.finished: list[Raw] | None = None if is_new else self._earlier()
 
     def _earlier(self) -> list[Raw]:
@@ -239,14 +268,14 @@ class Table:
 
     def write(self, records: Sequence[Raw]) -> None:
         """Puts the result where it belongs; a finished one stays."""
-        text = "".join(dumps(record) + "\n" for record in records)
-        if self._file is None or (self._file.exists() and not self._file.is_file()):
-            out = sys.stdout if self._file is None else self._file.open("w", encoding="utf-8")
-            out.write(text)
-            out.flush()
-        elif self.finished is None:
-            with atomic_write(self._file) as out:
-                out.write(text)
+        if self._stream:
+            for record in records:
+                put(self._stream, record)
+            close(self._stream)
+        elif self._file and self.finished is None:
+            with written(self._file) as write:
+                for record in records:
+                    write(record)
             facts = {"settings": self._settings, "output": describe(self._file)}
             write_json(manifest_of(self._file), {"rlkd": __version__, **facts})
 

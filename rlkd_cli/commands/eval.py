@@ -31,12 +31,12 @@ from rlkd_cli.pipeline.run import Outcome
 from rlkd_cli.pipeline.sample import Sampler
 from rlkd_cli.records.read import Input, Rows
 from rlkd_cli.records.schema import GradedPath, GradedSample, Raw, Task
-from rlkd_cli.records.write import Out
+from rlkd_cli.records.write import Continued
 from rlkd_cli.reward.grading import Grader
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options(Running, Plotted, Budget, Asking, Out, Rows, Seeded, Prompting):
+class Options(Running, Plotted, Budget, Asking, Continued, Rows, Seeded, Prompting):
     bench: Annotated[
         str | None,
         option(

@@ -15,11 +15,11 @@ from rlkd_cli.pipeline.ledger import Budget
 from rlkd_cli.pipeline.sample import Sampler
 from rlkd_cli.records.read import In, Rows
 from rlkd_cli.records.schema import Problem
-from rlkd_cli.records.write import Out
+from rlkd_cli.records.write import Continued
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options(Running, Budget, Batching, Asking, Out, Rows, Seeded, Prompting):
+class Options(Running, Budget, Batching, Asking, Continued, Rows, Seeded, Prompting):
     source: In
     model: Annotated[str, option("--model", help="Writes the paths.", panel=MODEL)] = ""
     n: Annotated[int, option("--n", min=1, help="Paths of each problem (4.3: 16).", panel=RUN)] = 16

@@ -27,14 +27,14 @@ from rlkd_cli.pipeline.ledger import Budget
 from rlkd_cli.pipeline.score import Scorer, Summary, TeacherSamples
 from rlkd_cli.records.read import Input, Rows
 from rlkd_cli.records.schema import Raw, Steps, StepsOrPath
-from rlkd_cli.records.write import Out, dumps
+from rlkd_cli.records.write import Continued, dumps
 from rlkd_cli.reward.grading import Grader
 from rlkd_cli.reward.judges import JUDGES
 from rlkd_cli.reward.structured import Matching, Structure
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options(Running, Plotted, Budget, Asking, Out, Rows, Seeded, Matching):
+class Options(Running, Plotted, Budget, Asking, Continued, Rows, Seeded, Matching):
     teacher: Annotated[str, argument("TEACHER", "The teacher's segmentations.", free=True)]
     student: Annotated[
         str,

@@ -14,12 +14,12 @@ from rlkd_cli.pipeline.segment import segment_calls
 from rlkd_cli.records.manifest import contents
 from rlkd_cli.records.read import In, Rows
 from rlkd_cli.records.schema import PathRecord
-from rlkd_cli.records.write import Out
+from rlkd_cli.records.write import Continued
 from rlkd_cli.reward.segmenter import Segmenter
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options(Running, Budget, Batching, Asking, Out, Rows, Seeded):
+class Options(Running, Budget, Batching, Asking, Continued, Rows, Seeded):
     source: In
     model: Annotated[
         str, option("--model", help="Writes the steps (3.1: GPT-4o).", panel=MODEL)
