@@ -4,7 +4,6 @@ A command is imported when it is used: `rlkd --help` reads its name and one sent
 """
 
 import inspect
-import os
 import sys
 import tomllib
 from collections.abc import Mapping, Sequence
@@ -17,7 +16,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
-from rlkd_cli import __version__, console
+from rlkd_cli import __version__, console, streams
 from rlkd_cli.commands import COMMANDS
 from rlkd_cli.errors import INTERRUPTED, RlkdError, UsageError
 from rlkd_cli.option import Field, check_choices, fields_of
@@ -25,8 +24,8 @@ from rlkd_cli.training import ranks
 
 ABOUT = "Distil how a teacher chooses its sub-problems, not its words (RLKD)."
 ENVIRONMENT = (
-    "Any option can also stand in rlkd.toml (\\[eval], model = …) or in the environment: --max-tokens of "
-    "eval is RLKD_EVAL_MAX_TOKENS. A flag goes before the environment, the environment before the file."
+    "Any option can also stand in rlkd.toml (\\[eval], model = …) or in the environment: --max-tokens "
+    "of eval is RLKD_EVAL_MAX_TOKENS. A flag goes before the environment, the environment before the file."
 )
 
 
@@ -123,24 +122,31 @@ def root_command() -> Any:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs a command and returns the exit status: 0, 1, 2, 3 or 130 (see the README). Never raises for a user's error."""
+    """Runs a command and returns the exit status: 0, 1, 2, 3 or 130 (see the README).
+
+    Never raises for a user's error.
+    """
+    streams.open_standard()
     arguments = list(sys.argv[1:] if argv is None else argv)
     debug = "--debug" in arguments[:4]
     if not ranks.is_first():
         console.mute()
+    status = _run(arguments, debug)
+    lost = streams.settle_output()
+    return _fail(lost, 1, debug) if lost and not status else status
+
+
+def _run(arguments: Sequence[str], debug: bool) -> int:
     try:
         command = root_command()
         given = config_defaults(arguments, command)
-        result = command.main(arguments, prog_name="rlkd", standalone_mode=False, default_map=given)
-        sys.stdout.flush()
+        result = command.main(
+            list(arguments), prog_name="rlkd", standalone_mode=False, default_map=given
+        )
         # 130 is Typer's word for a KeyboardInterrupt; of several processes, their launcher says so
         if result == INTERRUPTED and not ranks.is_launched():
             console.interrupted()
         return result if isinstance(result, int) else 0
-    except BrokenPipeError:
-        # the reader of a pipe has gone (`| head`); point stdout elsewhere, or its flush at exit complains
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
     except RlkdError as error:
         return _fail(str(error), error.exit_status, debug)
     except OSError as error:
@@ -153,8 +159,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _fail(text: str, status: int, debug: bool) -> int:
-    if debug:
-        raise  # noqa: PLE0704  # always called from an except clause
+    if debug and sys.exc_info()[1]:
+        raise  # noqa: PLE0704  # called from an except clause
     console.error(f"rlkd: {text}")
     return status
 

@@ -132,7 +132,11 @@ def _show(options: Options, summary: Summary, scorers: list[Scorer]) -> None:
     if not options.quiet:
         unused = sum(scorer.unused for scorer in scorers)
         extra = [("teacher ids without a student", str(unused))] if unused else []
+        lost = sum(scorer.lost for scorer in scorers)
+        extra += [("teacher rows left out", str(lost))] if lost else []
         console.table("structured reward", summary.table() + extra)
+    for scorer in scorers:
+        _say_left_out(options, scorer)
     pairs = [scorer.watched for scorer in scorers if scorer.watched]
     for pair in pairs:
         show_pair(*pair)
@@ -142,6 +146,15 @@ def _show(options: Options, summary: Summary, scorers: list[Scorer]) -> None:
         from rlkd_cli.plots import plot_rewards
 
         plot_rewards(summary.rewards, summary.stops, options.plot)
+
+
+def _say_left_out(options: Options, scorer: Scorer) -> None:
+    """How many of the teacher's rows were of no use, and the first of them."""
+    if scorer.lost:
+        name, why = next(iter(scorer.left_out.items()))
+        first = "" if name is None else f"id {name!r}: "
+        said = f"{options.teacher}: {scorer.lost} of the teacher's rows left out"
+        console.message(f"{said} ({first}{why})", "yellow")
 
 
 def _audit(options: Options, teacher: Input, student: Input) -> None:

@@ -81,15 +81,15 @@ class Rejects:
 
 
 def put(stream: File[str], record: Raw) -> None:
-    """A record, at once. OutputError where the stream takes no more; BrokenPipeError where nobody reads."""
+    """A record, at once. OutputError where the stream takes no more, or nobody reads it."""
     try:
         stream.write(dumps(record) + "\n")
         stream.flush()
-    except BrokenPipeError:
-        raise
     except OSError as error:
         name = "standard output" if stream is sys.stdout else getattr(stream, "name", "the output")
-        raise OutputError(f"{name}: {error.strerror}") from None
+        is_gone = isinstance(error, BrokenPipeError)
+        reason = "closed by its reader" if is_gone else error.strerror
+        raise OutputError(f"{name}: {reason}") from None
 
 
 def close(stream: File[str] | None) -> None:

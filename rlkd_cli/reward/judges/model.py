@@ -5,6 +5,7 @@ from typing import Self
 
 from rlkd_cli import prompts
 from rlkd_cli.core.steps import PARTS, Part
+from rlkd_cli.core.thinking import split
 from rlkd_cli.errors import ModelError, RecordError
 from rlkd_cli.models import Sampling, TextModel, user
 from rlkd_cli.reward.grading import Grader
@@ -44,9 +45,11 @@ class ModelJudge(Judge):
             raise ModelError(
                 f"{self._model.name} gives no probabilities; leave out --threshold and --probabilities"
             )
-        if reply.text not in self._sampling.choices:
-            raise RecordError("unreadable_verdict", f"the judge wrote {reply.text[:40]!r}")
-        return float(reply.text == "yes")
+        word = split(reply.text)[1].strip().strip(".*").lower()
+        if word not in self._sampling.choices:
+            reason = f"the judge wrote {reply.text[:40]!r}"
+            raise RecordError("unreadable_verdict", reason, reply.text)
+        return float(word == "yes")
 
     async def close(self) -> None:
         await self._model.close()
