@@ -130,7 +130,6 @@ class Job:
                 ledger.rejects += output.codes
                 outcome = Outcome(shown + output.rejected, output.rejected)
             else:
-                self._say_prices(ledger)
                 with console.View(self.command, total, options.quiet) as view:
                     outcome = asyncio.run(self._go(open_work, output, view, ledger))
         finally:
@@ -150,6 +149,7 @@ class Job:
         self, open_work: Callable[[], Opened], output: Any, view: console.View, ledger: Ledger
     ) -> Outcome:
         opened = open_work()
+        self._say_prices(ledger)
         try:
             run = Run(opened.work, output, opened.in_flight, view, ledger)
             return await run.over(self.source)

@@ -29,6 +29,7 @@ from rlkd_cli.pipeline.evaluate import Evaluator, Summary
 from rlkd_cli.pipeline.ledger import Budget
 from rlkd_cli.pipeline.run import Outcome
 from rlkd_cli.pipeline.sample import Sampler
+from rlkd_cli.records.manifest import same_weights
 from rlkd_cli.records.read import Input, Rows
 from rlkd_cli.records.schema import GradedPath, GradedSample, Raw, Task
 from rlkd_cli.records.write import Continued
@@ -284,12 +285,18 @@ def _checkpoints(options: Options, folder: Path) -> None:
 
 
 def _models_of(folder: Path) -> Sequence[tuple[str, Path]]:
-    """The checkpoints of a training in order, and its result ("final"); UsageError where there is none."""
+    """The checkpoints of a training in order, and its result ("final"); UsageError where there is none.
+
+    A result that is the last checkpoint, byte for byte, is evaluated once, by its step.
+    """
     numbered = [(f.name.rpartition("-")[2], f) for f in folder.glob("checkpoint-*")]
     steps = sorted((int(number), f) for number, f in numbered if number.isdigit())
     names = [(str(number), f) for number, f in steps]
     if (folder / "config.json").exists():
-        names.append(("final", folder))
+        if steps and same_weights(folder, steps[-1][1]):
+            console.message(f"the result in {folder} is checkpoint {steps[-1][0]}: evaluated once")
+        else:
+            names.append(("final", folder))
     if not names:
         raise UsageError(f"--checkpoints {folder}: no checkpoint-N folder and no model in it")
     return names

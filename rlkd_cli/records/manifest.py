@@ -5,6 +5,7 @@ or taken as finished, only by a run whose manifest agrees; anything else is one 
 differs, and `--overwrite` starts afresh.
 """
 
+import filecmp
 import hashlib
 import json
 import os
@@ -95,6 +96,19 @@ def text_digest(*texts: str) -> str:
     return hashlib.blake2b(
         "\0".join(texts).encode("utf-8", "surrogatepass"), digest_size=8
     ).hexdigest()
+
+
+def same_weights(one: Path, other: Path) -> bool:
+    """Whether two folders hold the same weights, byte for byte, and any at all."""
+    names = [sorted(f.name for f in folder.iterdir() if _is_weights(f)) for folder in (one, other)]
+    names = [[n for n in found if n not in _TRAINERS] for found in names]
+    if names[0] != names[1] or not names[0]:
+        return False
+    return all(filecmp.cmp(one / n, other / n, shallow=False) for n in names[0])
+
+
+# What a checkpoint holds beside the weights, for a training to go on
+_TRAINERS = ("optimizer.bin", "optimizer.pt", "scheduler.pt", "scaler.pt", "training_args.bin")
 
 
 def _is_weights(file: Path) -> bool:

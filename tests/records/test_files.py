@@ -145,7 +145,8 @@ def test_ids_of_rows_that_have_none(rlkd) -> None:
     write(Path("in.jsonl"), [{"id": 1, **GRADED}, GRADED])
     mixed = rlkd("eval", "--samples", "in.jsonl")
     assert mixed.status == 2 and "in.jsonl:2: id" in mixed.err
-    joined = rlkd("score", write(Path("s.jsonl"), [{"steps": [step("a")]}]), "in.jsonl")
+    write(Path("s.jsonl"), [{"steps": [step("a")]}])  # what is joined on ids must have them
+    joined = rlkd("score", "s.jsonl", "s.jsonl")
     assert joined.status == 2 and "s.jsonl:1: id" in joined.err
 
 

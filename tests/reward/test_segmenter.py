@@ -229,7 +229,9 @@ def test_a_retired_model_is_asked_for_by_its_successors_name(rlkd, server, monke
     server.script = lambda request, number: Response(
         "Verdict: pass" if asked_to_verify(request) else STEPS
     )
-    result = rlkd("segment", write(Path("in.jsonl"), PATHS[:1]), "--model", server.url)
+    file = write(Path("in.jsonl"), PATHS[:1])
+    flags = ["--model", server.url, "--verifier", "deepseek/deepseek-chat"]
+    result = rlkd("segment", file, *flags)
     verifying = server.requests[1]
     assert (verifying["model"], verifying["thinking"]) == ("deepseek-flash", {"type": "disabled"})
     assert (
@@ -267,7 +269,7 @@ def test_a_model_that_calls_the_limit_otherwise_is_asked_in_its_own_words(
     assert (
         rlkd(*command).status == 0
         and len(server.requests) == 4
-        and server.requests[-1]["max_completion_tokens"] == 4096
+        and server.requests[-1]["max_completion_tokens"] == 16_384
     )
     server.script = lambda request, number: refusal(
         "unsupported_value", "'temperature' does not support 0 with this model."
