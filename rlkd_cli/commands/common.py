@@ -1,7 +1,6 @@
 """What the commands over records share: check everything first, open models later, say how it went."""
 
 import asyncio
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,23 +8,21 @@ from typing import Annotated, Any, Protocol
 
 import typer
 
-from rlkd_cli import __version__, console
-from rlkd_cli.errors import REJECTED, RecordError, UsageError
+from rlkd_cli import console
+from rlkd_cli.core.question import question
+from rlkd_cli.errors import REJECTED, UsageError
 from rlkd_cli.models import BatchOptions, TextModel, open_model
 from rlkd_cli.models.fingerprint import model_fingerprint
 from rlkd_cli.models.providers import PRICES_OF, PROVIDERS, hosted
 from rlkd_cli.models.spec import engine_of
-from rlkd_cli.option import IO, option, settings_of
+from rlkd_cli.option import IO, MODEL, option, settings_of
 from rlkd_cli.pipeline.estimate import Call, estimate
 from rlkd_cli.pipeline.ledger import Ledger
 from rlkd_cli.pipeline.run import Outcome, Run, Work
-from rlkd_cli.records.atomic import write_json
-from rlkd_cli.records.forms import check_form, objects, standard_output, stream_of, written
-from rlkd_cli.records.manifest import check_places, check_same, contents, load_manifest, manifest_of
-from rlkd_cli.records.output import describe, open_output
+from rlkd_cli.records.manifest import check_places, contents
+from rlkd_cli.records.output import open_output
 from rlkd_cli.records.read import Input
 from rlkd_cli.records.schema import Raw
-from rlkd_cli.records.stream import close, put, write_rejects
 from rlkd_cli.records.write import OnRecord, check_rejects
 
 
@@ -51,6 +48,48 @@ class Seeded:
     """Random numbers."""
 
     seed: Annotated[int, option("--seed", help="Seed of all random numbers.")] = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stopping:
+    """Where a reply ends before the model ends it."""
+
+    stop: Annotated[
+        list[str] | None,
+        option(
+            "--stop",
+            metavar="TEXT",
+            help="End a path before this text (a base model goes on to the next question); repeat "
+            "for several.",
+            panel=MODEL,
+        ),
+    ] = None
+
+    @property
+    def stops(self) -> tuple[str, ...]:
+        """The texts; UsageError for one that is empty."""
+        if "" in (self.stop or []):
+            raise UsageError("--stop: an empty text would end every path at once")
+        return tuple(self.stop or ())
+
+
+class Boxes:
+    """Counts paths that were asked for a boxed answer, and those of them that hold none."""
+
+    def __init__(self, template: str | None) -> None:
+        self._template, self.asked, self.missing = template, 0, 0
+
+    def add(self, record: Raw) -> None:
+        if "\\boxed" in question(record, self._template):
+            self.asked += 1
+            self.missing += "\\boxed" not in record["path"]
+
+    def say(self) -> None:
+        """A line where most paths hold none."""
+        if 2 * self.missing > self.asked:
+            said = f"{self.missing} of {self.asked} paths hold no \\boxed{{}} answer"
+            more = "a larger --max-tokens, --stop, or another --prompt-template may help"
+            console.message(f"{said}: {more}", "yellow")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -222,66 +261,3 @@ def finish(outcome: Outcome) -> None:
     """Ends the command with the status that the outcome stands for."""
     if outcome.rejected:
         raise typer.Exit(REJECTED)
-
-
-class Table:
-    """A result that is made whole, in one go, for a file or standard output, from inputs read as wholes.
-
-    What an earlier run of the same command made of the same is taken as it is. UsageError for an output
-    that is an input, or was made from anything else, before any work.
-    """
-
-    def __init__(
-        self,
-        command: str,
-        options: Any,
-        inputs: Mapping[str, Input],
-        settings: Mapping[str, Any] | None = None,
-    ) -> None:
-        places(options, command, *inputs.values())
-        for one in inputs.values():
-            one.on_numbered = say_numbered
-        name = options.output or "-"
-        check_form(name)
-        self._stream = standard_output() if name == "-" else stream_of(name)
-        self._file = None if self._stream else Path(name)
-        self._rejects = options.rejects_of(command)
-        own = made_from(command, options, (), inputs) | dict(settings or {})
-        self._settings = json.loads(json.dumps(own))
-        is_new = options.overwrite or not (self._file and self._file.exists())
-        self.finished: list[Raw] | None = None if is_new else self._earlier()
-
-    def _earlier(self) -> list[Raw]:
-        assert self._file is not None
-        manifest_file = manifest_of(self._file)
-        if not manifest_file.exists():
-            raise UsageError(
-                f"{self._file} exists and was not made by this command; --overwrite replaces it"
-            )
-        manifest = load_manifest(manifest_file)
-        check_same(self._file, manifest["settings"], self._settings)
-        if manifest["output"] != describe(self._file):
-            raise UsageError(
-                f"{self._file} was changed after it was finished; --overwrite starts afresh"
-            )
-        return list(objects(self._file))
-
-    def write(self, records: Sequence[Raw]) -> None:
-        """Puts the result where it belongs; a finished one stays."""
-        if self._stream:
-            for record in records:
-                put(self._stream, record)
-            close(self._stream)
-        elif self._file and self.finished is None:
-            with written(self._file) as write:
-                for record in records:
-                    write(record)
-            facts = {"settings": self._settings, "output": describe(self._file)}
-            write_json(manifest_of(self._file), {"rlkd": __version__, **facts})
-
-    def end(self, lost: list[tuple[Raw, RecordError]]) -> None:
-        """Ends the command, with rejects and their status where records were left out."""
-        if lost:
-            write_rejects(lost, self._rejects)
-            console.message(f"{len(lost)} records rejected: {self._rejects}")
-            raise typer.Exit(REJECTED)

@@ -25,6 +25,7 @@ class Sampling:
     seed: int | None = None
     choices: tuple[str, ...] = ()
     probabilities: bool = False
+    stop: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
