@@ -195,7 +195,8 @@ async def _findings(options: Options, teacher: Input, student: Input) -> tuple[l
             raise InputError(student.source, "id", reason)
         matcher = structure.matcher
         audit = Audit(matcher.judge, matcher.threshold, seed=options.seed)
-        return await audit.run(walks), matcher.judge.name
+        with console.View("audit", None, options.quiet) as view:
+            return await audit.run(walks, view.update), matcher.judge.name
     finally:
         await structure.close()
         await grader.close()

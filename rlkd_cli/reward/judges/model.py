@@ -9,7 +9,7 @@ from rlkd_cli.core.thinking import split
 from rlkd_cli.errors import ModelError, RecordError
 from rlkd_cli.models import Sampling, TextModel, user
 from rlkd_cli.reward.grading import Grader
-from rlkd_cli.reward.judges.base import Judge, Means, same_or_hollow
+from rlkd_cli.reward.judges.base import Judge, Means, is_formula, same_or_hollow
 
 
 class ModelJudge(Judge):
@@ -53,11 +53,6 @@ class ModelJudge(Judge):
 
     async def close(self) -> None:
         await self._model.close()
-
-
-def is_formula(text: str) -> bool:
-    """Whether a text is mathematics without words around it, so that computer algebra may compare it."""
-    return not re.search(r"[^\W\d_]{3,}", re.sub(r"\\[A-Za-z]+", "", text))
 
 
 def shielded(text: str) -> str:
