@@ -351,3 +351,21 @@ def test_prices_have_a_date_in_the_help(rlkd) -> None:
     from rlkd_cli.models.providers import PRICES_OF
 
     assert PRICES_OF in " ".join(rlkd("segment", "--help").out.split())
+
+
+def test_a_dry_run_counts_tokens_with_the_models_own_tokenizer(rlkd, base, monkeypatch) -> None:
+    from tokenizers import Tokenizer
+
+    write(Path("in.jsonl"), paths(3))
+    template = ["--prompt-template", "{problem}", "--dry-run", "--n", "1"]
+
+    def tokens_read(model: str) -> int:
+        said = rlkd("sample", "in.jsonl", "--model", model, *template).err
+        line = next(line for line in said.splitlines() if "tokens read" in line)
+        return int("".join(c for c in line.partition("about")[2] if c.isdigit()))
+
+    tokenizer = Tokenizer.from_file(f"{base}/tokenizer.json")
+    text = "\n".join(text for r in paths(3) for text in (r["problem"], ""))
+    expected = 27 * len(tokenizer.encode(text).ids) / len(text)
+    assert tokens_read(f"hf/{base}") == pytest.approx(expected, abs=1)
+    assert tokens_read("hf/not-here") == round(27 / 4)
