@@ -15,7 +15,7 @@ student=${STUDENT:-deepseek-ai/DeepSeek-R1-Distill-Qwen-7B}                 # 4.
 [ -n "$dry" ] || mkdir -p "$run"
 
 # 3.1, dataset construction: GPT-4o writes, DeepSeek-V3 verifies, three re-generations; 93,625 pairs came out
-rlkd segment "$thoughts" -o "$run/pairs.jsonl" --model openai/gpt-4o --verifier deepseek/deepseek-chat \
+rlkd segment "$thoughts" -o "$run/pairs.jsonl" --preset paper \
   --max-attempts 4 --concurrency 512 $dry || [ $? -eq 3 ]
 pairs=$run/pairs.jsonl
 [ -z "$dry" ] || pairs=${PAIRS:?a file of segmentations, for a dry run}

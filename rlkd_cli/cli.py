@@ -4,7 +4,6 @@ A command is imported when it is used: `rlkd --help` reads names and summaries f
 """
 
 import inspect
-import os
 import re
 import sys
 import tomllib
@@ -18,7 +17,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
-from rlkd_cli import __version__, console
+from rlkd_cli import __version__, console, streams
 from rlkd_cli.commands import COMMANDS
 from rlkd_cli.errors import INTERRUPTED, RlkdError, UsageError
 from rlkd_cli.option import Field, check_choices, fields_of
@@ -130,23 +129,27 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     Never raises for an error of the user.
     """
+    streams.open_standard()
     arguments = list(sys.argv[1:] if argv is None else argv)
     debug = "--debug" in arguments[:4]
     if not ranks.is_first():
         console.mute()
+    status = _run(arguments, debug)
+    lost = streams.settle_output()
+    return _fail(lost, 1, debug) if lost and not status else status
+
+
+def _run(arguments: Sequence[str], debug: bool) -> int:
     try:
         command = root_command()
         given = config_defaults(arguments, command)
-        result = command.main(arguments, prog_name="rlkd", standalone_mode=False, default_map=given)
-        sys.stdout.flush()
+        result = command.main(
+            list(arguments), prog_name="rlkd", standalone_mode=False, default_map=given
+        )
         # Typer returns 130 for a KeyboardInterrupt; for several processes, their launcher says so
         if result == INTERRUPTED and not ranks.is_launched():
             console.interrupted()
         return result if isinstance(result, int) else 0
-    except BrokenPipeError:
-        # the reader of a pipe is gone (`| head`); redirect stdout, or its flush at exit fails
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
     except RlkdError as error:
         return _fail(str(error), error.exit_status, debug)
     except OSError as error:
@@ -159,8 +162,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _fail(text: str, status: int, debug: bool) -> int:
-    if debug:
-        raise  # noqa: PLE0704  # always called from an except clause
+    if debug and sys.exc_info()[1]:
+        raise  # noqa: PLE0704  # called from an except clause
     console.error(f"rlkd: {text}")
     return status
 

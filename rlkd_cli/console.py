@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Self
 
 from rich.console import Console
+from rich.measure import Measurement
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -49,13 +50,17 @@ def table(title: str, rows: Iterable[Sequence[str]], header: Sequence[str] = ())
     rows = list(rows)
     grid = Table(title=title, title_justify="left", show_header=bool(header))
     for number in range(len(header) or (len(rows[0]) if rows else 1)):
-        grid.add_column(
-            header[number] if header else "", justify="left" if number == 0 else "right"
-        )
+        side: Any = "left" if number == 0 else "right"
+        grid.add_column(header[number] if header else "", justify=side, overflow="fold")
     for row in rows:
         grid.add_row(*map(Text, row))
-    if not _muted:
-        err.print(grid)
+    if _muted:
+        return
+    if err.is_terminal:
+        return err.print(grid)
+    # a log has no width: long names stand on one line there
+    wide = Measurement.get(err, err.options.update(max_width=1000), grid).maximum
+    Console(file=err.file, highlight=False, width=max(wide, err.width)).print(grid)
 
 
 def bars(title: str, rows: Sequence[tuple[str, float]], width: int = 40) -> None:

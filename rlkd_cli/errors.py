@@ -10,6 +10,8 @@ RlkdError                 anything that ends a command with a message and no tra
 RecordError               one record could not be done: it becomes a reject, the command goes on
 """
 
+from typing import Any
+
 # Exit statuses: done, but some records were rejected; interrupted, with what is finished kept
 REJECTED, INTERRUPTED = 3, 130
 
@@ -27,10 +29,16 @@ class UsageError(RlkdError):
 
 
 class InputError(UsageError):
-    """Bad input: `where` is `file:line`, `field` may be "", `text` is a line that is not JSON."""
+    """Bad input: `where` is `file:line`, `field` may be "".
 
-    def __init__(self, where: str, field: str, reason: str, text: str = "") -> None:
+    `text` is a line that is no JSON; `value` is what stands there instead of a record, as JSON.
+    """
+
+    def __init__(
+        self, where: str, field: str, reason: str, text: str = "", value: Any = None
+    ) -> None:
         self.where, self.field, self.reason, self.text = where, field, reason, text
+        self.value = value
         super().__init__(": ".join(part for part in (where, field, reason) if part))
 
 
@@ -56,8 +64,11 @@ class OutputError(RlkdError):
 
 
 class RecordError(Exception):
-    """One record failed: `code` is short and stable, `detail` is a sentence for the user."""
+    """One record failed: `code` is short and stable, `detail` is a sentence for the user.
 
-    def __init__(self, code: str, detail: str) -> None:
-        self.code, self.detail = code, detail
+    `reply` is what a model wrote, where that could not be read.
+    """
+
+    def __init__(self, code: str, detail: str, reply: str | None = None) -> None:
+        self.code, self.detail, self.reply = code, detail, reply
         super().__init__(f"{code}: {detail}")

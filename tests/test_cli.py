@@ -44,7 +44,7 @@ def test_the_environment_reaches_every_kind_of_option(rlkd, monkeypatch) -> None
 def test_a_file_of_options_knows_commands_and_options(rlkd) -> None:
     Path("rlkd.toml").write_text("[train-gsrm]\nlearning_rate = 1\n[nonsense]\n")
     refused = rlkd("eval", "--bench", "x.jsonl")
-    assert refused.status == 2 and "[nonsense] is no command" in refused.err
+    assert refused.status == 2 and "[nonsense] is not a command" in refused.err
     Path("rlkd.toml").write_text('[eval]\nmax-tokens = "many"\n')
     refused = rlkd("eval", "--bench", "x.jsonl")
     assert refused.status == 2 and "--max-tokens" in refused.err

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from rlkd_cli import console
-from rlkd_cli.commands.common import Plotted, Running, Table
+from rlkd_cli.commands.common import Plotted, Running
+from rlkd_cli.commands.table import Table
 from rlkd_cli.core.question import Prompting, question
 from rlkd_cli.errors import UsageError
 from rlkd_cli.models import user

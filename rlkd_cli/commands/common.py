@@ -1,8 +1,6 @@
 """What commands over records share: check everything, then open models, then report."""
 
 import asyncio
-import json
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,20 +8,22 @@ from typing import Annotated, Any, Protocol
 
 import typer
 
-from rlkd_cli import __version__, console
-from rlkd_cli.errors import REJECTED, RecordError, UsageError
+from rlkd_cli import console
+from rlkd_cli.core.question import question
+from rlkd_cli.errors import REJECTED, UsageError
 from rlkd_cli.models import BatchOptions, TextModel, open_model
 from rlkd_cli.models.fingerprint import model_fingerprint
-from rlkd_cli.option import IO, option, settings_of
+from rlkd_cli.models.providers import PRICES_OF, PROVIDERS
+from rlkd_cli.models.spec import engine_of
+from rlkd_cli.option import IO, MODEL, option, settings_of
 from rlkd_cli.pipeline.estimate import Call, estimate
 from rlkd_cli.pipeline.ledger import Ledger
 from rlkd_cli.pipeline.run import Outcome, Run, Work
-from rlkd_cli.records.atomic import atomic_write, write_json
-from rlkd_cli.records.manifest import check_places, check_same, contents, load_manifest, manifest_of
-from rlkd_cli.records.output import describe, open_output
+from rlkd_cli.records.manifest import check_places, contents
+from rlkd_cli.records.output import open_output
 from rlkd_cli.records.read import Input
 from rlkd_cli.records.schema import Raw
-from rlkd_cli.records.write import OnRecord, dumps, objects, write_rejects
+from rlkd_cli.records.write import OnRecord, check_rejects
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,6 +48,48 @@ class Seeded:
     """The seed."""
 
     seed: Annotated[int, option("--seed", help="Seed of all random numbers.")] = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stopping:
+    """Where a reply ends before the model ends it."""
+
+    stop: Annotated[
+        list[str] | None,
+        option(
+            "--stop",
+            metavar="TEXT",
+            help="End a path before this text (a base model goes on to the next question); repeat "
+            "for several.",
+            panel=MODEL,
+        ),
+    ] = None
+
+    @property
+    def stops(self) -> tuple[str, ...]:
+        """The texts; UsageError for one that is empty."""
+        if "" in (self.stop or []):
+            raise UsageError("--stop: an empty text would end every path at once")
+        return tuple(self.stop or ())
+
+
+class Boxes:
+    """Counts paths that were asked for a boxed answer, and those of them that hold none."""
+
+    def __init__(self, template: str | None) -> None:
+        self._template, self.asked, self.missing = template, 0, 0
+
+    def add(self, record: Raw) -> None:
+        if "\\boxed" in question(record, self._template):
+            self.asked += 1
+            self.missing += "\\boxed" not in record["path"]
+
+    def say(self) -> None:
+        """A line where most paths hold none."""
+        if 2 * self.missing > self.asked:
+            said = f"{self.missing} of {self.asked} paths hold no \\boxed{{}} answer"
+            more = "a larger --max-tokens, --stop, or another --prompt-template may help"
+            console.message(f"{said}: {more}", "yellow")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,6 +139,10 @@ class Job:
     discard: bool = False  # do not write the records, only pass them to `on_record`
     on_record: OnRecord = lambda record: None
 
+    def __post_init__(self) -> None:
+        for one in (self.source, *self.others.values()):
+            one.on_numbered = say_numbered
+
     @property
     def ledger(self) -> Ledger:
         return self.options.ledger(self.models)  # type: ignore[no-any-return]
@@ -121,6 +167,7 @@ class Job:
         try:
             if output.complete:
                 shown = output.show()
+                ledger.rejects += output.codes
                 outcome = Outcome(shown + output.rejected, output.rejected)
             else:
                 with console.View(self.command, total, options.quiet) as view:
@@ -130,10 +177,19 @@ class Job:
         self._report(outcome, ledger)
         return outcome
 
+    def _say_prices(self, ledger: Ledger) -> None:
+        """Which provider's price is not known, before anything is asked. Own servers have none."""
+        asked = [] if self.options.quiet else ledger.unpriced(self.models)
+        unknown = [model for model in asked if engine_of(model) in PROVIDERS]
+        if unknown:
+            said = f"the price of {', '.join(unknown)} is not in the table of {PRICES_OF}"
+            console.message(f"{said}: --price-in and --price-out give it", "yellow")
+
     async def _go(
         self, open_work: Callable[[], Opened], output: Any, view: console.View, ledger: Ledger
     ) -> Outcome:
         opened = open_work()
+        self._say_prices(ledger)
         try:
             run = Run(opened.work, output, opened.in_flight, view, ledger)
             return await run.over(self.source)
@@ -161,10 +217,19 @@ class Job:
             console.message(f"cost: {'not known' if cost is None else f'${cost:.4f}'}")
 
 
+def say_numbered(source: str) -> None:
+    """Rows that have no id got their numbers."""
+    said = "its rows have no id: they are known by their numbers (--id-column names a column)"
+    console.message(f"{source}: {said}", "yellow")
+
+
 def places(options: Any, command: str, *inputs: Input) -> None:
-    """UsageError if an output is also an input."""
-    outputs = {"-o": options.output, "--rejects": str(options.rejects_of(command))}
-    check_places([one.source for one in inputs], outputs)
+    """UsageError where an output is an input, or rejects would replace what holds none."""
+    output, rejects = options.output or "-", options.rejects_of(command)
+    journal = None if output == "-" else f"{output}.journal"
+    named = {"-o": output, "--rejects": rejects, "the journal": journal}
+    check_places([one.source for one in inputs], named)
+    check_rejects(Path(rejects), options.overwrite)
 
 
 def made_from(
@@ -198,62 +263,3 @@ def finish(outcome: Outcome) -> None:
     """Ends the command with the exit status of the outcome."""
     if outcome.rejected:
         raise typer.Exit(REJECTED)
-
-
-class Table:
-    """A result that is computed at once from complete inputs, for a file or standard output.
-
-    The result of an earlier run of the same command with the same inputs is reused. UsageError if
-    the output is also an input, or was made from anything else; it is raised before any work.
-    """
-
-    def __init__(
-        self,
-        command: str,
-        options: Any,
-        inputs: Mapping[str, Input],
-        settings: Mapping[str, Any] | None = None,
-    ) -> None:
-        places(options, command, *inputs.values())
-        named = options.output not in (None, "-")
-        self._file = Path(options.output) if named else None
-        self._rejects = options.rejects_of(command)
-        own = made_from(command, options, (), inputs) | dict(settings or {})
-        self._settings = json.loads(json.dumps(own))
-        is_new = options.overwrite or not (self._file and self._file.is_file())
-        self.finished: list[Raw] | None = None if is_new else self._earlier()
-
-    def _earlier(self) -> list[Raw]:
-        assert self._file is not None
-        manifest_file = manifest_of(self._file)
-        if not manifest_file.exists():
-            raise UsageError(
-                f"{self._file} exists and was not made by this command; --overwrite replaces it"
-            )
-        manifest = load_manifest(manifest_file)
-        check_same(self._file, manifest["settings"], self._settings)
-        if manifest["output"] != describe(self._file):
-            raise UsageError(
-                f"{self._file} was changed after it was finished; --overwrite starts afresh"
-            )
-        return list(objects(self._file))
-
-    def write(self, records: Sequence[Raw]) -> None:
-        """Writes the result; a finished one is left as it is."""
-        text = "".join(dumps(record) + "\n" for record in records)
-        if self._file is None or (self._file.exists() and not self._file.is_file()):
-            out = sys.stdout if self._file is None else self._file.open("w", encoding="utf-8")
-            out.write(text)
-            out.flush()
-        elif self.finished is None:
-            with atomic_write(self._file) as out:
-                out.write(text)
-            facts = {"settings": self._settings, "output": describe(self._file)}
-            write_json(manifest_of(self._file), {"rlkd": __version__, **facts})
-
-    def end(self, lost: list[tuple[Raw, RecordError]]) -> None:
-        """Ends the command; writes rejects and sets the exit status if records were left out."""
-        if lost:
-            write_rejects(lost, self._rejects)
-            console.message(f"{len(lost)} records rejected: {self._rejects}")
-            raise typer.Exit(REJECTED)

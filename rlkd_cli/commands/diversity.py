@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from rlkd_cli import console
-from rlkd_cli.commands.common import Plotted, Running, Seeded, Table
+from rlkd_cli.commands.common import Plotted, Running, Seeded
+from rlkd_cli.commands.table import Table
 from rlkd_cli.models.embedders import Embedder, Embedding, open_embedder
 from rlkd_cli.option import IO, option
 from rlkd_cli.pipeline.diversity import diversity_per_step

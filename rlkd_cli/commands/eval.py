@@ -2,19 +2,22 @@
 
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 
 from rlkd_cli import console
 from rlkd_cli.benchmarks import BENCHMARKS, benchmark
+from rlkd_cli.commands.checkpoints import models_of
 from rlkd_cli.commands.common import (
+    Boxes,
     Job,
     Opened,
     Plotted,
     Running,
     Seeded,
+    Stopping,
     finish,
     in_flight,
     opened,
@@ -31,12 +34,12 @@ from rlkd_cli.pipeline.run import Outcome
 from rlkd_cli.pipeline.sample import Sampler
 from rlkd_cli.records.read import Input, Rows
 from rlkd_cli.records.schema import GradedPath, GradedSample, Raw, Task
-from rlkd_cli.records.write import Out
+from rlkd_cli.records.write import Continued
 from rlkd_cli.reward.grading import Grader
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options(Running, Plotted, Budget, Asking, Out, Rows, Seeded, Prompting):
+class Options(Running, Stopping, Plotted, Budget, Asking, Continued, Rows, Seeded, Prompting):
     bench: Annotated[
         str | None,
         option(
@@ -189,19 +192,30 @@ def _calls(raw: Raw, options: Options) -> list[Call]:
 
 
 def _evaluate(options: Options) -> tuple[Summary, Outcome]:
-    """Samples (if a benchmark is given), grades, and summarises."""
-    summary = Summary()
+    """Samples (where a benchmark is given), grades, and adds up."""
+    summary, boxes = Summary(), Boxes(options.prompt_template)
+    job = _job(options, summary)
+
+    def add(record: Raw) -> None:
+        summary.add(record)
+        boxes.add(record)
+
+    job.on_record = add
 
     def open_work() -> Opened:
         grader = Grader(options.grade_timeout)
         if not options.bench:
             return Opened(Evaluator(grader), options.concurrency, [grader])
         model = opened(options, options.model)
-        sampling = Sampling(options.temperature, options.top_p, options.max_tokens, options.seed)
+        drawn = (options.temperature, options.top_p, options.max_tokens, options.seed)
+        sampling = Sampling(*drawn, stop=options.stops)
         sampler = Sampler(model, sampling, options.prompt_template, options.system)
         return Opened(Evaluator(grader, sampler), in_flight(options, model), [grader, model])
 
-    return summary, _job(options, summary).run(open_work)
+    outcome = job.run(open_work)
+    if not options.quiet:
+        boxes.say()
+    return summary, outcome
 
 
 def _show(options: Options, summary: Summary) -> None:
@@ -260,7 +274,7 @@ def _checkpoints(options: Options, folder: Path) -> None:
     file = Path(str(options.output))
     found: dict[str, Mapping[str, Any]] = {}
     outcome = Outcome(0, 0)
-    for name, path in _models_of(folder):
+    for name, path in models_of(folder):
         own = file.with_name(f"{file.stem}.{name}{file.suffix or '.jsonl'}")
         summary, one = _evaluate(replace(options, model=str(path), output=str(own)))
         outcome = Outcome(outcome.records + one.records, outcome.rejected + one.rejected)
@@ -283,15 +297,3 @@ def _checkpoints(options: Options, folder: Path) -> None:
             {folder.name: steps}, [key for key in steps[0] if key != "step"], options.plot
         )
     finish(outcome)
-
-
-def _models_of(folder: Path) -> Sequence[tuple[str, Path]]:
-    """A training's checkpoints in order, then its result ("final"); UsageError if there is none."""
-    numbered = [(f.name.rpartition("-")[2], f) for f in folder.glob("checkpoint-*")]
-    steps = sorted((int(number), f) for number, f in numbered if number.isdigit())
-    names = [(str(number), f) for number, f in steps]
-    if (folder / "config.json").exists():
-        names.append(("final", folder))
-    if not names:
-        raise UsageError(f"--checkpoints {folder}: no checkpoint-N folder and no model in it")
-    return names

@@ -3,7 +3,17 @@
 from dataclasses import dataclass
 from typing import Annotated
 
-from rlkd_cli.commands.common import Job, Opened, Running, Seeded, finish, in_flight, opened
+from rlkd_cli.commands.common import (
+    Boxes,
+    Job,
+    Opened,
+    Running,
+    Seeded,
+    Stopping,
+    finish,
+    in_flight,
+    opened,
+)
 from rlkd_cli.core.question import Prompting, question
 from rlkd_cli.errors import UsageError
 from rlkd_cli.models import Asking, Sampling
@@ -16,11 +26,11 @@ from rlkd_cli.pipeline.ledger import Budget
 from rlkd_cli.pipeline.sample import Sampler
 from rlkd_cli.records.read import In, Rows
 from rlkd_cli.records.schema import Problem
-from rlkd_cli.records.write import Out
+from rlkd_cli.records.write import Continued
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options(Running, Budget, Batching, Asking, Out, Rows, Seeded, Prompting):
+class Options(Running, Stopping, Budget, Batching, Asking, Continued, Rows, Seeded, Prompting):
     source: In
     model: Annotated[str, option("--model", help="Writes the paths.", panel=MODEL)] = ""
     n: Annotated[int, option("--n", min=1, help="Paths of each problem (4.3: 16).", panel=RUN)] = 16
@@ -46,7 +56,8 @@ def run(options: Options) -> None:
         options.read(options.source, Problem, options.n),
         options.batches(options.output),
     )
-    job = Job("sample", options, source, [options.model], grows="n")
+    stops, boxes = options.stops, Boxes(options.prompt_template)
+    job = Job("sample", options, source, [options.model], grows="n", on_record=boxes.add)
     if options.dry_run:
         name, limit = batched(options.model) if batches else options.model, options.max_tokens
         template = options.prompt_template
@@ -54,8 +65,12 @@ def run(options: Options) -> None:
 
     def open_work() -> Opened:
         model = opened(options, options.model, batches)
-        sampling = Sampling(options.temperature, options.top_p, options.max_tokens, options.seed)
+        drawn = (options.temperature, options.top_p, options.max_tokens, options.seed)
+        sampling = Sampling(*drawn, stop=stops)
         work = Sampler(model, sampling, options.prompt_template, options.system)
         return Opened(work, IN_BATCHES if batches else in_flight(options, model), [model])
 
-    finish(job.run(open_work))
+    outcome = job.run(open_work)
+    if not options.quiet:
+        boxes.say()
+    finish(outcome)

@@ -27,14 +27,14 @@ from rlkd_cli.pipeline.ledger import Budget
 from rlkd_cli.pipeline.score import Scorer, Summary, TeacherSamples
 from rlkd_cli.records.read import Input, Rows
 from rlkd_cli.records.schema import Raw, Steps, StepsOrPath
-from rlkd_cli.records.write import Out, dumps
+from rlkd_cli.records.write import Continued, dumps
 from rlkd_cli.reward.grading import Grader
 from rlkd_cli.reward.judges import JUDGES
 from rlkd_cli.reward.structured import Matching, Structure
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options(Running, Plotted, Budget, Asking, Out, Rows, Seeded, Matching):
+class Options(Running, Plotted, Budget, Asking, Continued, Rows, Seeded, Matching):
     teacher: Annotated[str, argument("TEACHER", "The teacher's segmentations.", free=True)]
     student: Annotated[
         str,
@@ -132,7 +132,11 @@ def _show(options: Options, summary: Summary, scorers: list[Scorer]) -> None:
     if not options.quiet:
         unused = sum(scorer.unused for scorer in scorers)
         extra = [("teacher ids without a student", str(unused))] if unused else []
+        lost = sum(scorer.lost for scorer in scorers)
+        extra += [("teacher rows left out", str(lost))] if lost else []
         console.table("structured reward", summary.table() + extra)
+    for scorer in scorers:
+        _say_left_out(options, scorer)
     pairs = [scorer.watched for scorer in scorers if scorer.watched]
     for pair in pairs:
         show_pair(*pair)
@@ -142,6 +146,15 @@ def _show(options: Options, summary: Summary, scorers: list[Scorer]) -> None:
         from rlkd_cli.plots import plot_rewards
 
         plot_rewards(summary.rewards, summary.stops, options.plot)
+
+
+def _say_left_out(options: Options, scorer: Scorer) -> None:
+    """How many of the teacher's rows were of no use, and the first of them."""
+    if scorer.lost:
+        name, why = next(iter(scorer.left_out.items()))
+        first = "" if name is None else f"id {name!r}: "
+        said = f"{options.teacher}: {scorer.lost} of the teacher's rows left out"
+        console.message(f"{said} ({first}{why})", "yellow")
 
 
 def _audit(options: Options, teacher: Input, student: Input) -> None:
@@ -182,7 +195,8 @@ async def _findings(options: Options, teacher: Input, student: Input) -> tuple[l
             raise InputError(student.source, "id", reason)
         matcher = structure.matcher
         audit = Audit(matcher.judge, matcher.threshold, seed=options.seed)
-        return await audit.run(walks), matcher.judge.name
+        with console.View("audit", None, options.quiet) as view:
+            return await audit.run(walks, view.update), matcher.judge.name
     finally:
         await structure.close()
         await grader.close()

@@ -1,7 +1,7 @@
 """`rlkd segment`."""
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
 from rlkd_cli import prompts
 from rlkd_cli.commands.common import Job, Opened, Running, Seeded, finish, in_flight, opened
@@ -15,22 +15,66 @@ from rlkd_cli.pipeline.segment import segment_calls
 from rlkd_cli.records.manifest import contents
 from rlkd_cli.records.read import In, Rows
 from rlkd_cli.records.schema import PathRecord
-from rlkd_cli.records.write import Out
+from rlkd_cli.records.write import Continued
 from rlkd_cli.reward.segmenter import Segmenter
+
+GENERAL_TOKENS, GSRM_TOKENS = 16_384, 4096
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two models of different makers: one writes the steps, the other judges them."""
+
+    model: str
+    verifier: str
+    about: str
+
+
+PRESETS = {
+    "today": Pair(
+        "openai/gpt-6-luna",
+        "deepseek/deepseek-flash",
+        "openai/gpt-6-luna and deepseek/deepseek-flash, successors of the paper's; for hard "
+        "paths --model openai/gpt-6.1-sol",
+    ),
+    "paper": Pair(
+        "openai/gpt-4o",
+        "deepseek/deepseek-chat",
+        "3.1: openai/gpt-4o and deepseek/deepseek-chat, as long as they are served",
+    ),
+    "open": Pair(
+        "http://127.0.0.1:8000/v1#Qwen/Qwen3-32B",
+        "http://127.0.0.1:8001/v1#openai/gpt-oss-20b",
+        "open weights, our choice, behind `vllm serve Qwen/Qwen3-32B --port 8000` "
+        "and `vllm serve openai/gpt-oss-20b --port 8001`",
+    ),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options(Running, Budget, Batching, Asking, Out, Rows, Seeded):
+class Options(Running, Budget, Batching, Asking, Continued, Rows, Seeded):
     source: In
+    preset: Annotated[
+        str,
+        option(
+            "--preset",
+            help="The pair that writes and judges the steps: "
+            + "; ".join(f"`{name}` ({pair.about})" for name, pair in PRESETS.items())
+            + ".",
+            choices=tuple(PRESETS),
+            panel=MODEL,
+            free=True,
+        ),
+    ] = "today"
     model: Annotated[
-        str, option("--model", help="Writes the steps (3.1: GPT-4o).", panel=MODEL)
-    ] = "openai/gpt-4o"
+        str | None,
+        option("--model", help="Writes the steps (default: the preset's).", panel=MODEL),
+    ] = None
     verifier: Annotated[
         str | None,
         option(
             "--verifier",
-            help="Checks the steps (3.1: DeepSeek-V3). Default: deepseek/deepseek-chat, which its "
-            "provider has replaced by a successor; none for a GSRM folder.",
+            help="Judges the steps (default: the preset's; none for a GSRM folder).",
             panel=MODEL,
         ),
     ] = None
@@ -58,30 +102,33 @@ class Options(Running, Budget, Batching, Asking, Out, Rows, Seeded):
         float, option("--top-p", min=0, max=1, help="Nucleus sampling.", panel=MODEL)
     ] = 1.0
     max_tokens: Annotated[
-        int,
+        int | None,
         option(
             "--max-tokens",
             min=1,
-            help="Tokens of a reply; doubled once for a reply that is cut off.",
+            help=f"Tokens of a reply; doubled once for a reply cut off. Default: {GENERAL_TOKENS:,} "
+            f"of a general model, which may think first; {GSRM_TOKENS:,} of a GSRM (ours).",
             panel=MODEL,
         ),
-    ] = 4096
+    ] = None
 
 
 def run(options: Options) -> None:
     """Reads paths, adds `steps`, `segmenter`, `attempts` and `verified`."""
-    model = options.model
+    pair = PRESETS[options.preset]
+    model = options.model or pair.model
     prompt = prompts.load("gsrm") if options.gsrm_format else gsrm_prompt(model)
     is_checked = not options.no_verify and (options.verifier or prompt is None)
-    verifier = options.verifier or "deepseek/deepseek-chat" if is_checked else None
+    verifier = options.verifier or pair.verifier if is_checked else None
+    limit = options.max_tokens or (GENERAL_TOKENS if prompt is None else GSRM_TOKENS)
     source, batches = options.read(options.source, PathRecord), options.batches(options.output)
     asked = [model, *([verifier] if verifier else [])]
     texts = prompts.group("segment") if prompt is None else [prompt]
     version = prompts.version(*texts, prompts.load("verify"), prompts.load("feedback"))
-    settings = {"verifier": verifier, **contents({"the prompt": version})}
+    settings: dict[str, Any] = {"model": model, "verifier": verifier, "max_tokens": limit}
+    settings |= contents({"the prompt": version})
     job = Job("segment", options, source, asked, settings=settings)
     if options.dry_run:
-        limit = options.max_tokens
         return job.dry_run(
             lambda raw: segment_calls(raw, model, verifier, prompt, limit, bool(batches))
         )
@@ -89,7 +136,7 @@ def run(options: Options) -> None:
     def open_work() -> Opened:
         writer = opened(options, model, batches)
         judge = opened(options, verifier, batches) if verifier else None
-        sampling = Sampling(options.temperature, options.top_p, options.max_tokens, options.seed)
+        sampling = Sampling(options.temperature, options.top_p, limit, options.seed)
         work = Segmenter(writer, sampling, prompt, judge, options.max_attempts)
         return Opened(work, IN_BATCHES if batches else in_flight(options, writer), [writer, judge])
 

@@ -5,7 +5,8 @@ from typing import Annotated
 
 from rlkd_cli import console
 from rlkd_cli.benchmarks import benchmark
-from rlkd_cli.commands.common import Running, Table
+from rlkd_cli.commands.common import Running
+from rlkd_cli.commands.table import Table
 from rlkd_cli.errors import InputError
 from rlkd_cli.models.embedders import Embedding, open_embedder
 from rlkd_cli.option import IO, argument, option

@@ -15,7 +15,7 @@ from rlkd_cli.records.manifest import check_places
 from rlkd_cli.records.read import Input
 from rlkd_cli.records.schema import Raw
 from rlkd_cli.records.sources import rows
-from rlkd_cli.records.write import write_rejects
+from rlkd_cli.records.stream import write_rejects
 from rlkd_cli.training import ranks
 from rlkd_cli.training.launcher import become, launcher
 from rlkd_cli.training.options import Training

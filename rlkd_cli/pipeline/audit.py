@@ -1,12 +1,14 @@
 """Whether a match judge can be trusted, measured on the very texts that it is to judge (`score --audit`).
 
-Every question here goes to the judge itself: the guards that keep hollow texts from it are off, so that what is
-measured is the judge and not the guards.
+Every question here goes to the judge itself: the guards that keep hollow texts from it are off, so that
+what is measured is the judge and not the guards. What a judge should say yes and no to where texts differ
+cannot be known from them: a few pairs of our own say so, and texts whose number was changed.
 """
 
 import asyncio
 import random
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from rlkd_cli.core.steps import PARTS, Part
@@ -15,6 +17,45 @@ from rlkd_cli.records.schema import Raw, Step
 from rlkd_cli.reward.judges import MASTER_KEYS, Judge
 
 Pair = tuple[Part, str, str]
+
+# Ours: the same in other words, and what only looks the same
+PARAPHRASES: tuple[Pair, ...] = (
+    ("answer", "0.5", r"\frac{1}{2}"),
+    ("answer", "x = 3/4", r"x=\frac{3}{4}"),
+    ("answer", "1,000", "1000"),
+    ("answer", "2^{10}", "1024"),
+    ("sub_problem", "What is the area of the triangle?", "Find the triangle's area."),
+    ("sub_problem", "How many apples are left?", "Determine how many apples remain."),
+    (
+        "meta_reasoning",
+        "To get the perimeter, I first need the length of a side.",
+        "A side's length is needed first, so that the perimeter can be found.",
+    ),
+    (
+        "meta_reasoning",
+        "Check the result by putting it back into the equation.",
+        "Verify the answer by substituting it into the original equation.",
+    ),
+)
+NEAR_MISSES: tuple[Pair, ...] = (
+    ("answer", "x=3/4", "x=4/3"),
+    ("answer", "-5", "5"),
+    ("answer", "(1, 2)", "(2, 1)"),
+    ("answer", "x < 3", "x > 3"),
+    ("sub_problem", "What is the area of the triangle?", "What is the perimeter of the triangle?"),
+    ("sub_problem", "How many apples are left?", "How many apples were there at first?"),
+    (
+        "meta_reasoning",
+        "Solve for x first, then substitute to get y.",
+        "Solve for y first, then substitute to get x.",
+    ),
+    (
+        "meta_reasoning",
+        "Count the favourable cases, then divide by all cases.",
+        "Count the unfavourable cases, then divide by all cases.",
+    ),
+)
+Show = Callable[[int, int], None]  # questions answered, and how many there are
 
 
 @dataclass(frozen=True)
@@ -44,14 +85,14 @@ class Audit:
     def __init__(
         self, judge: Judge, threshold: float = 0.5, size: int = 100, seed: int = 0
     ) -> None:
-        self._judge, self._threshold, self._size, self._rng = (
-            judge,
-            threshold,
-            size,
-            random.Random(seed),
-        )
+        self._judge, self._threshold, self._size = judge, threshold, size
+        self._rng = random.Random(seed)
 
-    async def run(self, walks: Sequence[tuple[Sequence[Step], Sequence[Step]]]) -> list[Finding]:
+    async def run(
+        self,
+        walks: Sequence[tuple[Sequence[Step], Sequence[Step]]],
+        show: Show = lambda done, total: None,
+    ) -> list[Finding]:
         """`walks` are (teacher's steps, student's steps) of one id each. The bounds are ours."""
         pairs = self._some(
             [pair for teacher, student in walks for pair in _pairs(teacher, student)]
@@ -59,6 +100,9 @@ class Audit:
         texts = self._some([(part, a, a) for part, a, _ in pairs])
         shuffled = self._some(_shuffled(pairs, self._rng))
         keys = self._some([(part, a, key) for part, a, _ in pairs for key in MASTER_KEYS])
+        near = [*NEAR_MISSES, *self._some([pair for pair in map(_changed, texts) if pair])]
+        asked = (pairs, pairs, pairs, texts, PARAPHRASES, near, shuffled, keys)
+        self._show, self._done, self._total = show, 0, sum(map(len, asked))
         verdicts = await self._ask(pairs)
         return [
             _agreement("same verdict when asked again", 0.95, verdicts, await self._ask(pairs)),
@@ -69,6 +113,8 @@ class Audit:
                 await self._ask([(p, b, a) for p, a, b in pairs]),
             ),
             _share("yes to a text and itself", 0.95, True, await self._ask(texts)),
+            _share("yes to the same in other words", 0.8, True, await self._ask(PARAPHRASES)),
+            _share("yes to a near miss", 0.1, False, await self._ask(near)),
             _share("yes to texts of different sub-problems", 0.2, False, await self._ask(shuffled)),
             _share("yes to a master key", 0.02, False, await self._ask(keys)),
         ]
@@ -82,6 +128,9 @@ class Audit:
                 return await self._judge.ask(*pair) >= self._threshold
             except RecordError:
                 return None
+            finally:
+                self._done += 1
+                self._show(self._done, self._total)
 
         return list(await asyncio.gather(*map(one, pairs)))
 
@@ -92,6 +141,16 @@ def _pairs(teacher: Sequence[Step], student: Sequence[Step]) -> list[Pair]:
         for a, b in zip(teacher, student, strict=False)
         for part in PARTS
     ]
+
+
+def _changed(pair: Pair) -> Pair | None:
+    """A question or an answer against itself with its last number one larger; None without a number."""
+    part, text, _ = pair
+    numbers = list(re.finditer(r"[0-9]+", text))
+    if part == "meta_reasoning" or not numbers:
+        return None
+    last = numbers[-1]
+    return part, text, text[: last.start()] + str(int(last.group()) + 1) + text[last.end() :]
 
 
 def _shuffled(pairs: Sequence[Pair], rng: random.Random) -> list[Pair]:

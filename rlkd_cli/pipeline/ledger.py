@@ -1,4 +1,4 @@
-"""The ledger of a run: what was asked of which model, what it cost, what was rejected and why, over all its runs."""
+"""The ledger of a run: what was asked of whom, what it cost, what was rejected and why, over all its runs."""
 
 import time
 from collections import Counter
@@ -58,12 +58,12 @@ class Budget:
 
     def ledger(self, models: Sequence[str]) -> "Ledger":
         """An empty ledger of a run that asks `models`; UsageError for a limit where a price is not known."""
-        unknown = [model for model in models if price_of(model, self.prices) is None]
+        ledger = Ledger(self.prices, self.max_cost)
+        unknown = ledger.unpriced(models)
         if self.max_cost is not None and unknown:
-            raise UsageError(
-                f"--max-cost: the price of {unknown[0]} is not known; give --price-in and --price-out"
-            )
-        return Ledger(self.prices, self.max_cost)
+            reason = f"the price of {unknown[0]} is not known; give --price-in and --price-out"
+            raise UsageError(f"--max-cost: {reason}")
+        return ledger
 
 
 @dataclass
@@ -78,12 +78,21 @@ class Ledger:
     before: int = 0  # records that earlier runs finished
     started: float = field(default_factory=time.monotonic)
     requests_before: int = 0
+    tokens_before: int = 0
+    seconds_before: float = 0.0
 
-    def carry_over(self, bill: Mapping[str, list[int]], rejects: Counter[str]) -> None:
-        """What earlier runs of the same command spent."""
+    def carry_over(
+        self, bill: Mapping[str, list[int]], rejects: Counter[str], seconds: float = 0.0
+    ) -> None:
+        """What earlier runs of the same command spent, rejected, and how long they ran."""
         add(self.bill, bill)
         self.rejects += rejects
-        self.requests_before = self.requests
+        self.seconds_before = seconds
+        self.requests_before, self.tokens_before = self.requests, self.tokens_out
+
+    def unpriced(self, models: Sequence[str]) -> list[str]:
+        """Those whose price nobody knows."""
+        return [model for model in models if price_of(model, self.prices) is None]
 
     def settle(self, bill: Bill, error: RecordError | None) -> None:
         """A record is done."""
@@ -97,6 +106,10 @@ class Ledger:
         return sum(spent.requests for spent in self.bill.values())
 
     @property
+    def tokens_out(self) -> int:
+        return sum(spent.tokens_out for spent in self.bill.values())
+
+    @property
     def cost(self) -> float | None:
         return cost(self.bill, self.prices)
 
@@ -106,7 +119,8 @@ class Ledger:
         likely = spent + (in_flight + 1) * spent / finished if finished else spent
         if self.max_cost is not None and likely > self.max_cost:
             raise BudgetReached(
-                f"--max-cost {self.max_cost:g}: ${spent:.4f} is spent on {finished} records and the next would exceed it; "
+                f"--max-cost {self.max_cost:g}: ${spent:.4f} is spent on {finished} records and the "
+                "next would exceed it; "
                 "what is finished is kept: run the same command with a higher --max-cost to go on"
             )
 
@@ -115,15 +129,18 @@ class Ledger:
         seconds = max(time.monotonic() - self.started, 1e-9)
         asked = self.requests - self.requests_before
         words = [f"{asked / seconds:.1f} requests/s" if asked else f"{self.done / seconds:.1f}/s"]
+        written = self.tokens_out - self.tokens_before
+        words += [f"{written / seconds:,.0f} tokens/s"] if written else []
         words += [f"${self.cost:.4f}"] if self.cost else []
         words += [f"{self.rejects.total()} rejected"] if self.rejects else []
         return ", ".join(words)
 
     def facts(self) -> dict[str, Any]:
-        """For the manifest beside the output; `seconds` is this run's, all else the whole run's."""
+        """For the manifest beside the output, over all its runs."""
+        seconds = self.seconds_before + time.monotonic() - self.started
         return {
             "models": {model: spent._asdict() for model, spent in self.bill.items()},
             "rejects": dict(self.rejects),
             "cost": self.cost,
-            "seconds": round(time.monotonic() - self.started, 3),
+            "seconds": round(seconds, 3),
         }

@@ -51,7 +51,7 @@ class Run:
 
     async def over(self, source: Input) -> Outcome:
         """Runs to the end of the input, and finishes the output."""
-        self._ledger.carry_over(self._output.usage, self._output.codes)
+        self._ledger.carry_over(self._output.usage, self._output.codes, self._output.seconds)
         self._ledger.started = time.monotonic()  # loading a model is not part of the rate
         try:
             count = await self._start_all(source)

@@ -14,9 +14,8 @@ from rlkd_cli.reward.matcher import Score
 from rlkd_cli.reward.structured import Structure, segmented
 
 TeacherSamples = Literal["best", "mean", "first"]
-Teacher = dict[
-    str | int, list[list[Step]]
-]  # the steps of each id, several where there are several paths
+# The steps of each id, several where there are several paths
+Teacher = dict[str | int, list[list[Step]]]
 
 
 class Scorer:
@@ -37,6 +36,8 @@ class Scorer:
         self.structure, self._source = structure, teacher
         self._samples, self._probabilities = teacher_samples, probabilities
         self._teacher: Teacher | None = None
+        self.left_out: dict[str | int | None, str] = {}  # of the teacher's rows: id, and why
+        self.lost = 0  # how many
         self._loading = asyncio.Lock()
         self._watch, self._seen = watch, set[str | int]()
         self.watched: tuple[list[Step], list[Step], Raw] | None = (
@@ -52,13 +53,18 @@ class Scorer:
         """The teacher's steps by id."""
         async with self._loading:
             if self._teacher is None:
-                self._teacher = await teacher_steps(self._source, self.structure)
+                self._teacher, lost = await teacher_steps(self._source, self.structure)
+                self.left_out, self.lost = dict(lost), len(lost)
             return self._teacher
 
     async def __call__(self, raw: Raw) -> Raw:
-        """The score record. RecordError: no teacher for the id, no steps, or a verdict that could not be had."""
+        """The score record. RecordError: no teacher for the id, no steps, or a verdict not to be had."""
         references = (await self.teacher()).get(raw["id"])
         if not references:
+            why = self.left_out.get(raw["id"])
+            if why:
+                reason = f"the teacher's row of id {raw['id']!r} could not be used: {why}"
+                raise RecordError("teacher_unusable", reason)
             reason = f"the teacher's file has no steps for id {raw['id']!r}"
             raise RecordError("no_teacher", reason)
         self._seen.add(raw["id"])
@@ -91,14 +97,19 @@ def score_record(
     }
 
 
-async def teacher_steps(items: Iterable[Item], structure: Structure) -> Teacher:
-    """The teacher's steps by id; paths without steps go through the GSRM, and are left out where it fails."""
+async def teacher_steps(
+    items: Iterable[Item], structure: Structure
+) -> tuple[Teacher, list[tuple[str | int | None, str]]]:
+    """The teacher's steps by id, and (id, why) of the rows that are left out.
+
+    Paths without steps go through the GSRM, and are left out where it fails, as invalid rows are.
+    """
     steps: Teacher = defaultdict(list)
     places = asyncio.Semaphore(64)
 
-    async def one(item: Item) -> list[Step] | None:
+    async def one(item: Item) -> list[Step] | str:
         if item.fault:
-            return None
+            return str(item.fault)
         if item.raw.get("steps"):
             return [Step(**step) for step in item.raw["steps"]]
         if structure.gsrm is None:
@@ -107,14 +118,17 @@ async def teacher_steps(items: Iterable[Item], structure: Structure) -> Teacher:
         async with places:
             try:
                 return await segmented(structure.gsrm, item.raw)
-            except RecordError:
-                return None
+            except RecordError as error:
+                return f"the GSRM could not segment it ({error})"
 
-    listed = list(items)
+    listed, lost = list(items), []
     for item, found in zip(listed, await asyncio.gather(*map(one, listed)), strict=True):
-        if found:
+        if isinstance(found, str):
+            name = item.raw.get("id")
+            lost.append((name if isinstance(name, str | int) else None, found))
+        else:
             steps[item.raw["id"]].append(found)
-    return dict(steps)
+    return dict(steps), lost
 
 
 @dataclass

@@ -1,5 +1,6 @@
 """Files that appear whole or not at all."""
 
+import io
 import json
 import os
 from collections.abc import Iterator
@@ -9,15 +10,29 @@ from typing import IO, Any
 
 
 @contextmanager
-def atomic_write(path: Path) -> Iterator[IO[str]]:
-    """A text file to write into; it takes the place of `path` when the block ends without an error."""
+def atomic_bytes(path: Path) -> Iterator[IO[bytes]]:
+    """A file to write into; it takes the place of `path` when the block ends without an error."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(path.name + ".partial")
-    with partial.open("w", encoding="utf-8") as out:
-        yield out
-        out.flush()
-        os.fsync(out.fileno())
-    partial.replace(path)
+    try:
+        with partial.open("wb") as out:
+            yield out
+            out.flush()
+            os.fsync(out.fileno())
+        partial.replace(path)
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise
+
+
+@contextmanager
+def atomic_write(path: Path) -> Iterator[IO[str]]:
+    """The same for text, in UTF-8."""
+    with atomic_bytes(path) as out:
+        text = io.TextIOWrapper(out, encoding="utf-8", newline="\n")
+        yield text
+        text.flush()
+        text.detach()
 
 
 def write_json(path: Path, value: Any) -> None:

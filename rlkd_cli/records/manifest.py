@@ -5,9 +5,11 @@ or taken as finished, only by a run whose manifest agrees; anything else is one 
 differs, and `--overwrite` starts afresh.
 """
 
+import filecmp
 import hashlib
 import json
 import os
+import stat
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -102,6 +104,19 @@ _NAMES = ("config", "generation_config", "adapter_config", "model.safetensors.in
 _TOKENIZERS = ("tokenizer", "vocab", "merges", "special_tokens", "added_tokens", "chat_template")
 
 
+def same_weights(one: Path, other: Path) -> bool:
+    """Whether two folders hold the same weights, byte for byte, and any at all."""
+    names = [sorted(f.name for f in folder.iterdir() if _is_weights(f)) for folder in (one, other)]
+    names = [[n for n in found if n not in _TRAINERS] for found in names]
+    if names[0] != names[1] or not names[0]:
+        return False
+    return all(filecmp.cmp(one / n, other / n, shallow=False) for n in names[0])
+
+
+# What a checkpoint holds beside the weights, for a training to go on
+_TRAINERS = ("optimizer.bin", "optimizer.pt", "scheduler.pt", "scaler.pt", "training_args.bin")
+
+
 def _is_weights(file: Path) -> bool:
     return file.suffix in _WEIGHTS
 
@@ -113,26 +128,33 @@ def _matters(file: Path) -> bool:
 
 
 def _dated(file: Path) -> str:
-    stat = os.stat(file)
+    about = os.stat(file)
     with file.open("rb") as weights:
         header = hashlib.blake2b(weights.read(_CHUNK), digest_size=8).hexdigest()
-    return f"dated {stat.st_size} {stat.st_mtime_ns} {header}"
+    return f"dated {about.st_size} {about.st_mtime_ns} {header}"
 
 
 def check_places(inputs: Iterable[str | None], outputs: Mapping[str, str | None]) -> None:
-    """UsageError where an output (by its flag) is an input, also through a link, or another output."""
-    taken = {_place(name): "an input" for name in inputs if name and _place(name)}
+    """UsageError where an output (by its flag) is an input, through a link too, or another output."""
+    taken = {_place(name, 0): "an input" for name in inputs if name}
+    taken.pop(None, None)
     for flag, name in outputs.items():
-        place = _place(name) if name else None
-        if place and place in taken:
+        place = _place(name, 1) if name else None
+        if place is not None and place in taken:
             raise UsageError(f"{flag} {name}: is {taken[place]}")
-        if place:
+        if place is not None:
             taken[place] = f"the same as {flag}"
 
 
-def _place(name: str) -> str | None:
-    """Which file a name means; None for streams and devices, which may be named twice."""
-    if name == "-" or "://" in name:
+def _place(name: str, standard: int) -> object | None:
+    """Which file a name means, by what no link hides; None for streams and devices.
+
+    `-` is the file behind standard input or output, where there is one.
+    """
+    if "://" in name:
         return None
-    path = Path(name)
-    return str(path.resolve()) if path.is_file() or not path.exists() else None
+    try:
+        found = os.fstat(standard) if name == "-" else os.stat(name)
+    except OSError:
+        return None if name == "-" else str(Path(name).resolve())
+    return (found.st_dev, found.st_ino) if stat.S_ISREG(found.st_mode) else None

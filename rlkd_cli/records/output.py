@@ -1,41 +1,36 @@
 """The file of a run: a journal until the last record is in, then the file, whole.
 
-Each finished record goes at once into `OUT.journal`. When all are done the journal is put in order, `OUT`
-appears, and `OUT.run.json` keeps the settings and what the run spent. After a `kill -9` the same command
-reads the journal and asks only for what is missing. A finished `OUT` whose input grew becomes a journal
-again, and the rest is added.
+Each finished record goes at once into `OUT.journal`. When all are done the journal is put in order,
+`OUT` appears, and `OUT.run.json` keeps the settings and what the run spent. After a `kill -9` the same
+command reads the journal and asks only for what is missing. A finished `OUT` whose input grew, or whose
+rejects are to be asked again, becomes a journal again, and the rest is added.
 """
 
-import sys
+import time
 from array import array
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from rlkd_cli import __version__
 from rlkd_cli.errors import InputError, OutputError, RecordError, UsageError
-from rlkd_cli.records.atomic import atomic_write, write_json
+from rlkd_cli.records.atomic import write_json
+from rlkd_cli.records.forms import check_form, objects, standard_output, stream_of, written
 from rlkd_cli.records.journal import Journal
 from rlkd_cli.records.manifest import Settings, check_same, file_digest, load_manifest, manifest_of
 from rlkd_cli.records.read import Input, Item
 from rlkd_cli.records.schema import Raw, key_of
-from rlkd_cli.records.write import (
-    OnRecord,
-    Out,
-    Output,
-    Result,
-    StreamOutput,
-    Usage,
-    dumps,
-    objects,
-    reject,
-)
+from rlkd_cli.records.stream import Rejects, StreamOutput
+from rlkd_cli.records.write import Continued, OnRecord, Output, Result, Usage, reject
+
+ALL = "all"
+INVALID = "invalid_input"  # the reject of an input that is still the same
 
 
 def open_output(
     command: str,
-    out: Out,
+    out: Continued,
     settings: Settings,
     source: Input,
     on_record: OnRecord = lambda record: None,
@@ -46,48 +41,71 @@ def open_output(
 
     With `discard` the records are seen by `on_record` alone. UsageError and OutputError: see FileOutput.
     """
-    rejects = out.rejects_of(command)
-    if out.output in (None, "-"):
-        return StreamOutput(None if discard else sys.stdout, rejects, on_record)
-    path = Path(str(out.output))
-    if path.exists() and not path.is_file():  # /dev/stdout, a pipe
-        if path.is_dir():
-            raise UsageError(f"{path}: a folder; name a file")
-        return StreamOutput(path.open("w", encoding="utf-8"), rejects, on_record)
-    return FileOutput(path, rejects, settings, source, on_record, out.overwrite, grows)
+    rejects, again = out.rejects_of(command), out.again
+    name = "-" if out.output is None else str(out.output)
+    if discard:
+        return StreamOutput(None, rejects, on_record)
+    check_form(name)
+    stream = standard_output() if name == "-" else stream_of(name)
+    if stream is not None:
+        if again:
+            raise UsageError("--retry-rejects continues a file: name it with -o")
+        return StreamOutput(stream, rejects, on_record)
+    return FileOutput(Path(name), rejects, settings, source, on_record, out.overwrite, grows, again)
 
 
 class FileOutput:
-    """A journal until the last record is in, then the file. `source` has been scanned, unless it is a stream.
+    """A journal until the last record is in, then the file. `source` has been scanned, or is a stream.
 
     `grows` names a setting (how many copies of each record) that may be larger than in a finished run.
+    `again` are error codes (or `all`) whose rejects are asked again. The journal's first line holds the
+    settings, and what runs that it continues spent; each further one a record (`r`) or a reject (`x`)
+    by its index (`i`), or the codes that are asked again from there on (`again`).
     """
 
     def __init__(
         self,
         path: Path,
-        rejects: Path,
+        rejects: str,
         settings: Settings,
         source: Input,
         on_record: OnRecord = lambda record: None,
         overwrite: bool = False,
         grows: str | None = None,
+        again: Sequence[str] = (),
     ) -> None:
-        self.path, self._rejects_file, self._on_record = path, rejects, on_record
+        self.path, self._rejects_name, self._on_record = path, rejects, on_record
         self._settings, self._source, self._grows = dict(settings), source, grows
-        self._offsets, self._digests = array("q"), array("Q")
-        self.rejected, self.complete = 0, False
-        self.usage: dict[
-            str, list[int]
-        ] = {}  # what runs before this one spent, and what they rejected
-        self.codes: Counter[str] = Counter()
+        self._again, self._started = again, time.monotonic()
         self._journal = Journal(path.with_name(path.name + ".journal"))
+        self.complete = False
+        self._forget()
         try:
-            for file in (path, rejects):
-                file.parent.mkdir(parents=True, exist_ok=True)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if stream_of(rejects) is None:
+                check_form(rejects)
+                Path(rejects).parent.mkdir(parents=True, exist_ok=True)
             self._open(overwrite)
         except OSError as error:
             raise OutputError(f"{error.filename or path}: {error.strerror}") from None
+
+    def _forget(self) -> None:
+        """Nothing is known of what earlier runs did."""
+        self._offsets, self._digests = array("q"), array("Q")
+        self._lost: dict[int, str] = {}  # rejected records, by index, and why
+        self.usage: dict[str, list[int]] = {}
+        self.seconds, self._manifest_before = 0.0, dict[str, Any]()
+
+    @property
+    def codes(self) -> "Counter[str]":
+        """Rejects of earlier runs, by error."""
+        if self.complete:
+            return Counter(self._manifest_before.get("rejects", {}))
+        return Counter(self._lost.values())
+
+    @property
+    def rejected(self) -> int:
+        return int(self._manifest_before["rejected"]) if self.complete else len(self._lost)
 
     def _open(self, overwrite: bool) -> None:
         if not overwrite and not self._journal.is_begun and self.path.exists():
@@ -101,21 +119,42 @@ class FileOutput:
 
     def _continue(self) -> None:
         """Notes where each finished record stands in a journal that an earlier run left."""
+        try:
+            self._read_journal()
+        except (KeyError, TypeError, AttributeError):
+            reason = "holds what no run wrote; remove it, or start afresh with --overwrite"
+            raise UsageError(f"{self._journal.path}: {reason}") from None
+
+    def _read_journal(self) -> None:
         entries = self._journal.entries()
         header = next(entries)[1]
         check_same(self.path, header["settings"], self._settings)
+        self._carry_over(header)
+        was_asked = "again" in header
         for offset, entry in entries:
-            self._note(entry["i"], entry["h"], offset)
-            self._carry_over(entry)
-        if len(self._offsets) < header.get(
-            "copied", 0
-        ):  # it died while a finished file was taken over
+            if "again" in entry:
+                was_asked = True
+                self._drop(entry["again"])
+            else:
+                self._note(entry, offset)
+                self._carry_over(entry)
+        if len(self._offsets) < header.get("copied", 0):
+            # it died while a finished file was taken over
             self._forget()
-            self._take_over(self._finished())
+            self._take_over(self._finished(), header.get("again", ()))
+        elif self._again and not was_asked:
+            self._journal.append({"again": list(self._again)})
+            self._drop(self._again)
         self._check_length()
 
+    def _drop(self, codes: Sequence[str]) -> None:
+        """Takes rejects for not done."""
+        for index in [i for i, code in self._lost.items() if is_among(code, codes)]:
+            self._offsets[index] = -1
+            del self._lost[index]
+
     def _finished(self) -> Raw:
-        """The manifest of a finished file. UsageError where it is not one that this command made, and left so."""
+        """The manifest of a finished file. UsageError where this command did not make it, and leave it so."""
         manifest_file = manifest_of(self.path)
         if not manifest_file.exists():
             raise UsageError(
@@ -147,36 +186,38 @@ class FileOutput:
             raise UsageError(
                 f"{source}: its records changed since {self.path} was created; --overwrite starts afresh"
             )
-        self.complete = count == before["records"] and manifest["settings"] == self._settings
-        self.rejected = manifest["rejected"]
+        is_same = count == before["records"] and manifest["settings"] == self._settings
+        codes = manifest.get("rejects", {})
+        self.complete = is_same and not any(is_among(code, self._again) for code in codes)
+        self._manifest_before = manifest
         if not self.complete:
             self._journal.lock()
-            self._take_over(manifest)
+            self._take_over(manifest, self._again)
 
-    def _take_over(self, manifest: Raw) -> None:
-        """Makes a journal of the finished file, record by record of the input that has grown since."""
-        done = {key_of(record): ("r", record) for record in objects(self.path)}
-        if self._rejects_file.exists():
-            lost = (r for r in objects(self._rejects_file) if "id" in r and "error" in r)
-            done |= {key_of(record): ("x", record) for record in lost}
-        kept = [(i, item, done[key_of(item.raw)]) for i, item in self._known(done)]
-        self._journal.begin({"settings": self._settings, "copied": kept[-1][0] + 1 if kept else 0})
-        usage = {name: list(spent.values()) for name, spent in manifest.get("models", {}).items()}
-        self.rejected = 0
-        for index, item, (kind, record) in kept:
-            entry = {"i": index, "h": item.digest, "u": usage, kind: record}
-            self._note(index, item.digest, self._journal.append(entry))
-            self._carry_over(entry)
-            usage = {}  # what they all cost stands with the first of them
+    def _take_over(self, manifest: Raw, again: Sequence[str]) -> None:
+        """Makes a journal of the finished file, record by record, without the rejects asked again."""
+        done = {key_of(record): {"r": record} for record in objects(self.path)}
+        rejects = Path(self._rejects_name)
+        if rejects.is_file():
+            lost = (r for r in objects(rejects) if "id" in r and "error" in r)
+            kept = (r for r in lost if not is_among(r["error"], again))
+            done |= {key_of(record): {"x": record} for record in kept}
+        items = [(i, item, done[key_of(item.raw)]) for i, item in self._known(done)]
+        header: Raw = {"settings": self._settings, "copied": items[-1][0] + 1 if items else 0}
+        header["u"] = {
+            name: [*spent.values()] for name, spent in manifest.get("models", {}).items()
+        }
+        header |= {"t": manifest.get("seconds", 0.0)} | ({"again": list(again)} if again else {})
+        self._journal.begin(header)
+        self._carry_over(header)
+        for index, item, result in items:
+            entry = {"i": index, "h": item.digest, **result}
+            self._note(entry, self._journal.append(entry))
 
     def _known(self, done: Mapping[Any, Any]) -> Iterator[tuple[int, Item]]:
         for index, item in enumerate(self._source):
             if not item.fault and key_of(item.raw) in done:
                 yield index, item
-
-    def _forget(self) -> None:
-        self._offsets, self._digests = array("q"), array("Q")
-        self.rejected, self.usage, self.codes = 0, {}, Counter()
 
     def _check_length(self) -> None:
         """UsageError where the input ends before the journal does."""
@@ -188,18 +229,22 @@ class FileOutput:
             )
 
     def _carry_over(self, entry: Raw) -> None:
+        """What an earlier run spent, in requests and in time."""
+        self.seconds = max(self.seconds, entry.get("t", 0.0))
         for model, spent in entry.get("u", {}).items():
             so_far = self.usage.get(model, [0] * len(spent))
             self.usage[model] = [a + b for a, b in zip(so_far, spent, strict=True)]
-        if "x" in entry:
-            self.rejected += 1
-            self.codes[entry["x"]["error"]] += 1
 
-    def _note(self, index: int, digest: int, offset: int) -> None:
+    def _note(self, entry: Raw, offset: int) -> None:
+        """Where a record stands; one that was asked again stands for what was there before."""
+        index = entry["i"]
         while len(self._offsets) <= index:
             self._offsets.append(-1)
             self._digests.append(0)
-        self._offsets[index], self._digests[index] = offset, digest
+        self._offsets[index], self._digests[index] = offset, entry["h"]
+        self._lost.pop(index, None)
+        if "x" in entry:
+            self._lost[index] = entry["x"]["error"]
 
     def has(self, index: int, item: Item) -> bool:
         if index >= len(self._offsets) or self._offsets[index] < 0:
@@ -215,33 +260,46 @@ class FileOutput:
         return False
 
     def add(self, index: int, item: Item, result: Result, usage: Usage) -> None:
-        entry: Raw = {"i": index, "h": item.digest, "u": usage}
+        seconds = round(self.seconds + time.monotonic() - self._started, 3)
+        entry: Raw = {"i": index, "h": item.digest, "u": usage, "t": seconds}
         if isinstance(result, RecordError):
             entry["x"] = reject(item.raw, result)
         else:
             entry["r"] = result
-        self._note(index, item.digest, self._journal.append(entry))
-        self.rejected += "x" in entry
+        self._note(entry, self._journal.append(entry))
 
     def finish(self, facts: Mapping[str, Any]) -> None:
         """Puts the journal in order. The files appear whole or not at all, the journal goes last."""
         self._check_length()
         try:
-            with atomic_write(self.path) as out, atomic_write(self._rejects_file) as rejects:
-                for offset in self._offsets:
-                    entry = self._journal.read(offset)
-                    if "x" in entry:
-                        rejects.write(dumps(entry["x"]) + "\n")
-                    else:
-                        out.write(dumps(entry["r"]) + "\n")
-                        self._on_record(entry["r"])
-            if not self.rejected:
-                self._rejects_file.unlink()
+            with written(self.path) as write:
+                for index, offset in enumerate(self._offsets):
+                    if index not in self._lost:
+                        record = self._journal.read(offset)["r"]
+                        write(record)
+                        self._on_record(record)
+            self._write_rejects()
             write_json(manifest_of(self.path), self._manifest(facts))
             self._journal.remove()
         except OSError as error:
             reason = f"{self.path}: {error.strerror}; nothing is lost: make room, then run it again"
             raise OutputError(reason) from None
+
+    def _write_rejects(self) -> None:
+        """The rejects, in order; a file of them goes where there are none any more."""
+        records = (self._journal.read(self._offsets[index])["x"] for index in sorted(self._lost))
+        stream, file = stream_of(self._rejects_name), Path(self._rejects_name)
+        if stream is None and self._lost:
+            with written(file) as write:
+                for record in records:
+                    write(record)
+        elif stream is None:
+            file.unlink(missing_ok=True)
+        else:
+            rejects = Rejects(self._rejects_name)
+            for record in records:
+                rejects.write(record)
+            rejects.close()
 
     def _manifest(self, facts: Mapping[str, Any]) -> Raw:
         digests = self._source.digests
@@ -264,6 +322,11 @@ class FileOutput:
 
     def close(self) -> None:
         self._journal.close()
+
+
+def is_among(code: str, codes: Sequence[str]) -> bool:
+    """Whether a reject of this code is to be asked again; an invalid record stays what it is."""
+    return code != INVALID and (ALL in codes or code in codes)
 
 
 def describe(file: Path) -> dict[str, Any]:

@@ -4,14 +4,14 @@ import hashlib
 import itertools
 import json
 from array import array
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Annotated
 
 from rlkd_cli.errors import InputError, RecordError, UsageError
 from rlkd_cli.option import IO, argument, option
 from rlkd_cli.records import published
-from rlkd_cli.records.schema import Key, Raw, Record, check, key_of
+from rlkd_cli.records.schema import Key, Raw, Record, check, key_of, settled
 from rlkd_cli.records.sources import Row, is_stream, rows
 
 In = Annotated[
@@ -46,9 +46,10 @@ class Item:
 class Input:
     """An input of records of one `model`: iterate it for its items, `scan` it to check a file as a whole.
 
-    Raises InputError at the first fault, unless `skip_invalid`, which yields faulty items instead. The
-    I-th of N slices (`shard`) is every N-th record from the I-th on, so that it works on streams too. With
-    `copies`, each record comes that many times, numbered by `sample`.
+    Raises InputError at the first fault, unless `skip_invalid`, which yields faulty items instead.
+    `limit` counts records of the whole input; the I-th of N slices (`shard`) of them is every N-th from
+    the I-th on, so that it works on streams too. With `copies`, each record comes that many times,
+    numbered by `sample`. `on_numbered` is called once, where rows have no id and get their numbers.
     """
 
     source: str
@@ -58,8 +59,11 @@ class Input:
     limit: int | None = None
     shard: tuple[int, int] = (1, 1)
     copies: int | None = None
+    on_numbered: Callable[[str], None] = lambda source: None
     digests: "array[int]" = field(default_factory=lambda: array("Q"), init=False)
     _held: list[Row] | None = field(default=None, init=False)
+    _is_numbered: bool | None = field(default=None, init=False)  # by rows; known from the first
+    _said: bool = field(default=False, init=False)
 
     @property
     def is_stream(self) -> bool:
@@ -81,8 +85,10 @@ class Input:
 
     def __iter__(self) -> Iterator[Item]:
         index, slices = self.shard
-        chosen = itertools.islice(self._items(), index - 1, None, slices)
-        return itertools.chain.from_iterable(map(self._copy, itertools.islice(chosen, self.limit)))
+        chosen = itertools.islice(
+            itertools.islice(self._items(), self.limit), index - 1, None, slices
+        )
+        return itertools.chain.from_iterable(map(self._copy, chosen))
 
     def _copy(self, item: Item) -> Iterator[Item]:
         item = replace(item, digest=digest(item.raw))
@@ -95,19 +101,38 @@ class Input:
 
     def _items(self) -> Iterator[Item]:
         self.digests = array("Q")
+        self._is_numbered = None if self.model.numbered else False
         seen: set[int] = set()
-        for where, row in rows(self.source) if self._held is None else self._held:
+        for number, (where, row) in enumerate(self._rows(), start=1):
             if isinstance(row, InputError):
-                yield self._faulty(Item(where, {"line": row.text}, row))
+                yield self._faulty(Item(where, _unread(row), row))
                 continue
-            for raw in published.expand(row, self.mapping, where):
-                item = Item(where, raw)
-                try:
-                    check(self.model, raw, where)
-                    _note(key_of(raw), where, seen)
-                except InputError as fault:
-                    item = self._faulty(Item(where, raw, fault))
-                yield item
+            try:
+                for raw in published.expand(row, self.mapping, where, self.model.of_problem):
+                    yield self._checked(self._named(raw, number), where, seen)
+            except InputError as fault:
+                yield self._faulty(Item(where, settled(row), fault))
+
+    def _rows(self) -> Iterable[Row]:
+        return rows(self.source) if self._held is None else self._held
+
+    def _named(self, raw: Raw, number: int) -> Raw:
+        """The record, with its row's number for an id where the input has none."""
+        raw = settled(raw, self.model.of_problem)
+        if self._is_numbered is None:
+            self._is_numbered = "id" not in raw
+            if self._is_numbered and not self._said:
+                self._said = True
+                self.on_numbered(self.source)
+        return {"id": number, **raw} if self._is_numbered and "id" not in raw else raw
+
+    def _checked(self, raw: Raw, where: str, seen: set[int]) -> Item:
+        try:
+            check(self.model, raw, where)
+            _note(key_of(raw), where, seen)
+        except InputError as fault:
+            return self._faulty(Item(where, raw, fault))
+        return Item(where, raw)
 
     def _faulty(self, item: Item) -> Item:
         if self.skip_invalid or item.fault is None:
@@ -115,11 +140,19 @@ class Input:
         raise item.fault
 
 
+def _unread(row: InputError) -> Raw:
+    """What stands among the rejects for a row that is no record."""
+    if isinstance(row.value, dict):
+        return row.value
+    return {"line": row.text} if row.value is None else {"value": row.value}
+
+
 def _note(key: Key, where: str, seen: set[int]) -> None:
-    """InputError where a key was seen before; keys are kept as 64 bits, which a million records share seldom."""
+    """InputError where a key was seen before; a key is kept as 64 bits, which millions share seldom."""
     mark = int.from_bytes(hashlib.blake2b(repr(key).encode(), digest_size=8).digest(), "big")
     if mark in seen:
-        raise InputError(where, "id", f"(id, sample) = ({key[0]!r}, {key[1]}) occurs twice")
+        reason = f"(id, sample) = ({key[0]!r}, {key[1]}) occurs twice"
+        raise InputError(where, "id", f"{reason}; --id-column names a column that tells them apart")
     seen.add(mark)
 
 
@@ -148,12 +181,28 @@ class Rows:
             panel=IO,
         ),
     ] = None
+    id_column: Annotated[
+        str | None,
+        option(
+            "--id-column",
+            metavar="COLUMN",
+            help="Read the id from this column (default: id, uuid and the like, else the row's number).",
+            panel=IO,
+        ),
+    ] = None
     skip_invalid: Annotated[
         bool,
         option("--skip-invalid", help="Reject invalid records, do not stop.", panel=IO, free=True),
     ] = False
     limit: Annotated[
-        int | None, option("--limit", min=0, help="Only the first N records.", panel=IO, free=True)
+        int | None,
+        option(
+            "--limit",
+            min=0,
+            help="Only the first N records (of the whole, with --shard).",
+            panel=IO,
+            free=True,
+        ),
     ] = None
     shard: Annotated[
         str | None,
@@ -173,7 +222,8 @@ class Rows:
 
     def whole(self, source: str, model: type[Record]) -> Input:
         """All records of a second input: `--limit` and `--shard` are the first one's."""
-        return Input(source, model, parse_map(self.map), self.skip_invalid)
+        column = {"id": self.id_column} if self.id_column else {}
+        return Input(source, model, parse_map(self.map) | column, self.skip_invalid)
 
 
 def parse_map(pairs: list[str] | None) -> dict[str, str]:

@@ -1,10 +1,10 @@
 """Every JSONL record as a pydantic model.
 
-The models check; they do not carry. A command keeps the record as the dictionary that it read, so that fields
-which it does not know pass through unchanged and in place, and adds its own fields to it.
+The models check; they do not carry. A command keeps the record as the dictionary that it read, so
+that fields which it does not know pass through unchanged and in place, and adds its own to it.
 """
 
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -20,6 +20,9 @@ class Record(BaseModel):
 
     model_config = ConfigDict(strict=True, extra="allow")
 
+    numbered: ClassVar[bool] = False  # a record without an id may have its row's number for one
+    of_problem: ClassVar[bool] = False  # a problem alone: what belongs to a path of it is left out
+
 
 class Step(BaseModel):
     """One (meta-reasoning, sub-problem, answer) triple: M, Q and A in the paper."""
@@ -32,6 +35,9 @@ class Step(BaseModel):
 
 
 class Problem(Record):
+    numbered = True
+    of_problem = True
+
     id: Annotated[str | int, Field(description="string or integer")]
     problem: str
     answer: str | int | float | None = None
@@ -39,6 +45,8 @@ class Problem(Record):
 
 
 class PathRecord(Problem):
+    of_problem = False
+
     path: str
     sample: int = Field(default=0, ge=0)
     finish_reason: Literal["stop", "length"] | None = None
@@ -109,3 +117,24 @@ def check(model: type[T], raw: Raw, where: str) -> T:
 def key_of(raw: Raw) -> Key:
     """(id, sample), which names a path."""
     return raw["id"], raw.get("sample", 0)
+
+
+# What is said of a path and not of its problem
+OF_PATH = (
+    *("path", "sample", "finish_reason", "model", "tokens", "thinking_tokens"),
+    *("steps", "segmenter", "attempts", "verified", "prediction", "correct", "verdict"),
+)
+OPTIONAL = (*OF_PATH, "id", "answer", "domain")  # where null is as if the field were not there
+OF_REJECT = ("error", "detail", "reply")  # why an earlier run could not do a record
+
+
+def settled(raw: Raw, of_problem: bool = False) -> Raw:
+    """A record without nulls in optional fields, and without the reasons of a run that rejected it.
+
+    With `of_problem` also without what belongs to a path of the problem.
+    """
+    was_rejected = isinstance(raw.get("error"), str) and isinstance(raw.get("detail"), str)
+    left_out = {name for name in OPTIONAL if raw.get(name, "") is None}
+    left_out |= {*OF_REJECT} if was_rejected else set()
+    left_out |= {*OF_PATH} if of_problem else set()
+    return {name: value for name, value in raw.items() if name not in left_out}

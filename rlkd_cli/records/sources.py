@@ -1,16 +1,18 @@
 """Where records come from: every way to name an input, as rows with their places.
 
-`IN` is a path (`.jsonl`, `.jsonl.gz`, `.json` with a list, `.parquet`), `-` for standard input, or
+`IN` is a path (`.jsonl`, `.json` with a list, either of them gzipped, `.parquet`), `-` for standard input, or
 `hf://OWNER/DATASET[/CONFIG][@REVISION]:SPLIT`. Only a newline ends a line: other separators occur in
 reasoning paths.
 """
 
 import gzip
+import io
 import json
 import re
 import sys
 import zlib
 from collections.abc import Iterable, Iterator
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +20,9 @@ import jsonlines
 
 from rlkd_cli.errors import InputError, UsageError
 from rlkd_cli.records.schema import Raw
+from rlkd_cli.records.values import plain_row
 
+GZIP = b"\x1f\x8b"  # how a gzip stream begins
 Row = tuple[str, Raw | InputError]  # (file:line, what stands there)
 
 
@@ -27,7 +31,7 @@ def rows(source: str) -> Iterator[Row]:
     if source.startswith("hf://"):
         return _plain_rows(source, _hub(source))
     if source == "-":
-        return _json_lines("-", sys.stdin.buffer)
+        return _stdin()
     path = Path(source)
     if path.is_dir():
         raise UsageError(f"{source}: a folder; name a file in it")
@@ -35,9 +39,7 @@ def rows(source: str) -> Iterator[Row]:
         raise UsageError(f"{source}: no such file")
     if path.suffix.lower() == ".parquet":
         return _plain_rows(source, _parquet(path))
-    if path.suffix.lower() == ".json":
-        return _plain_rows(source, _json_list(path))
-    return _file_lines(path)
+    return _file(source, path)
 
 
 def is_stream(source: str) -> bool:
@@ -48,21 +50,43 @@ def is_stream(source: str) -> bool:
 
 
 def loads(text: str | bytes) -> Any:
-    """JSON as its standard has it: no NaN and no Infinity."""
-    return json.loads(text, parse_constant=_refuse_constant)
+    """JSON as its standard has it: no NaN and no Infinity, and no number beyond all bounds."""
+    return json.loads(text, parse_constant=_refuse_constant, parse_float=_finite)
+
+
+def _finite(digits: str) -> float:
+    value = float(digits)
+    return value if isfinite(value) else _refuse_constant(digits)  # type: ignore[no-any-return]
 
 
 def _refuse_constant(name: str) -> Any:
     raise ValueError(f"{name} is not JSON")
 
 
-def _file_lines(path: Path) -> Iterator[Row]:
+def _file(source: str, path: Path) -> Iterator[Row]:
+    """The rows of a file, packed or not; `.json` is a list, or lines under another name."""
     with path.open("rb") as file:
-        lines: Any = gzip.open(file) if path.suffix.lower() == ".gz" else file
+        lines = unpacked(file)
+        is_list = path.name.lower().removesuffix(".gz").endswith(".json")
         try:
-            yield from _json_lines(str(path), lines)
+            yield from _json(source, lines.read()) if is_list else _json_lines(source, lines)
         except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-            raise InputError(str(path), "", f"broken gzip file: {error}") from None
+            raise InputError(source, "", f"a broken gzip file, cut or damaged: {error}") from None
+
+
+def unpacked(file: Any) -> Any:
+    """A binary file to read from; what is gzipped, by its first two bytes, is unpacked as it is read."""
+    buffered = file if hasattr(file, "peek") else io.BufferedReader(file)
+    return gzip.open(buffered) if buffered.peek(2)[:2] == GZIP else buffered
+
+
+def _stdin() -> Iterator[Row]:
+    if sys.stdin is None:
+        raise UsageError("-: standard input is closed")
+    try:
+        yield from _json_lines("-", unpacked(sys.stdin.buffer))
+    except (gzip.BadGzipFile, zlib.error) as error:
+        raise InputError("-", "", f"broken gzip data: {error}") from None
 
 
 def _json_lines(name: str, file: Iterable[bytes]) -> Iterator[Row]:
@@ -102,31 +126,42 @@ def _json_lines(name: str, file: Iterable[bytes]) -> Iterator[Row]:
 def _plain_rows(name: str, values: Iterable[Any]) -> Iterator[Row]:
     for number, value in enumerate(values, start=1):
         where = f"{name}:{number}"
-        yield (
-            where,
-            value if isinstance(value, dict) else InputError(where, "", "not a JSON object"),
-        )
+        yield where, plain_row(value, where)
 
 
-def _json_list(path: Path) -> list[Any]:
+def _json(name: str, text: bytes) -> Iterator[Row]:
+    """The rows of a JSON list, of a single object, or of lines of objects."""
     try:
-        values = loads(path.read_bytes())
+        values = loads(text)
     except (ValueError, RecursionError) as error:
-        raise InputError(str(path), "", f"invalid JSON: {error}") from None
-    if not isinstance(values, list):
-        raise InputError(str(path), "", "not a JSON list")
-    return values
+        lines = text.split(b"\n")
+        if _is_object(next((line for line in lines if line.strip()), b"")):
+            yield from _json_lines(name, lines)
+            return
+        raise InputError(name, "", f"invalid JSON: {error}") from None
+    if not isinstance(values, list | dict):
+        raise InputError(name, "", "not a JSON list of records")
+    yield from _plain_rows(name, values if isinstance(values, list) else [values])
+
+
+def _is_object(line: bytes) -> bool:
+    try:
+        return isinstance(loads(line), dict)
+    except (ValueError, RecursionError):
+        return False
 
 
 def _parquet(path: Path) -> Iterator[Raw]:
+    import pyarrow
     import pyarrow.parquet
 
     try:
         file = pyarrow.parquet.ParquetFile(path)
         for batch in file.iter_batches(batch_size=256):
             yield from batch.to_pylist()
-    except (OSError, ValueError) as error:
-        raise InputError(str(path), "", f"not a Parquet file: {error}") from None
+    except (OSError, ValueError, pyarrow.ArrowException) as error:
+        reason = str(error).strip().split("\n")[0]
+        raise InputError(str(path), "", f"not a whole Parquet file: {reason}") from None
 
 
 def _hub(source: str) -> Iterable[Any]:

@@ -15,7 +15,7 @@ from rlkd_cli.errors import RecordError
 from rlkd_cli.models import Message, Reply, Sampling, TextModel, user
 from rlkd_cli.records.schema import Raw
 
-VERIFIER_TOKENS = 1024
+VERIFIER_TOKENS = 4096  # ours: one that thinks needs more than its verdict
 RETRY_TEMPERATURE = 0.7  # ours: a GSRM that is asked again must not write the same again
 
 
@@ -43,9 +43,10 @@ class Segmenter:
     async def __call__(self, raw: Raw) -> Raw:
         """The record with `steps`, `segmenter`, `attempts` and `verified`. RecordError where no attempt passed."""
         messages, tokens = user(segment_prompt(raw, self.prompt)), self.sampling.max_tokens
-        failure = Rejected("not_asked", "no attempt was made")
+        failure, wrote = Rejected("not_asked", "no attempt was made"), ""
         for attempt in range(1, self.max_attempts + 1):
             reply = await self.model.reply(messages, self._sampling(raw, attempt, tokens))
+            wrote = reply.thinking + reply.text
             try:
                 steps = self._read(reply, tokens)
                 await self._verify(raw, render(steps), attempt)
@@ -60,7 +61,7 @@ class Segmenter:
                 tokens *= 2
             elif self.prompt is None:  # a GSRM knows no feedback
                 messages = _again(messages, reply.text, failure.feedback)
-        raise RecordError(failure.code, failure.feedback)
+        raise RecordError(failure.code, failure.feedback, wrote)
 
     def _sampling(self, raw: Raw, attempt: int, tokens: int) -> Sampling:
         """How an attempt is drawn: a seed of its own for each record and attempt, where there is a draw."""
@@ -74,12 +75,17 @@ class Segmenter:
         return replace(self.sampling, temperature=temperature, max_tokens=tokens, seed=seed)
 
     def _read(self, reply: Reply, tokens: int) -> list[StepText]:
-        """The steps in a reply. A general model may think before it writes; all that a GSRM writes are steps."""
+        """The steps in a reply, which may think before it writes; steps in the thinking are a draft.
+
+        A GSRM that writes nothing after its thinking wrote its steps there: its chat template opened it.
+        """
         if reply.finish_reason == "length":
             raise Rejected("cut_off", f"the reply was cut off at {tokens} tokens")
-        whole = reply.thinking + reply.text
+        thought, text = split(reply.text)
+        if self.prompt is not None and not text.strip():
+            text = thought or reply.thinking
         try:
-            return parse(whole if self.prompt is not None else split(reply.text)[1])
+            return parse(text)
         except ParseError as error:
             raise Rejected("unparsable_steps", str(error)) from None
 
@@ -87,24 +93,26 @@ class Segmenter:
         """Rejected with the verifier's feedback. RecordError where its reply cannot be read, twice."""
         if self.verifier is None:
             return
-        question, text = verify_prompt(raw, steps), ""
+        question = verify_prompt(raw, steps)
         for repeat in (0, 1):
             seed = draw_seed((self.sampling.seed or 0) + repeat, raw.get("id", ""), 0, attempt)
             reply = await self.verifier.reply(
                 user(question), Sampling(max_tokens=VERIFIER_TOKENS, seed=seed)
             )
             text = split(reply.text)[1]
-            match = _VERDICT.search(text)
+            match = _LINE.search(text) or _VERDICT.search(text)
             if match and match.group(1).lower() == "pass":
                 return
             if match:
                 raise Rejected(
                     "not_verified", match.group(2).strip() or "the verifier gave no reason"
                 )
-        raise RecordError("unreadable_verdict", f"the verifier wrote {text[:80]!r}")
+        raise RecordError("unreadable_verdict", f"the verifier wrote {text[:80]!r}", reply.text)
 
 
 _VERDICT = re.compile(r"\bverdict\b\W*(pass|fail)\b[\s.*]*(.*)", re.IGNORECASE | re.DOTALL)
+# A line of its own goes before a verdict that is only spoken of
+_LINE = re.compile(rf"(?m:^\W*){_VERDICT.pattern}", re.IGNORECASE | re.DOTALL)
 
 
 def _again(messages: list[Message], reply: str, feedback: str) -> list[Message]:

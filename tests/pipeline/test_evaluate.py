@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from rlkd_cli.models import Reply
 from tests.conftest import BASE, read, write
 from tests.servers.scripted import Response
 
@@ -96,11 +97,35 @@ def test_runs_are_added_to_a_finished_file(rlkd, server) -> None:
     ]
 
 
+def scale_weights(model: Path) -> None:
+    """Other weights in the same folder."""
+    from safetensors.torch import load_file, save_file
+
+    file = model / "model.safetensors"
+    tensors = load_file(file)
+    save_file({name: tensor * 1.01 for name, tensor in tensors.items()}, file, {"format": "pt"})
+
+
+def test_a_result_that_is_the_last_checkpoint_is_evaluated_once(rlkd) -> None:
+    for name in ("run/checkpoint-10", "run/checkpoint-5"):
+        shutil.copytree(BASE, name)
+    for file in BASE.iterdir():
+        shutil.copy(file, "run")
+    Path("run/training_args.bin").write_bytes(b"x")
+    scale_weights(Path("run/checkpoint-5"))
+    write(Path("bench.jsonl"), [{"id": 1, "problem": QUESTION, "answer": "7"}])
+    flags = ["--max-tokens", "8", "--prompt-template", "{problem}", "-o", "out.jsonl", "--json"]
+    result = rlkd("eval", "--bench", "bench.jsonl", "--checkpoints", "run", *flags)
+    assert [record["checkpoint"] for record in result.records] == ["5", "10"]
+    assert "evaluated once" in result.err and not Path("out.final.jsonl").exists()
+
+
 def test_checkpoints_are_evaluated_each(rlkd) -> None:
     for name in ("run/checkpoint-10", "run/checkpoint-5"):
         shutil.copytree(BASE, name)
     for file in BASE.iterdir():
         shutil.copy(file, "run")
+    scale_weights(Path("run/checkpoint-10"))
     write(Path("bench.jsonl"), [{"id": 1, "problem": QUESTION, "answer": "7"}])
     flags = [
         "--k",
@@ -121,7 +146,7 @@ def test_checkpoints_are_evaluated_each(rlkd) -> None:
         "10",
         "final",
     ]
-    assert read(Path("out.5.jsonl"))[0]["path"] == read(Path("out.10.jsonl"))[0]["path"]
+    assert read(Path("out.5.jsonl"))[0]["path"] == read(Path("out.final.jsonl"))[0]["path"]
     assert Path("p.svg").stat().st_size > 2000
 
 
@@ -316,3 +341,38 @@ def test_a_finished_grading_is_shown_again(rlkd) -> None:
         and "pass@1" in again.err
         and len(read(Path("out.jsonl"))) == 2
     )
+
+
+def test_stop_goes_with_every_request_and_into_the_manifest(rlkd, server, monkeypatch) -> None:
+    from rlkd_cli.models.endpoint import EndpointModel
+
+    asked = []
+
+    async def reply(self, messages, sampling):
+        asked.append(sampling)
+        return Reply("so 4")
+
+    monkeypatch.setattr(EndpointModel, "reply", reply)
+    write(Path("in.jsonl"), [{"id": 1, "problem": "p", "answer": "4"}])
+    ends = ["--stop", "\nQuestion:", "--stop", "Problem"]
+    for command in (["sample", "in.jsonl", "--n", "1"], ["eval", "--bench", "in.jsonl"]):
+        flags = ["--model", server.url, "-o", f"{command[0]}.jsonl"]
+        assert rlkd(*command, *flags, *ends).status == 0
+        assert asked[-1].stop == ("\nQuestion:", "Problem")
+        changed = rlkd(*command, *flags)
+        assert changed.status == 2 and "stop" in changed.err
+        empty = rlkd(*command, *flags, "--overwrite", "--stop", "")
+        assert empty.status == 2 and "--stop" in empty.err
+    assert len(asked) == 2
+
+
+def test_a_line_where_most_paths_hold_no_box(rlkd, server) -> None:
+    write(Path("in.jsonl"), [{"id": i, "problem": "p", "answer": "4"} for i in range(3)])
+    server.script = lambda request, number: Response("so \\boxed{4}" if number < 1 else "so 4")
+    command = ["eval", "--bench", "in.jsonl", "--model", server.url]
+    result = rlkd(*command, "--concurrency", "1")
+    assert "2 of 3 paths hold no \\boxed{} answer" in result.err
+    sampled = rlkd("sample", "in.jsonl", "--model", server.url, "--n", "1")
+    assert "3 of 3 paths hold no" in sampled.err
+    free = rlkd(*command, "--prompt-template", "{problem}")
+    assert "hold no" not in free.err

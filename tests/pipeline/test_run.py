@@ -173,7 +173,7 @@ def test_a_budget_stops_a_run_in_good_order(rlkd, server) -> None:
 
 def test_a_dry_run_estimates_calls_tokens_and_cost(rlkd, server, monkeypatch) -> None:
     write(Path("in.jsonl"), paths(500))
-    result = rlkd("segment", "in.jsonl", "--dry-run")
+    result = rlkd("segment", "in.jsonl", "--dry-run", "--preset", "paper")
     assert (
         result.status == 0
         and "calls of openai/gpt-4o" in result.err
@@ -305,3 +305,62 @@ def test_thinking_that_a_server_gives_apart_is_part_of_the_path(rlkd, server) ->
     )
     assert result.records[0]["path"] == "<think>\n2 and 2 make 4\n</think>\n\nSo \\boxed{4}"
     assert 0 < result.records[0]["thinking_tokens"] < 20
+
+
+@pytest.mark.parametrize(
+    ("flags", "model", "verifier"),
+    [
+        ([], "openai/gpt-6-luna", "deepseek/deepseek-flash"),
+        (["--preset", "paper"], "openai/gpt-4o", "deepseek/deepseek-chat"),
+        (["--preset", "paper", "--verifier", "hf/x"], "openai/gpt-4o", "hf/x"),
+        (["--preset", "open"], "Qwen/Qwen3-32B", "openai/gpt-oss-20b"),
+    ],
+)
+def test_a_preset_names_the_pair(rlkd, flags: list[str], model: str, verifier: str) -> None:
+    write(Path("in.jsonl"), paths(2))
+    said = rlkd("segment", "in.jsonl", "--dry-run", *flags).err
+    calls = [line for line in said.splitlines() if "calls of" in line]
+    assert len(calls) == 2 and model in calls[0] and verifier in calls[1]
+
+
+def test_the_same_pair_by_preset_or_by_name_is_one_output(rlkd, server) -> None:
+    write(Path("in.jsonl"), paths(1))
+    flags = ["--model", server.url, "--no-verify", "-o", "out.jsonl"]
+    assert rlkd("segment", "in.jsonl", *flags).status == 0
+    assert rlkd("segment", "in.jsonl", *flags, "--preset", "open").status == 0
+    assert len(server.requests) == 1
+
+
+def test_a_price_that_is_not_known_is_said_before_the_run(rlkd, server, monkeypatch) -> None:
+    monkeypatch.setenv("OPENAI_BASE_URL", server.url.partition("#")[0])
+    monkeypatch.setenv("OPENAI_API_KEY", "secret")
+    write(Path("in.jsonl"), paths(1))
+    server.script = lambda request, number: Response(status=401)
+    command = ["segment", "in.jsonl", "--no-verify", "--model", "openai/some-new-model"]
+    assert "price of openai/some-new-model is not in the table" in rlkd(*command).err
+    prices = ["--price-in", "1", "--price-out", "1"]
+    assert "price of" not in rlkd(*command, *prices).err
+
+
+def test_prices_have_a_date_in_the_help(rlkd) -> None:
+    from rlkd_cli.models.providers import PRICES_OF
+
+    assert PRICES_OF in " ".join(rlkd("segment", "--help").out.split())
+
+
+def test_a_dry_run_counts_tokens_with_the_models_own_tokenizer(rlkd, base, monkeypatch) -> None:
+    from tokenizers import Tokenizer
+
+    write(Path("in.jsonl"), paths(3))
+    template = ["--prompt-template", "{problem}", "--dry-run", "--n", "1"]
+
+    def tokens_read(model: str) -> int:
+        said = rlkd("sample", "in.jsonl", "--model", model, *template).err
+        line = next(line for line in said.splitlines() if "tokens read" in line)
+        return int("".join(c for c in line.partition("about")[2] if c.isdigit()))
+
+    tokenizer = Tokenizer.from_file(f"{base}/tokenizer.json")
+    text = "\n".join(text for r in paths(3) for text in (r["problem"], ""))
+    expected = 27 * len(tokenizer.encode(text).ids) / len(text)
+    assert tokens_read(f"hf/{base}") == pytest.approx(expected, abs=1)
+    assert tokens_read("hf/not-here") == round(27 / 4)

@@ -223,7 +223,9 @@ def test_a_retired_model_is_asked_for_by_its_successors_name(rlkd, server, monke
     server.script = lambda request, number: Response(
         "Verdict: pass" if asked_to_verify(request) else STEPS
     )
-    result = rlkd("segment", write(Path("in.jsonl"), PATHS[:1]), "--model", server.url)
+    file = write(Path("in.jsonl"), PATHS[:1])
+    flags = ["--model", server.url, "--verifier", "deepseek/deepseek-chat"]
+    result = rlkd("segment", file, *flags)
     verifying = server.requests[1]
     assert (verifying["model"], verifying["thinking"]) == ("deepseek-flash", {"type": "disabled"})
     assert (
@@ -261,10 +263,50 @@ def test_a_model_that_calls_the_limit_otherwise_is_asked_in_its_own_words(
     assert (
         rlkd(*command).status == 0
         and len(server.requests) == 4
-        and server.requests[-1]["max_completion_tokens"] == 4096
+        and server.requests[-1]["max_completion_tokens"] == 16_384
     )
     server.script = lambda request, number: refusal(
         "unsupported_value", "'temperature' does not support 0 with this model."
     )
     refused = rlkd(*command)
     assert refused.status == 1 and "temperature" in refused.err
+
+
+@pytest.mark.parametrize(
+    ("verdict", "passes"),
+    [
+        ("<think>Verdict: PASS unless a step hides its answer.</think>Verdict: FAIL\nno", False),
+        ("Weighing it (a verdict: pass would need more)\n**Verdict: fail**\nno", False),
+        ("<think>\n\n</think>\n\nVerdict: pass", True),
+        ("<think>Verdict: fail? No: every step stands.</think>\n\nVerdict: PASS.", True),
+    ],
+)
+def test_a_verdict_is_what_stands_after_the_thinking(
+    rlkd, server, verdict: str, passes: bool
+) -> None:
+    server.script = lambda request, number: Response(verdict if asked_to_verify(request) else STEPS)
+    flags = ["--verifier", server.url, "--max-attempts", "1", "-q", "--rejects", "r"]
+    file = write(Path("in.jsonl"), PATHS[:1])
+    result = rlkd("segment", file, "--model", server.url, *flags)
+    assert result.status == (0 if passes else 3), result.err
+    assert passes or read(Path("r"))[0]["error"] == "not_verified"
+
+
+@pytest.mark.parametrize("more", [["--no-verify"], ["--no-verify", "--gsrm-prompt"]])
+def test_steps_drafted_in_the_thinking_are_no_steps(rlkd, server, more: list[str]) -> None:
+    draft = STEPS.replace("Choose a", "A draft").replace("[Answer 1]: 1", "")
+    server.script = lambda request, number: Response(f"<think>{draft}</think>\n\n{STEPS}")
+    result = rlkd("segment", write(Path("in.jsonl"), PATHS[:1]), "--model", server.url, *more)
+    assert result.records[0]["steps"][0]["meta_reasoning"] == "Choose a."
+    server.script = lambda request, number: Response(f"<think>{STEPS}</think>\n\nI cannot do it.")
+    more = [*more, "--rejects", "r", "--max-attempts", "1"]
+    result = rlkd("segment", write(Path("in.jsonl"), PATHS[:1]), "--model", server.url, *more)
+    assert result.status == 3 and read(Path("r"))[0]["error"] == "unparsable_steps"
+    assert "I cannot do it." in read(Path("r"))[0]["reply"]
+
+
+def test_a_gsrm_whose_template_opened_the_thinking_is_read(rlkd, server) -> None:
+    server.script = lambda request, number: Response(f"<think>\n{STEPS}")
+    more = ["--no-verify", "--gsrm-prompt"]
+    result = rlkd("segment", write(Path("in.jsonl"), PATHS[:1]), "--model", server.url, *more)
+    assert len(result.records[0]["steps"]) == 1

@@ -13,6 +13,9 @@ from hypothesis import strategies as st
 
 from rlkd_cli import prompts
 from rlkd_cli.core.steps import PARTS, StepText
+from rlkd_cli.pipeline.audit import NEAR_MISSES, PARAPHRASES
+from rlkd_cli.reward.judges import JUDGES
+from rlkd_cli.reward.judges.exact import ExactJudge
 from rlkd_cli.reward.judges.model import shielded
 from rlkd_cli.reward.matcher import Matcher
 from tests.conftest import read, segmentation, step, write
@@ -232,9 +235,51 @@ def test_an_audit_finds_a_judge_that_says_yes_to_everything(rlkd, server) -> Non
     assert found["same verdict when asked again"]["passed"]
 
 
-def test_an_audit_passes_a_judge_that_compares(rlkd) -> None:
-    result = rlkd("score", *pair(), "--judge", "exact", "--audit")
+class Knowing(ExactJudge):
+    """A judge that knows the audit's paraphrases."""
+
+    async def ask(self, part, teacher: str, student: str) -> float:
+        known = {(a, b) for _, a, b in PARAPHRASES}
+        same = (teacher, student) in known or (student, teacher) in known
+        return float(same or await super().ask(part, teacher, student))
+
+
+def test_an_audit_passes_a_judge_that_knows(rlkd, monkeypatch) -> None:
+    monkeypatch.setitem(JUDGES, "knowing", Knowing)
+    result = rlkd("score", *pair(), "--judge", "knowing", "--audit")
     assert "passes every test" in result.err and all(record["passed"] for record in result.records)
+
+
+@pytest.mark.parametrize(
+    ("judge", "failed"),
+    [("exact", "yes to the same in other words"), ("embedding", "yes to a near miss")],
+)
+def test_an_audit_asks_in_other_words_and_for_near_misses(rlkd, judge: str, failed: str) -> None:
+    numbered = [step("part 1 of 2", "12"), step("part 2 of 2", "x = 7")]
+    flags = ["--judge", judge, "--embedder", "lexical", "--threshold", "0.6"]
+    flags = flags[:2] if judge == "exact" else flags
+    result = rlkd("score", *pair(numbered, numbered), *flags, "--audit")
+    found = {record["test"]: record for record in result.records}
+    assert not found[failed]["passed"] and failed in result.err
+    assert found["yes to a near miss"]["asked"] > len(NEAR_MISSES)
+
+
+def test_an_embedding_judge_asks_the_grader_first(rlkd) -> None:
+    flags = ["--judge", "embedding", "--embedder", "lexical", "--threshold", "0.1", "-q"]
+    for teacher, student, matches in (
+        (r"\frac{1}{2}", "0.5", True),
+        ("x=3/4", "x=4/3", False),
+        ("the red house", "a red house", True),
+    ):
+        files = pair([step("a", teacher)], [step("a", student)])
+        verdict = rlkd("score", *files, *flags).records[0]["verdicts"][0]
+        assert verdict["answer"] is matches, teacher
+
+
+def test_names_in_tables_are_not_cut(rlkd) -> None:
+    name = "hf/" + "a-very-long-name-of-a-model/" * 12
+    result = rlkd("score", *pair(count=2), "--dry-run", "--judge", name)
+    assert name in result.err
 
 
 def test_the_summary_shows_where_walks_stop_and_a_plot_draws_it(rlkd) -> None:

@@ -103,3 +103,8 @@ def same_or_hollow(part: Part, teacher: str, student: str) -> float | None:
     ):
         return 1.0
     return 0.0 if is_hollow(teacher) or is_hollow(student) else None
+
+
+def is_formula(text: str) -> bool:
+    """Whether a text is mathematics without words around it, so that computer algebra may compare it."""
+    return not re.search(r"[^\W\d_]{3,}", re.sub(r"\\[A-Za-z]+", "", text))

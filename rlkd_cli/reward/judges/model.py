@@ -5,10 +5,11 @@ from typing import Self
 
 from rlkd_cli import prompts
 from rlkd_cli.core.steps import PARTS, Part
+from rlkd_cli.core.thinking import split
 from rlkd_cli.errors import ModelError, RecordError
 from rlkd_cli.models import Sampling, TextModel, user
 from rlkd_cli.reward.grading import Grader
-from rlkd_cli.reward.judges.base import Judge, Means, same_or_hollow
+from rlkd_cli.reward.judges.base import Judge, Means, is_formula, same_or_hollow
 
 
 class ModelJudge(Judge):
@@ -44,17 +45,14 @@ class ModelJudge(Judge):
             raise ModelError(
                 f"{self._model.name} gives no probabilities; leave out --threshold and --probabilities"
             )
-        if reply.text not in self._sampling.choices:
-            raise RecordError("unreadable_verdict", f"the judge wrote {reply.text[:40]!r}")
-        return float(reply.text == "yes")
+        word = split(reply.text)[1].strip().strip(".*").lower()
+        if word not in self._sampling.choices:
+            reason = f"the judge wrote {reply.text[:40]!r}"
+            raise RecordError("unreadable_verdict", reason, reply.text)
+        return float(word == "yes")
 
     async def close(self) -> None:
         await self._model.close()
-
-
-def is_formula(text: str) -> bool:
-    """Whether a text is mathematics without words around it, so that computer algebra may compare it."""
-    return not re.search(r"[^\W\d_]{3,}", re.sub(r"\\[A-Za-z]+", "", text))
 
 
 def shielded(text: str) -> str:

@@ -1,0 +1,54 @@
+"""Conversations as records: the last question, and the last reply with the reasoning that led to it."""
+
+import re
+from typing import Any
+
+from rlkd_cli.core.thinking import as_think, join, split
+from rlkd_cli.records.schema import Raw
+
+# Where chat rows keep the reasoning apart from the reply's content
+REASONING = ("reasoning_content", "reasoning", "thinking")
+_SOLUTION = re.compile(r"<\|(begin|end)_of_solution\|>")  # OpenThoughts' own tags
+_ANSWER = re.compile(r"\s*<answer>(.*)</answer>\s*\Z", re.DOTALL)  # AM-DeepSeek's
+
+
+def chat(turns: Any, role: str, content: str) -> Raw:
+    """`problem` and `path` of a conversation whose turns have these two keys; null where there is none."""
+    if not isinstance(turns, list) or not all(isinstance(turn, dict) for turn in turns):
+        return {"problem": None, "path": None}
+    asked = [turn for turn in turns if turn.get(role) in ("user", "human")]
+    said = [turn for turn in turns if turn.get(role) in ("assistant", "gpt")]
+    problem = _parts(asked[-1].get(content))[1] if asked else None
+    found: Raw = {"problem": problem, "path": _path(said[-1], content) if said else None}
+    info = asked[-1].get("info") if asked else None
+    if isinstance(info, dict) and info.get("reference_answer") is not None:  # AM-DeepSeek
+        found["answer"] = info["reference_answer"]
+    return found
+
+
+def _path(turn: Raw, content: str) -> str | None:
+    """A reply as a path: its reasoning, in tags, and then its text."""
+    thought, text = _parts(turn.get(content))
+    apart = next((turn[name] for name in REASONING if isinstance(turn.get(name), str)), "")
+    if text is None and not (apart or thought):
+        return None
+    text = _SOLUTION.sub("", as_think(text or "")).strip()
+    inner, rest = split(text)
+    if inner and (answer := _ANSWER.match(rest)):
+        text = join(inner, answer.group(1).strip())
+    thought = apart or thought
+    return join(thought, text) if thought and not inner else text
+
+
+def _parts(content: Any) -> tuple[str, str | None]:
+    """(thinking, text) of a content, which is a text or a list of parts, each of a type."""
+    if not isinstance(content, list):
+        return "", content if isinstance(content, str) else None
+    thoughts, texts = [], []
+    for part in content:
+        if isinstance(part, str):
+            texts.append(part)
+        elif isinstance(part, dict):
+            thoughts += [part[name] for name in REASONING if isinstance(part.get(name), str)]
+            texts += [part["text"]] if isinstance(part.get("text"), str) else []
+    return "\n".join(thoughts), "".join(texts) if texts else None
