@@ -24,8 +24,9 @@ from rlkd_cli.training import ranks
 
 ABOUT = "Distil how a teacher chooses its sub-problems, not its words (RLKD)."
 ENVIRONMENT = (
-    "Any option can also stand in rlkd.toml (\\[eval], model = …) or in the environment: --max-tokens "
-    "of eval is RLKD_EVAL_MAX_TOKENS. A flag goes before the environment, the environment before the file."
+    "Any option can also stand in rlkd.toml (\\[eval], model = …) or in the environment: "
+    "--max-tokens of eval is RLKD_EVAL_MAX_TOKENS. A flag goes before the environment, "
+    "the environment before the file."
 )
 
 
@@ -166,7 +167,9 @@ def _fail(text: str, status: int, debug: bool) -> int:
 
 
 def config_defaults(arguments: Sequence[str], command: Any) -> dict[str, Any]:
-    """Defaults of options from `rlkd.toml` (`[eval]`, `model = "…"`), by command and parameter name."""
+    """Defaults of options from `rlkd.toml` (`[eval]`, `model = "…"`), by command and parameter
+    name.
+    """
     named = [arguments[i + 1] for i, word in enumerate(arguments[:-1]) if word == "--config"]
     named += [word.partition("=")[2] for word in arguments if word.startswith("--config=")]
     file = Path(named[0] if named else "rlkd.toml")

@@ -1,4 +1,7 @@
-"""Rich: progress, tables, messages. The one place that knows a terminal; all of it is on standard error."""
+"""Rich: progress, tables, messages.
+
+The one place that knows a terminal; all of it is on standard error.
+"""
 
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -25,7 +28,9 @@ _muted = False
 
 
 def mute() -> None:
-    """From here on only errors are printed: of several processes that a launcher started, one talks."""
+    """From here on only errors are printed: of several processes that a launcher started, one
+    talks.
+    """
     global _muted
     _muted = True
 
@@ -65,7 +70,7 @@ def table(title: str, rows: Iterable[Sequence[str]], header: Sequence[str] = ())
 
 
 def bars(title: str, rows: Sequence[tuple[str, float]], width: int = 40) -> None:
-    """A bar for each number between 0 and the largest: a figure for a terminal, nothing elsewhere."""
+    """A bar for each number from 0 to the largest: a figure for a terminal, nothing elsewhere."""
     most = max((value for _, value in rows), default=0) or 1
     if err.is_terminal and rows:
         table(
@@ -79,7 +84,10 @@ def bars(title: str, rows: Sequence[tuple[str, float]], width: int = 40) -> None
 
 
 class View:
-    """A live line on a terminal, plain lines elsewhere, nothing when quiet. Use as a context manager."""
+    """A live line on a terminal, plain lines elsewhere, nothing when quiet.
+
+    Use as a context manager.
+    """
 
     def __init__(self, title: str, total: int | None, quiet: bool = False) -> None:
         self.title, self.total, self.quiet = title, total, quiet or _muted
@@ -128,7 +136,9 @@ class View:
 
 
 def training_view(title: str, quiet: bool, names: Sequence[str]) -> tuple[View, Any]:
-    """A view of a training and the function that its log entries go to; `names` are the metrics to show."""
+    """A view of a training and the function that its log entries go to; `names` are the metrics to
+    show.
+    """
     view = View(title, None, quiet)
 
     def show(entry: dict[str, Any]) -> None:

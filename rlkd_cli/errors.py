@@ -3,7 +3,7 @@
 RlkdError                 anything that ends a command with a message and no traceback
 ├── UsageError      (2)   a bad option, a missing key, a model that cannot be opened
 │   └── InputError  (2)   bad input: says file, line and field
-├── ModelError      (1)   a model or server that cannot go on (wrong key, no such model, out of memory)
+├── ModelError      (1)   a model or server that cannot go on (wrong key, no such model, no memory)
 └── OutputError     (1)   an output that cannot be written
 
 RecordError               one record could not be done: it becomes a reject, the command goes on

@@ -1,4 +1,4 @@
-"""What the commands over records share: check everything first, open models later, say how it went."""
+"""What the commands over records share: check everything first, open models later, say the end."""
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
@@ -20,7 +20,7 @@ from rlkd_cli.pipeline.estimate import Call, estimate
 from rlkd_cli.pipeline.ledger import Ledger
 from rlkd_cli.pipeline.run import Outcome, Run, Work
 from rlkd_cli.records.manifest import check_places, contents
-from rlkd_cli.records.output import open_output
+from rlkd_cli.records.open import open_output
 from rlkd_cli.records.read import Input
 from rlkd_cli.records.schema import Raw
 from rlkd_cli.records.write import OnRecord, check_rejects
@@ -123,9 +123,9 @@ class Opened:
 class Job:
     """One run of a command over records.
 
-    `models` are the specs that it asks, `others` further inputs and `settings` whatever else the output
-    depends on: all of it goes into the manifest. `grows` names an option (a count of copies) that may be
-    larger than in a finished run; the rest is then added.
+    `models` are the specs that it asks, `others` further inputs and `settings` whatever else the
+    output depends on: all of it goes into the manifest. `grows` names an option (a count of copies)
+    that may be larger than in a finished run; the rest is then added.
     """
 
     command: str
@@ -155,7 +155,10 @@ class Job:
         console.table(f"{self.command} (dry run)", [*rows, ("output", where)])
 
     def run(self, open_work: Callable[[], Opened]) -> Outcome:
-        """Checks all there is to check, and only then opens models and runs. A finished output opens nothing."""
+        """Checks all there is to check, and only then opens models and runs.
+
+        A finished output opens nothing.
+        """
         options, ledger = self.options, self.ledger
         places(options, self.command, self.source, *self.others.values())
         total = self.source.scan()
@@ -234,7 +237,9 @@ def places(options: Any, command: str, *inputs: Input) -> None:
 def made_from(
     command: str, options: Any, models: Sequence[str], inputs: Mapping[str, Input]
 ) -> dict[str, Any]:
-    """The manifest's settings: the options, and fingerprints of models and of whole inputs (read here)."""
+    """The manifest's settings: the options, and fingerprints of models and of whole inputs (read
+    here).
+    """
     for one in inputs.values():
         one.scan()
     prints: dict[str, str | None] = {}

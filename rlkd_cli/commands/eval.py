@@ -132,8 +132,8 @@ class Options(Running, Stopping, Plotted, Budget, Asking, Continued, Rows, Seede
 
 
 def run(options: Options) -> None:
-    """Samples a benchmark from a model, or reads --samples; writes graded paths with `prediction`, `correct` and
-    `verdict`, and prints the summary to standard error.
+    """Samples a benchmark from a model, or reads --samples; writes graded paths with `prediction`,
+    `correct` and `verdict`, and prints the summary to standard error.
     """
     _check(options)
     if options.compare_files:
@@ -268,7 +268,9 @@ def _compare(options: Options, *names: str) -> None:
 
 
 def _checkpoints(options: Options, folder: Path) -> None:
-    """One evaluation a checkpoint, each with an output of its own; a record and a row of the table for each."""
+    """One evaluation a checkpoint, each with an output of its own; a record and a row of the table
+    for each.
+    """
     file = Path(str(options.output))
     found: dict[str, Mapping[str, Any]] = {}
     outcome = Outcome(0, 0)

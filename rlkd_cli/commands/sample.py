@@ -45,7 +45,9 @@ class Options(Running, Stopping, Budget, Batching, Asking, Continued, Rows, Seed
 
 
 def run(options: Options) -> None:
-    """Reads problems, writes a path record for each sample: `path`, `sample`, `finish_reason`, `model`, `tokens`."""
+    """Reads problems, writes a path record for each sample: `path`, `sample`, `finish_reason`,
+    `model`, `tokens`.
+    """
     if not options.model:
         raise UsageError("--model: name the model that writes the paths")
     source, batches = (

@@ -34,7 +34,9 @@ class Options(Running, Out, Rows, Embedding):
 
 
 def run(options: Options) -> None:
-    """Reads problems; writes the chosen ones in their order, with `similarity` to the nearest test problem."""
+    """Reads problems; writes the chosen ones in their order, with `similarity` to the nearest test
+    problem.
+    """
     pool = options.read(options.pool, Problem)
     tests = Rows().read(benchmark(options.away_from).source, Problem)
     if options.dry_run:
