@@ -1,4 +1,6 @@
-"""The process's standard streams where they are closed or full: one line, and no warning of the interpreter."""
+"""The process's standard streams where they are closed or full: one line, and no warning of the
+interpreter.
+"""
 
 import io
 import os
@@ -19,7 +21,9 @@ class Closed(io.TextIOBase):
 
 
 def open_standard() -> None:
-    """Puts something in place of closed streams, so that no file gets their numbers, and their lines."""
+    """Puts something in place of closed streams, so that no file gets their numbers, and their
+    lines.
+    """
     while sys.stdin is None or sys.stdout is None or sys.stderr is None:
         number = os.open(os.devnull, os.O_RDWR)
         if number > 2:

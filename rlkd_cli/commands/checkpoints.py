@@ -9,7 +9,8 @@ from rlkd_cli.records.manifest import same_weights
 
 
 def models_of(folder: Path) -> Sequence[tuple[str, Path]]:
-    """The checkpoints of a training in order, and its result ("final"); UsageError where there is none.
+    """The checkpoints of a training in order, and its result ("final"); UsageError where there is
+    none.
 
     A result that is the last checkpoint, byte for byte, is evaluated once, by its step.
     """

@@ -20,7 +20,7 @@ from rlkd_cli.pipeline.estimate import Call, estimate
 from rlkd_cli.pipeline.ledger import Ledger
 from rlkd_cli.pipeline.run import Outcome, Run, Work
 from rlkd_cli.records.manifest import check_places, contents
-from rlkd_cli.records.output import open_output
+from rlkd_cli.records.open import open_output
 from rlkd_cli.records.read import Input
 from rlkd_cli.records.schema import Raw
 from rlkd_cli.records.write import OnRecord, check_rejects

@@ -106,8 +106,9 @@ class Options(Running, Budget, Batching, Asking, Continued, Rows, Seeded):
         option(
             "--max-tokens",
             min=1,
-            help=f"Tokens of a reply; doubled once for a reply cut off. Default: {GENERAL_TOKENS:,} "
-            f"of a general model, which may think first; {GSRM_TOKENS:,} of a GSRM (ours).",
+            help="Tokens of a reply; doubled once for a reply cut off. Default: "
+            f"{GENERAL_TOKENS:,} of a general model, which may think first; {GSRM_TOKENS:,} of a "
+            "GSRM (ours).",
             panel=MODEL,
         ),
     ] = None

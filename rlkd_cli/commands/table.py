@@ -20,10 +20,11 @@ from rlkd_cli.records.stream import close, put, write_rejects
 
 
 class Table:
-    """A result that is made whole, in one go, for a file or standard output, from inputs read as wholes.
+    """A result that is made whole, in one go, for a file or standard output, from inputs read as
+    wholes.
 
-    What an earlier run of the same command made of the same is taken as it is. UsageError for an output
-    that is an input, or was made from anything else, before any work.
+    What an earlier run of the same command made of the same is taken as it is. UsageError for an
+    output that is an input, or was made from anything else, before any work.
     """
 
     def __init__(

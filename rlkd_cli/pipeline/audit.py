@@ -1,8 +1,10 @@
-"""Whether a match judge can be trusted, measured on the very texts that it is to judge (`score --audit`).
+"""Whether a match judge can be trusted, measured on the very texts that it is to judge (`score
+--audit`).
 
-Every question here goes to the judge itself: the guards that keep hollow texts from it are off, so that
-what is measured is the judge and not the guards. What a judge should say yes and no to where texts differ
-cannot be known from them: a few pairs of our own say so, and texts whose number was changed.
+Every question here goes to the judge itself: the guards that keep hollow texts from it are off, so
+that what is measured is the judge and not the guards. What a judge should say yes and no to where
+texts differ cannot be known from them: a few pairs of our own say so, and texts whose number was
+changed.
 """
 
 import asyncio
@@ -60,7 +62,7 @@ Show = Callable[[int, int], None]  # questions answered, and how many there are
 
 @dataclass(frozen=True)
 class Finding:
-    """A share between 0 and 1 of `asked` questions, and the bound that a judge to be trusted keeps."""
+    """A share (0 to 1) of `asked` questions, and the bound that a judge to be trusted keeps."""
 
     test: str
     asked: int
@@ -144,7 +146,9 @@ def _pairs(teacher: Sequence[Step], student: Sequence[Step]) -> list[Pair]:
 
 
 def _changed(pair: Pair) -> Pair | None:
-    """A question or an answer against itself with its last number one larger; None without a number."""
+    """A question or an answer against itself with its last number one larger; None without a
+    number.
+    """
     part, text, _ = pair
     numbers = list(re.finditer(r"[0-9]+", text))
     if part == "meta_reasoning" or not numbers:

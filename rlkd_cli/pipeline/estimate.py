@@ -1,4 +1,6 @@
-"""What a run would ask and cost, from a sample of its records, before anything is asked (`--dry-run`)."""
+"""What a run would ask and cost, from a sample of its records, before anything is asked
+(`--dry-run`).
+"""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -29,7 +31,9 @@ class Call:
 def estimate(
     records: Iterable[Any], calls_of: Callable[[Raw], list[Call]], price: tuple[float, float] | None
 ) -> list[tuple[str, str]]:
-    """Rows for people: records, calls, tokens, cost. `records` are items of an Input, read to their end.
+    """Rows for people: records, calls, tokens, cost.
+
+    `records` are items of an Input, read to their end.
 
     Tokens are counted by the model's own tokenizer where it is in a folder or in the hub's cache.
     """

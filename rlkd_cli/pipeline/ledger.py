@@ -1,4 +1,6 @@
-"""The ledger of a run: what was asked of whom, what it cost, what was rejected and why, over all its runs."""
+"""The ledger of a run: what was asked of whom, what it cost, what was rejected and why, over all
+its runs.
+"""
 
 import time
 from collections import Counter
@@ -57,7 +59,9 @@ class Budget:
         return self.price_in, self.price_out
 
     def ledger(self, models: Sequence[str]) -> "Ledger":
-        """An empty ledger of a run that asks `models`; UsageError for a limit where a price is not known."""
+        """An empty ledger of a run that asks `models`; UsageError for a limit where a price is not
+        known.
+        """
         ledger = Ledger(self.prices, self.max_cost)
         unknown = ledger.unpriced(models)
         if self.max_cost is not None and unknown:
@@ -68,7 +72,10 @@ class Budget:
 
 @dataclass
 class Ledger:
-    """Adds up bills and outcomes. `prices` are dollars per million tokens (in, out) where the user gave them."""
+    """Adds up bills and outcomes.
+
+    `prices` are dollars per million tokens (in, out) where the user gave them.
+    """
 
     prices: tuple[float, float] | None = None
     max_cost: float | None = None
@@ -114,13 +121,15 @@ class Ledger:
         return cost(self.bill, self.prices)
 
     def check_budget(self, in_flight: int) -> None:
-        """BudgetReached where one more record, after those in flight, would be likely to exceed `max_cost`."""
+        """BudgetReached where one more record, after those in flight, would be likely to exceed
+        `max_cost`.
+        """
         spent, finished = self.cost or 0.0, self.done + self.before
         likely = spent + (in_flight + 1) * spent / finished if finished else spent
         if self.max_cost is not None and likely > self.max_cost:
             raise BudgetReached(
-                f"--max-cost {self.max_cost:g}: ${spent:.4f} is spent on {finished} records and the "
-                "next would exceed it; "
+                f"--max-cost {self.max_cost:g}: ${spent:.4f} is spent on {finished} records and "
+                "the next would exceed it; "
                 "what is finished is kept: run the same command with a higher --max-cost to go on"
             )
 

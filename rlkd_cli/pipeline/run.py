@@ -17,7 +17,7 @@ Work = Callable[[Raw], Awaitable[Raw]]
 
 
 class Progress(Protocol):
-    """What a run tells as it goes: records done, and a few words (made only when they are shown)."""
+    """What a run tells as it goes: records done, and a few words (made when they are shown)."""
 
     def show(self, count: int, note: Callable[[], str]) -> None: ...
 
@@ -33,8 +33,8 @@ class Outcome:
 class Run:
     """`work` on every record, up to `concurrency` at a time. One slow record holds up nobody else.
 
-    A RecordError makes a reject of its record; any other error ends the run, with all that is finished
-    kept. A spent budget lets the records in flight end first.
+    A RecordError makes a reject of its record; any other error ends the run, with all that is
+    finished kept. A spent budget lets the records in flight end first.
     """
 
     def __init__(

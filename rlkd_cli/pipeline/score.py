@@ -1,4 +1,6 @@
-"""`score`: teacher and student joined on id, each student path rewarded, and what the rewards add up to."""
+"""`score`: teacher and student joined on id, each student path rewarded, and what the rewards add
+up to.
+"""
 
 import asyncio
 from collections import Counter, defaultdict
@@ -58,7 +60,10 @@ class Scorer:
             return self._teacher
 
     async def __call__(self, raw: Raw) -> Raw:
-        """The score record. RecordError: no teacher for the id, no steps, or a verdict not to be had."""
+        """The score record.
+
+        RecordError: no teacher for the id, no steps, or a verdict not to be had.
+        """
         references = (await self.teacher()).get(raw["id"])
         if not references:
             why = self.left_out.get(raw["id"])

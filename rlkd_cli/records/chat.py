@@ -1,4 +1,6 @@
-"""Conversations as records: the last question, and the last reply with the reasoning that led to it."""
+"""Conversations as records: the last question, and the last reply with the reasoning that led to
+it.
+"""
 
 import re
 from typing import Any
@@ -13,7 +15,9 @@ _ANSWER = re.compile(r"\s*<answer>(.*)</answer>\s*\Z", re.DOTALL)  # AM-DeepSeek
 
 
 def chat(turns: Any, role: str, content: str) -> Raw:
-    """`problem` and `path` of a conversation whose turns have these two keys; null where there is none."""
+    """`problem` and `path` of a conversation whose turns have these two keys; null where there is
+    none.
+    """
     if not isinstance(turns, list) or not all(isinstance(turn, dict) for turn in turns):
         return {"problem": None, "path": None}
     asked = [turn for turn in turns if turn.get(role) in ("user", "human")]

@@ -1,4 +1,5 @@
-"""How a file of records is written, by its name: JSON lines, a JSON list, either of them gzipped, Parquet.
+"""How a file of records is written, by its name: JSON lines, a JSON list, either of them gzipped,
+Parquet.
 
 What is no file (standard output, a pipe, a device) gets lines, as they come.
 """
@@ -46,7 +47,7 @@ def is_lines(name: str) -> bool:
 
 @contextmanager
 def written(path: Path) -> Iterator[Write]:
-    """What writes a record into a file that appears whole or not at all, in the form of its name."""
+    """What writes a record into a file that appears whole or not at all, in its name's form."""
     name = path.name.lower()
     with atomic_bytes(path) as file:
         if name.endswith(".gz"):  # no name and no date inside: the same records, the same bytes
@@ -112,7 +113,9 @@ def objects(file: Path) -> Iterator[Raw]:
 
 
 def stream_of(name: str) -> IO[str] | None:
-    """What is written to as it comes: standard output, a pipe, a device. None for the name of a file.
+    """What is written to as it comes: standard output, a pipe, a device.
+
+    None for the name of a file.
 
     UsageError for a folder.
     """

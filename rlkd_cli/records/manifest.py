@@ -1,8 +1,9 @@
-"""The manifest of an output: the options that it was made with, and fingerprints of what it was made from.
+"""The manifest of an output: the options that it was made with, and fingerprints of what it was
+made from.
 
-`OUT.run.json` stands beside a file, `run.json` in a model's folder. An existing output is continued,
-or taken as finished, only by a run whose manifest agrees; anything else is one line that names what
-differs, and `--overwrite` starts afresh.
+`OUT.run.json` stands beside a file, `run.json` in a model's folder. An existing output is
+continued, or taken as finished, only by a run whose manifest agrees; anything else is one line that
+names what differs, and `--overwrite` starts afresh.
 """
 
 import filecmp
@@ -74,7 +75,8 @@ def file_digest(path: Path) -> str:
 
 
 def folder_fingerprint(folder: Path) -> dict[str, str]:
-    """What a model's folder holds: its files (not those of subfolders or hidden ones), each by a digest.
+    """What a model's folder holds: its files (not those of subfolders or hidden ones), each by a
+    digest.
 
     The digest is of the bytes where the weights are at most 2 GiB together; for more, weights are
     known by size, header and modification time ("dated"), which is what can be read in a moment.
@@ -135,7 +137,7 @@ def _dated(file: Path) -> str:
 
 
 def check_places(inputs: Iterable[str | None], outputs: Mapping[str, str | None]) -> None:
-    """UsageError where an output (by its flag) is an input, through a link too, or another output."""
+    """UsageError where an output (by its flag) is an input, by a link too, or another output."""
     taken = {_place(name, 0): "an input" for name in inputs if name}
     taken.pop(None, None)
     for flag, name in outputs.items():

@@ -1,13 +1,12 @@
 """The file of a run: a journal until the last record is in, then the file, whole.
 
 Each finished record goes at once into `OUT.journal`. When all are done the journal is put in order,
-`OUT` appears, and `OUT.run.json` keeps the settings and what the run spent. After a `kill -9` the same
-command reads the journal and asks only for what is missing. A finished `OUT` whose input grew, or whose
-rejects are to be asked again, becomes a journal again, and the rest is added.
+`OUT` appears, and `OUT.run.json` keeps the settings and what the run spent. After a `kill -9` the
+same command reads the journal and asks only for what is missing. A finished `OUT` whose input grew,
+or whose rejects are to be asked again, becomes a journal again, and the rest is added.
 """
 
 import time
-from array import array
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -16,51 +15,25 @@ from typing import Any
 from rlkd_cli import __version__
 from rlkd_cli.errors import InputError, OutputError, RecordError, UsageError
 from rlkd_cli.records.atomic import write_json
-from rlkd_cli.records.forms import check_form, objects, standard_output, stream_of, written
+from rlkd_cli.records.done import Done, is_among
+from rlkd_cli.records.forms import check_form, objects, stream_of, written
 from rlkd_cli.records.journal import Journal
 from rlkd_cli.records.manifest import Settings, check_same, file_digest, load_manifest, manifest_of
 from rlkd_cli.records.read import Input, Item
 from rlkd_cli.records.schema import Raw, key_of
-from rlkd_cli.records.stream import Rejects, StreamOutput
-from rlkd_cli.records.write import Continued, OnRecord, Output, Result, Usage, reject
-
-ALL = "all"
-INVALID = "invalid_input"  # the reject of an input that is still the same
-
-
-def open_output(
-    command: str,
-    out: Continued,
-    settings: Settings,
-    source: Input,
-    on_record: OnRecord = lambda record: None,
-    grows: str | None = None,
-    discard: bool = False,
-) -> Output:
-    """Where a command's records go: a journalled file, or a stream where `-o` names none or a device.
-
-    With `discard` the records are seen by `on_record` alone. UsageError and OutputError: see FileOutput.
-    """
-    rejects, again = out.rejects_of(command), out.again
-    name = "-" if out.output is None else str(out.output)
-    if discard:
-        return StreamOutput(None, rejects, on_record)
-    check_form(name)
-    stream = standard_output() if name == "-" else stream_of(name)
-    if stream is not None:
-        if again:
-            raise UsageError("--retry-rejects continues a file: name it with -o")
-        return StreamOutput(stream, rejects, on_record)
-    return FileOutput(Path(name), rejects, settings, source, on_record, out.overwrite, grows, again)
+from rlkd_cli.records.stream import Rejects
+from rlkd_cli.records.write import OnRecord, Result, Usage, reject
 
 
 class FileOutput:
-    """A journal until the last record is in, then the file. `source` has been scanned, or is a stream.
+    """A journal until the last record is in, then the file.
 
-    `grows` names a setting (how many copies of each record) that may be larger than in a finished run.
-    `again` are error codes (or `all`) whose rejects are asked again. The journal's first line holds the
-    settings, and what runs that it continues spent; each further one a record (`r`) or a reject (`x`)
-    by its index (`i`), or the codes that are asked again from there on (`again`).
+    `source` has been scanned, or is a stream.
+
+    `grows` names a setting (how many copies of each record) that may be larger than in a finished
+    run. `again` are error codes (or `all`) whose rejects are asked again. The journal's first line
+    holds the settings, and what runs that it continues spent; each further one a record (`r`) or a
+    reject (`x`) by its index (`i`), or the codes that are asked again from there on (`again`).
     """
 
     def __init__(
@@ -79,7 +52,7 @@ class FileOutput:
         self._again, self._started = again, time.monotonic()
         self._journal = Journal(path.with_name(path.name + ".journal"))
         self.complete = False
-        self._forget()
+        self._done, self._manifest_before = Done(), dict[str, Any]()
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             if stream_of(rejects) is None:
@@ -89,23 +62,26 @@ class FileOutput:
         except OSError as error:
             raise OutputError(f"{error.filename or path}: {error.strerror}") from None
 
-    def _forget(self) -> None:
-        """Nothing is known of what earlier runs did."""
-        self._offsets, self._digests = array("q"), array("Q")
-        self._lost: dict[int, str] = {}  # rejected records, by index, and why
-        self.usage: dict[str, list[int]] = {}
-        self.seconds, self._manifest_before = 0.0, dict[str, Any]()
+    @property
+    def usage(self) -> dict[str, list[int]]:
+        """What earlier runs spent, by model."""
+        return self._done.usage
+
+    @property
+    def seconds(self) -> float:
+        """How long earlier runs ran."""
+        return self._done.seconds
 
     @property
     def codes(self) -> "Counter[str]":
         """Rejects of earlier runs, by error."""
         if self.complete:
             return Counter(self._manifest_before.get("rejects", {}))
-        return Counter(self._lost.values())
+        return Counter(self._done.lost.values())
 
     @property
     def rejected(self) -> int:
-        return int(self._manifest_before["rejected"]) if self.complete else len(self._lost)
+        return int(self._manifest_before["rejected"]) if self.complete else len(self._done.lost)
 
     def _open(self, overwrite: bool) -> None:
         if not overwrite and not self._journal.is_begun and self.path.exists():
@@ -129,32 +105,29 @@ class FileOutput:
         entries = self._journal.entries()
         header = next(entries)[1]
         check_same(self.path, header["settings"], self._settings)
-        self._carry_over(header)
+        self._done.carry_over(header)
         was_asked = "again" in header
         for offset, entry in entries:
             if "again" in entry:
                 was_asked = True
-                self._drop(entry["again"])
+                self._done.drop(entry["again"])
             else:
-                self._note(entry, offset)
-                self._carry_over(entry)
-        if len(self._offsets) < header.get("copied", 0):
+                self._done.note(entry, offset)
+                self._done.carry_over(entry)
+        if len(self._done.offsets) < header.get("copied", 0):
             # it died while a finished file was taken over
-            self._forget()
+            self._done = Done()
             self._take_over(self._finished(), header.get("again", ()))
         elif self._again and not was_asked:
             self._journal.append({"again": list(self._again)})
-            self._drop(self._again)
+            self._done.drop(self._again)
         self._check_length()
 
-    def _drop(self, codes: Sequence[str]) -> None:
-        """Takes rejects for not done."""
-        for index in [i for i, code in self._lost.items() if is_among(code, codes)]:
-            self._offsets[index] = -1
-            del self._lost[index]
-
     def _finished(self) -> Raw:
-        """The manifest of a finished file. UsageError where this command did not make it, and leave it so."""
+        """The manifest of a finished file.
+
+        UsageError where this command did not make it, and leave it so.
+        """
         manifest_file = manifest_of(self.path)
         if not manifest_file.exists():
             raise UsageError(
@@ -184,7 +157,8 @@ class FileOutput:
             )
         if not is_same_so_far:
             raise UsageError(
-                f"{source}: its records changed since {self.path} was created; --overwrite starts afresh"
+                f"{source}: its records changed since {self.path} was created; "
+                "--overwrite starts afresh"
             )
         is_same = count == before["records"] and manifest["settings"] == self._settings
         codes = manifest.get("rejects", {})
@@ -195,7 +169,7 @@ class FileOutput:
             self._take_over(manifest, self._again)
 
     def _take_over(self, manifest: Raw, again: Sequence[str]) -> None:
-        """Makes a journal of the finished file, record by record, without the rejects asked again."""
+        """Makes a journal of the finished file, without the rejects that are asked again."""
         done = {key_of(record): {"r": record} for record in objects(self.path)}
         rejects = Path(self._rejects_name)
         if rejects.is_file():
@@ -209,10 +183,10 @@ class FileOutput:
         }
         header |= {"t": manifest.get("seconds", 0.0)} | ({"again": list(again)} if again else {})
         self._journal.begin(header)
-        self._carry_over(header)
+        self._done.carry_over(header)
         for index, item, result in items:
             entry = {"i": index, "h": item.digest, **result}
-            self._note(entry, self._journal.append(entry))
+            self._done.note(entry, self._journal.append(entry))
 
     def _known(self, done: Mapping[Any, Any]) -> Iterator[tuple[int, Item]]:
         for index, item in enumerate(self._source):
@@ -222,34 +196,16 @@ class FileOutput:
     def _check_length(self) -> None:
         """UsageError where the input ends before the journal does."""
         items = len(self._source.digests) * (self._source.copies or 1)
-        if not self._source.is_stream and items < len(self._offsets):
+        if not self._source.is_stream and items < len(self._done.offsets):
             raise UsageError(
                 f"{self._source.source} holds {items} records, {self._journal.path} has finished "
-                f"number {len(self._offsets)}: it was cut; --overwrite starts afresh"
+                f"number {len(self._done.offsets)}: it was cut; --overwrite starts afresh"
             )
 
-    def _carry_over(self, entry: Raw) -> None:
-        """What an earlier run spent, in requests and in time."""
-        self.seconds = max(self.seconds, entry.get("t", 0.0))
-        for model, spent in entry.get("u", {}).items():
-            so_far = self.usage.get(model, [0] * len(spent))
-            self.usage[model] = [a + b for a, b in zip(so_far, spent, strict=True)]
-
-    def _note(self, entry: Raw, offset: int) -> None:
-        """Where a record stands; one that was asked again stands for what was there before."""
-        index = entry["i"]
-        while len(self._offsets) <= index:
-            self._offsets.append(-1)
-            self._digests.append(0)
-        self._offsets[index], self._digests[index] = offset, entry["h"]
-        self._lost.pop(index, None)
-        if "x" in entry:
-            self._lost[index] = entry["x"]["error"]
-
     def has(self, index: int, item: Item) -> bool:
-        if index >= len(self._offsets) or self._offsets[index] < 0:
+        if index >= len(self._done.offsets) or self._done.offsets[index] < 0:
             return False
-        if self._digests[index] != item.digest:
+        if self._done.digests[index] != item.digest:
             reason = (
                 f"is not the record that {self.path} was created with; --overwrite starts afresh"
             )
@@ -266,15 +222,15 @@ class FileOutput:
             entry["x"] = reject(item.raw, result)
         else:
             entry["r"] = result
-        self._note(entry, self._journal.append(entry))
+        self._done.note(entry, self._journal.append(entry))
 
     def finish(self, facts: Mapping[str, Any]) -> None:
-        """Puts the journal in order. The files appear whole or not at all, the journal goes last."""
+        """Puts the journal in order. Files appear whole or not at all, the journal goes last."""
         self._check_length()
         try:
             with written(self.path) as write:
-                for index, offset in enumerate(self._offsets):
-                    if index not in self._lost:
+                for index, offset in enumerate(self._done.offsets):
+                    if index not in self._done.lost:
                         record = self._journal.read(offset)["r"]
                         write(record)
                         self._on_record(record)
@@ -287,9 +243,11 @@ class FileOutput:
 
     def _write_rejects(self) -> None:
         """The rejects, in order; a file of them goes where there are none any more."""
-        records = (self._journal.read(self._offsets[index])["x"] for index in sorted(self._lost))
+        records = (
+            self._journal.read(self._done.offsets[index])["x"] for index in sorted(self._done.lost)
+        )
         stream, file = stream_of(self._rejects_name), Path(self._rejects_name)
-        if stream is None and self._lost:
+        if stream is None and self._done.lost:
             with written(file) as write:
                 for record in records:
                     write(record)
@@ -308,7 +266,7 @@ class FileOutput:
             "settings": self._settings,
             "input": {"records": len(digests), "digest": self._source.fingerprint()},
             "output": describe(self.path),
-            "records": len(self._offsets),
+            "records": len(self._done.offsets),
             "rejected": self.rejected,
             **facts,
         }
@@ -322,11 +280,6 @@ class FileOutput:
 
     def close(self) -> None:
         self._journal.close()
-
-
-def is_among(code: str, codes: Sequence[str]) -> bool:
-    """Whether a reject of this code is to be asked again; an invalid record stays what it is."""
-    return code != INVALID and (ALL in codes or code in codes)
 
 
 def describe(file: Path) -> dict[str, Any]:

@@ -1,7 +1,8 @@
 """Published data sets and benchmarks as records: a row of the table a data set.
 
-`expand` turns one row, in whatever columns it was published, into records with `id`, `problem`, `path` …; rows
-that are records already pass through. A row is known by its columns, the first of the table that fits.
+`expand` turns one row, in whatever columns it was published, into records with `id`, `problem`,
+`path` …; rows that are records already pass through. A row is known by its columns, the first of
+the table that fits.
 """
 
 import random
@@ -25,7 +26,8 @@ FINISHES = ("stop", "length")
 
 @dataclass(frozen=True)
 class Layout:
-    """How a data set is published: `columns` tell it, `convert` makes the record's own fields of them.
+    """How a data set is published: `columns` tell it, `convert` makes the record's own fields of
+    them.
 
     The other columns pass through, but for `spent`, which the record's fields say in full.
     """
@@ -45,8 +47,8 @@ def expand(
     """The records that a row stands for: one, or one for each of its paths.
 
     `mapping` renames columns first (`{"problem": "question"}`: the field `problem` is the column
-    `question`). With `of_problem` a row is its problem, once, however many paths it holds. InputError
-    where a column is missing, or a list of paths is empty.
+    `question`). With `of_problem` a row is its problem, once, however many paths it holds.
+    InputError where a column is missing, or a list of paths is empty.
     """
     record = _published(rename(row, mapping, where) if mapping else row)
     paths = record.get("paths")
@@ -61,7 +63,7 @@ def expand(
 
 
 def _own(shared: Raw, sample: int, count: int) -> Raw:
-    """What lists that run beside `paths` say of one of them: OpenR1's finish_reasons, correctness_…"""
+    """What lists beside `paths` say of one of them: OpenR1's finish_reasons, correctness_…"""
     return {
         name: value[sample]
         for name, value in shared.items()

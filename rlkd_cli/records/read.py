@@ -1,4 +1,6 @@
-"""Records in, checked one by one: bad input stops a command with file, line and field, or is skipped."""
+"""Records in, checked one by one: bad input stops a command with file, line and field, or is
+skipped.
+"""
 
 import hashlib
 import itertools
@@ -26,7 +28,8 @@ In = Annotated[
 
 @dataclass(frozen=True)
 class Item:
-    """One input record at its place; `fault` is set where it is invalid and invalid records are skipped.
+    """One input record at its place; `fault` is set where it is invalid and invalid records are
+    skipped.
 
     `digest` (64 bits) changes when the record changes.
     """
@@ -44,12 +47,14 @@ class Item:
 
 @dataclass
 class Input:
-    """An input of records of one `model`: iterate it for its items, `scan` it to check a file as a whole.
+    """An input of records of one `model`: iterate it for its items, `scan` it to check a file as a
+    whole.
 
     Raises InputError at the first fault, unless `skip_invalid`, which yields faulty items instead.
-    `limit` counts records of the whole input; the I-th of N slices (`shard`) of them is every N-th from
-    the I-th on, so that it works on streams too. With `copies`, each record comes that many times,
-    numbered by `sample`. `on_numbered` is called once, where rows have no id and get their numbers.
+    `limit` counts records of the whole input; the I-th of N slices (`shard`) of them is every N-th
+    from the I-th on, so that it works on streams too. With `copies`, each record comes that many
+    times, numbered by `sample`. `on_numbered` is called once, where rows have no id and get their
+    numbers.
     """
 
     source: str
@@ -70,7 +75,10 @@ class Input:
         return self._held is None and is_stream(self.source)
 
     def scan(self) -> int | None:
-        """Reads a file through and checks it; how many items it has. None for a stream, checked as it comes."""
+        """Reads a file through and checks it; how many items it has.
+
+        None for a stream, checked as it comes.
+        """
         return None if self.is_stream else sum(1 for _ in self)
 
     def hold(self) -> None:
@@ -80,7 +88,9 @@ class Input:
             self.scan()
 
     def fingerprint(self, first: int | None = None) -> str:
-        """A digest of the records read by the last pass (of the first so many), before they are copied."""
+        """A digest of the records read by the last pass (of the first so many), before they are
+        copied.
+        """
         return combined(self.digests[:first])
 
     def __iter__(self) -> Iterator[Item]:
@@ -148,7 +158,9 @@ def _unread(row: InputError) -> Raw:
 
 
 def _note(key: Key, where: str, seen: set[int]) -> None:
-    """InputError where a key was seen before; a key is kept as 64 bits, which millions share seldom."""
+    """InputError where a key was seen before; a key is kept as 64 bits, which millions share
+    seldom.
+    """
     mark = int.from_bytes(hashlib.blake2b(repr(key).encode(), digest_size=8).digest(), "big")
     if mark in seen:
         reason = f"(id, sample) = ({key[0]!r}, {key[1]}) occurs twice"
@@ -170,7 +182,10 @@ def combined(digests: Iterable[int]) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class Rows:
-    """Which records of an input are read, and how. How many does not matter to an output: inputs may grow."""
+    """Which records of an input are read, and how.
+
+    How many does not matter to an output: inputs may grow.
+    """
 
     map: Annotated[
         list[str] | None,
@@ -186,7 +201,8 @@ class Rows:
         option(
             "--id-column",
             metavar="COLUMN",
-            help="Read the id from this column (default: id, uuid and the like, else the row's number).",
+            help="Read the id from this column (default: id, uuid and the like, else the row's "
+            "number).",
             panel=IO,
         ),
     ] = None

@@ -103,7 +103,7 @@ class Task(Problem):
 
 
 def check(model: type[T], raw: Raw, where: str) -> T:
-    """`raw` as a `model`; InputError names the place, the field and the reason of the first fault."""
+    """`raw` as a `model`; InputError names place, field and reason of the first fault."""
     try:
         return model.model_validate(raw)
     except ValidationError as error:

@@ -1,8 +1,8 @@
 """Where records come from: every way to name an input, as rows with their places.
 
-`IN` is a path (`.jsonl`, `.json` with a list, either of them gzipped, `.parquet`), `-` for standard input, or
-`hf://OWNER/DATASET[/CONFIG][@REVISION]:SPLIT`. Only a newline ends a line: other separators occur in
-reasoning paths.
+`IN` is a path (`.jsonl`, `.json` with a list, either of them gzipped, `.parquet`), `-` for standard
+input, or `hf://OWNER/DATASET[/CONFIG][@REVISION]:SPLIT`. Only a newline ends a line: other
+separators occur in reasoning paths.
 """
 
 import gzip
@@ -27,7 +27,9 @@ Row = tuple[str, Raw | InputError]  # (file:line, what stands there)
 
 
 def rows(source: str) -> Iterator[Row]:
-    """The JSON objects of a source with their places; a broken one comes as the InputError that says why."""
+    """The JSON objects of a source with their places; a broken one comes as the InputError that
+    says why.
+    """
     if source.startswith("hf://"):
         return _plain_rows(source, _hub(source))
     if source == "-":
@@ -75,7 +77,9 @@ def _file(source: str, path: Path) -> Iterator[Row]:
 
 
 def unpacked(file: Any) -> Any:
-    """A binary file to read from; what is gzipped, by its first two bytes, is unpacked as it is read."""
+    """A binary file to read from; what is gzipped, by its first two bytes, is unpacked as it is
+    read.
+    """
     buffered = file if hasattr(file, "peek") else io.BufferedReader(file)
     return gzip.open(buffered) if buffered.peek(2)[:2] == GZIP else buffered
 
@@ -93,7 +97,8 @@ def _json_lines(name: str, file: Iterable[bytes]) -> Iterator[Row]:
     number, cut = 0, None
 
     def lines() -> Iterator[bytes]:
-        # EOFError ends a jsonlines reader without a word: a gzip file that is cut must not pass for whole
+        # EOFError ends a jsonlines reader without a word: a gzip file that is cut must not pass for
+        # whole
         nonlocal number, cut
         try:
             for number, line in enumerate(file, start=1):
@@ -165,7 +170,9 @@ def _parquet(path: Path) -> Iterator[Raw]:
 
 
 def _hub(source: str) -> Iterable[Any]:
-    """The rows of `hf://OWNER/DATASET[/CONFIG][@REVISION]:SPLIT`; UsageError where it cannot be loaded."""
+    """The rows of `hf://OWNER/DATASET[/CONFIG][@REVISION]:SPLIT`; UsageError where it cannot be
+    loaded.
+    """
     match = re.fullmatch(r"hf://([^/:@]+/[^/:@]+)(?:/([^:@]+))?(?:@([^:]+))?:(.+)", source)
     if not match:
         raise UsageError(f"{source}: write hf://OWNER/DATASET[/CONFIG][@REVISION]:SPLIT")
@@ -182,5 +189,6 @@ def _hub(source: str) -> Iterable[Any]:
             address = f"https://huggingface.co/datasets/{name}"
             reason += f"; ask for access at {address}, then `hf auth login`"
         raise UsageError(
-            f"{source}: cannot be loaded ({type(error).__name__}: {reason}); a local file does as well"
+            f"{source}: cannot be loaded ({type(error).__name__}: {reason}); "
+            "a local file does as well"
         ) from error

@@ -1,4 +1,6 @@
-"""Records out as they come, in the input's order: to standard output, a pipe, a device, or to nobody."""
+"""Records out as they come, in the input's order: to standard output, a pipe, a device, or to
+nobody.
+"""
 
 import sys
 from collections import Counter

@@ -1,4 +1,6 @@
-"""Values that JSON does not have (from Parquet, and from data sets on the hub) as those that it has."""
+"""Values that JSON does not have (from Parquet, and from data sets on the hub) as those that it
+has.
+"""
 
 import datetime
 import decimal
@@ -12,9 +14,11 @@ PLAIN = (str, bool, int, type(None))
 
 
 def plain_row(row: Any, where: str) -> Raw | InputError:
-    """A row with dates, decimals and bytes as text; InputError, which names the column, for what has no form.
+    """A row with dates, decimals and bytes as text; InputError, which names the column, for what
+    has no form.
 
-    Bytes are text where they are UTF-8. NaN and Infinity are refused: a number that is not there is null.
+    Bytes are text where they are UTF-8. NaN and Infinity are refused: a number that is not there is
+    null.
     """
     if not isinstance(row, dict):
         return InputError(where, "", "not a JSON object", value=row)

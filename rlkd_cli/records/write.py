@@ -1,4 +1,6 @@
-"""Records out: in the input's order, nothing lost, nothing doubled, to a journalled file or a stream."""
+"""Records out: in the input's order, nothing lost, nothing doubled, to a journalled file or a
+stream.
+"""
 
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -80,7 +82,7 @@ class Continued(Out):
 
     @property
     def again(self) -> tuple[str, ...]:
-        """The error codes whose records are asked again; UsageError where there is no file of them."""
+        """The error codes whose records are asked again; UsageError where no file holds them."""
         if self.retry_rejects is None:
             return ()
         if self.output in (None, "-"):
@@ -92,11 +94,22 @@ class Continued(Out):
 
 
 class Output(Protocol):
-    """Where a run's results go. `add` takes them in any order; `index` counts the input's items from 0."""
+    """Where a run's results go.
+
+    `add` takes them in any order; `index` counts the input's items from 0.
+    """
 
     complete: bool  # an earlier run of the same command has finished it
-    usage: dict[str, list[int]]  # what earlier runs of an unfinished one spent, by model
-    seconds: float  # and how long they ran
+
+    @property
+    def usage(self) -> dict[str, list[int]]:
+        """What earlier runs of an unfinished one spent, by model."""
+        ...
+
+    @property
+    def seconds(self) -> float:
+        """How long they ran."""
+        ...
 
     @property
     def rejected(self) -> int: ...
@@ -107,7 +120,7 @@ class Output(Protocol):
         ...
 
     def has(self, index: int, item: Item) -> bool:
-        """Whether an earlier run finished the item; InputError if it is another record than then."""
+        """Whether an earlier run finished the item; InputError if it is another record."""
         ...
 
     def add(self, index: int, item: Item, result: Result, usage: Usage) -> None:
@@ -145,5 +158,6 @@ def check_rejects(file: Path, overwrite: bool) -> None:
         are_rejects = False
     if not are_rejects:
         raise UsageError(
-            f"{file} exists and holds no rejects; --rejects names another file, --overwrite replaces it"
+            f"{file} exists and holds no rejects; --rejects names another file, "
+            "--overwrite replaces it"
         )

@@ -1,7 +1,7 @@
 """From a reasoning path to steps (RLKD, section 3.1, dataset construction).
 
-A model writes the steps, the parser reads them, a verifier judges them against the instruction. What either
-finds wrong goes back to the model; after the last attempt the record is discarded.
+A model writes the steps, the parser reads them, a verifier judges them against the instruction.
+What either finds wrong goes back to the model; after the last attempt the record is discarded.
 """
 
 import re
@@ -29,7 +29,9 @@ class Rejected(Exception):
 
 @dataclass
 class Segmenter:
-    """Turns paths into steps. `prompt` is a GSRM's own short prompt; None means instruction and worked examples.
+    """Turns paths into steps.
+
+    `prompt` is a GSRM's own short prompt; None means instruction and worked examples.
 
     `max_attempts` counts the first generation: the paper's three re-generations make 4.
     """
@@ -41,7 +43,10 @@ class Segmenter:
     max_attempts: int = 4
 
     async def __call__(self, raw: Raw) -> Raw:
-        """The record with `steps`, `segmenter`, `attempts` and `verified`. RecordError where no attempt passed."""
+        """The record with `steps`, `segmenter`, `attempts` and `verified`.
+
+        RecordError where no attempt passed.
+        """
         messages, tokens = user(segment_prompt(raw, self.prompt)), self.sampling.max_tokens
         failure, wrote = Rejected("not_asked", "no attempt was made"), ""
         for attempt in range(1, self.max_attempts + 1):
@@ -64,7 +69,9 @@ class Segmenter:
         raise RecordError(failure.code, failure.feedback, wrote)
 
     def _sampling(self, raw: Raw, attempt: int, tokens: int) -> Sampling:
-        """How an attempt is drawn: a seed of its own for each record and attempt, where there is a draw."""
+        """How an attempt is drawn: a seed of its own for each record and attempt, where there is a
+        draw.
+        """
         temperature = self.sampling.temperature
         if self.prompt is not None and attempt > 1:
             temperature = max(temperature, RETRY_TEMPERATURE)
@@ -75,9 +82,11 @@ class Segmenter:
         return replace(self.sampling, temperature=temperature, max_tokens=tokens, seed=seed)
 
     def _read(self, reply: Reply, tokens: int) -> list[StepText]:
-        """The steps in a reply, which may think before it writes; steps in the thinking are a draft.
+        """The steps in a reply, which may think before it writes; steps in the thinking are a
+        draft.
 
-        A GSRM that writes nothing after its thinking wrote its steps there: its chat template opened it.
+        A GSRM that writes nothing after its thinking wrote its steps there: its chat template
+        opened it.
         """
         if reply.finish_reason == "length":
             raise Rejected("cut_off", f"the reply was cut off at {tokens} tokens")
@@ -90,7 +99,7 @@ class Segmenter:
             raise Rejected("unparsable_steps", str(error)) from None
 
     async def _verify(self, raw: Raw, steps: str, attempt: int) -> None:
-        """Rejected with the verifier's feedback. RecordError where its reply cannot be read, twice."""
+        """Rejected with the verifier's feedback. RecordError where no reply of two can be read."""
         if self.verifier is None:
             return
         question = verify_prompt(raw, steps)
@@ -126,7 +135,9 @@ def _again(messages: list[Message], reply: str, feedback: str) -> list[Message]:
 
 
 def segment_prompt(raw: Raw, prompt: str | None = None) -> str:
-    """What a model is asked for a path record: a GSRM's own prompt, else the instruction with examples of its domain."""
+    """What a model is asked for a path record: a GSRM's own prompt, else the instruction with
+    examples of its domain.
+    """
     problem = raw.get("problem", "")
     if prompt is not None:
         return prompts.fill(prompt, path=raw["path"], problem=problem)

@@ -93,14 +93,14 @@ def test_capability_takes_samples_by_number_and_words_once() -> None:
 
 
 def test_a_benchmarks_own_path_is_never_graded(grader: Grader) -> None:
-    async def sampler(raw: dict) -> list[dict]:
+    async def sampler(raw: dict) -> dict:
         assert "path" not in raw and "finish_reason" not in raw
-        return [{**raw, "path": r"\boxed{8}", "finish_reason": "stop"}]
+        return {**raw, "path": r"\boxed{8}", "finish_reason": "stop"}
 
     row = {"id": 1, "problem": "p", "answer": "7", "path": r"\boxed{7}", "finish_reason": "length"}
-    (graded,) = asyncio.run(Evaluator(grader, sampler)(row))  # type: ignore[arg-type]
+    graded = asyncio.run(Evaluator(grader, sampler)(row))  # type: ignore[arg-type]
     assert not graded["correct"] and graded["reason"] == "integer"
-    (kept,) = asyncio.run(Evaluator(grader)(row))
+    kept = asyncio.run(Evaluator(grader)(row))
     assert kept["correct"]
 
 
@@ -114,7 +114,7 @@ def test_protocols_differ_in_prompt_and_extraction(grader: Grader) -> None:
     assert "0 and 999" in question(record, protocol="matharena", kind="integer")
     row = {"id": 1, "answer": "7", "path": "<think>\\boxed{7}</think> So it is 7."}
     by = {
-        name: asyncio.run(Evaluator(grader, protocol=name)(row))[0]["correct"]
+        name: asyncio.run(Evaluator(grader, protocol=name)(row))["correct"]
         for name in ("deepseek", "nemo-skills")
     }
     assert by == {"deepseek": False, "nemo-skills": True}

@@ -1,4 +1,6 @@
-"""What a match judge is, and what needs no judge: texts that are the same, and texts that say nothing."""
+"""What a match judge is, and what needs no judge: texts that are the same, and texts that say
+nothing.
+"""
 
 import re
 import unicodedata
@@ -11,7 +13,8 @@ from rlkd_cli.core.steps import Part
 from rlkd_cli.models import TextModel
 from rlkd_cli.reward.grading import Grader
 
-# Texts that say nothing and still draw a "yes" from model judges ("One Token to Fool LLM-as-a-Judge", 2507.08794)
+# Texts that say nothing and still draw a "yes" from model judges ("One Token to Fool
+# LLM-as-a-Judge", 2507.08794)
 MASTER_KEYS = (
     ":",
     ".",
@@ -39,10 +42,11 @@ class Means:
 
 
 class Judge:
-    """Compares two texts of a part, from 0 to 1 (Algorithm 1's Match); `name` goes into records and cache keys.
+    """Compares two texts of a part, from 0 to 1 (Algorithm 1's Match); `name` goes into records and
+    cache keys.
 
-    A likeness of `threshold` is a match, unless the user says otherwise; `is_graded` says whether there is
-    anything between 0 and 1. `summary` stands in the help.
+    A likeness of `threshold` is a match, unless the user says otherwise; `is_graded` says whether
+    there is anything between 0 and 1. `summary` stands in the help.
     """
 
     summary: ClassVar[str]
@@ -56,7 +60,9 @@ class Judge:
         raise NotImplementedError
 
     def settle(self, part: Part, teacher: str, student: str) -> float | None:
-        """What needs no model: 1 for texts that are the same, 0 for one that says nothing; None: ask."""
+        """What needs no model: 1 for texts that are the same, 0 for one that says nothing; None:
+        ask.
+        """
         raise NotImplementedError
 
     async def ask(self, part: Part, teacher: str, student: str) -> float:
@@ -68,7 +74,9 @@ class Judge:
 
 
 def normalize_text(text: str) -> str:
-    """A text without case, punctuation at its end, and spacing: two texts that differ only there are the same."""
+    """A text without case, punctuation at its end, and spacing: two texts that differ only there
+    are the same.
+    """
     return (
         re.sub(r"\s+", " ", unicodedata.normalize("NFKC", text))
         .strip()
@@ -106,5 +114,7 @@ def same_or_hollow(part: Part, teacher: str, student: str) -> float | None:
 
 
 def is_formula(text: str) -> bool:
-    """Whether a text is mathematics without words around it, so that computer algebra may compare it."""
+    """Whether a text is mathematics without words around it, so that computer algebra may compare
+    it.
+    """
     return not re.search(r"[^\W\d_]{3,}", re.sub(r"\\[A-Za-z]+", "", text))

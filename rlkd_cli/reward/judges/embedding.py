@@ -12,8 +12,9 @@ from rlkd_cli.reward.judges.base import Judge, Means, is_formula, same_or_hollow
 class EmbeddingJudge(Judge):
     """The cosine of the two texts' embeddings, 0 where it is negative.
 
-    Two answers that are mathematics are compared as such first: their letters say little of it ("x=3/4"
-    lies at 0.98 of "x=4/3"). Only where the grader cannot read them does the cosine decide.
+    Two answers that are mathematics are compared as such first: their letters say little of it
+    ("x=3/4" lies at 0.98 of "x=4/3"). Only where the grader cannot read them does the cosine
+    decide.
     """
 
     summary = "the cosine of embeddings; answers as mathematics first"

@@ -43,7 +43,8 @@ class ModelJudge(Judge):
             return reply.probabilities[0]
         if self._sampling.probabilities:
             raise ModelError(
-                f"{self._model.name} gives no probabilities; leave out --threshold and --probabilities"
+                f"{self._model.name} gives no probabilities; "
+                "leave out --threshold and --probabilities"
             )
         word = split(reply.text)[1].strip().strip(".*").lower()
         if word not in self._sampling.choices:
