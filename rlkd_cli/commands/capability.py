@@ -1,24 +1,24 @@
 """`rlkd capability`."""
 
-import asyncio
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from rlkd_cli import console
 from rlkd_cli.commands.common import Plotted, Running
+from rlkd_cli.commands.show.capability import show_capability
 from rlkd_cli.commands.table import Table
-from rlkd_cli.core.question import Prompting, question
+from rlkd_cli.core.question import Prompting
 from rlkd_cli.errors import UsageError
-from rlkd_cli.models import user
 from rlkd_cli.models.fingerprint import model_fingerprint
-from rlkd_cli.models.spec import engine_of, model_of
+from rlkd_cli.models.spec import engine_of
 from rlkd_cli.option import IO, MODEL, argument, option
 from rlkd_cli.pipeline.capability import Model, reflection_keywords
 from rlkd_cli.pipeline.capability import capability as measure
+from rlkd_cli.pipeline.likelihood import mean_likelihood
 from rlkd_cli.records.manifest import contents
 from rlkd_cli.records.read import Rows
-from rlkd_cli.records.schema import GradedPath, Raw
+from rlkd_cli.records.schema import GradedPath
 from rlkd_cli.records.write import Out
 
 
@@ -87,7 +87,7 @@ def run(options: Options) -> None:
         read = [Model.read((i.raw for i in one if not i.fault), words) for one in inputs]
         bins, whole = measure(read[0], read[1], options.k)
         for name, model in zip(named, read, strict=True) if base else ():
-            whole[f"likelihood_{name}"] = _likelihood(str(base), model, options)
+            whole[f"likelihood_{name}"] = mean_likelihood(str(base), model.paths, options)
         records = [*bins, whole]
     table.write(records)
     if options.plot:
@@ -95,37 +95,5 @@ def run(options: Options) -> None:
 
         plot_capability(records[:-1], options.plot)
     if not options.quiet:
-        _show(records[:-1], records[-1])
+        show_capability(records[:-1], records[-1])
     table.end([item.rejected for one in inputs for item in one if item.fault])
-
-
-def _show(records: list[Raw], whole: Raw) -> None:
-    columns = ("accuracy_before", "accuracy_after", "capability_before", "capability_after")
-    lines = [
-        (r["bin"], str(r["questions"]), *(f"{r[name]:.3f}" for name in columns))
-        for r in [*records, whole]
-    ]
-    header = ("success rate before", "questions", "accuracy", "after", "capability", "after")
-    console.table(f"by success rate before (k = {whole['k']})", lines, header)
-    facts = [(name, str(len(whole[name]))) for name in ("gained", "lost")]
-    numbers = [n for n in whole if n.startswith(("length", "reflections", "likelihood"))]
-    facts += [(name.replace("_", " "), f"{whole[name]:.3f}") for name in numbers]
-    bound = "a question never solved may still have a rate of up to"
-    console.table("all questions", [*facts, (bound, f"{whole['never_solved_bound']:.3f}")])
-
-
-def _likelihood(spec: str, model: Model, options: Options) -> float:
-    """The mean log-probability per token of the paths under the model `spec`."""
-    from rlkd_cli.models.hf import HfModel
-
-    engine: Any = HfModel(model_of(spec), batch_size=16)
-
-    async def go() -> list[float]:
-        asked = [
-            (user(question({"problem": problem}, options.prompt_template), options.system), path)
-            for problem, path in model.paths
-        ]
-        return list(await asyncio.gather(*(engine.log_likelihood(*pair) for pair in asked)))
-
-    values = asyncio.run(go())
-    return sum(values) / len(values)

@@ -9,7 +9,6 @@ from typing import Annotated, Any, Protocol
 import typer
 
 from rlkd_cli import console
-from rlkd_cli.core.question import question
 from rlkd_cli.errors import REJECTED, UsageError
 from rlkd_cli.models import BatchOptions, TextModel, open_model
 from rlkd_cli.models.fingerprint import model_fingerprint
@@ -76,11 +75,11 @@ class Stopping:
 class Boxes:
     """Counts paths that were asked for a boxed answer, and those of them that hold none."""
 
-    def __init__(self, template: str | None) -> None:
-        self._template, self.asked, self.missing = template, 0, 0
+    def __init__(self, question: Callable[[Raw], str]) -> None:
+        self._question, self.asked, self.missing = question, 0, 0
 
     def add(self, record: Raw) -> None:
-        if "\\boxed" in question(record, self._template):
+        if "\\boxed" in self._question(record):
             self.asked += 1
             self.missing += "\\boxed" not in record["path"]
 

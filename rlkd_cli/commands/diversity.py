@@ -5,6 +5,7 @@ from typing import Annotated
 
 from rlkd_cli import console
 from rlkd_cli.commands.common import Plotted, Running, Seeded
+from rlkd_cli.commands.show.diversity import show_diversity
 from rlkd_cli.commands.table import Table
 from rlkd_cli.models.embedders import Embedder, Embedding, open_embedder
 from rlkd_cli.option import IO, option
@@ -46,31 +47,10 @@ def run(options: Options) -> None:
         assert embedder is not None
         curves[one.source] = _curve(one, embedder, options.seed)
     table.write(curves[main.source])
-    _show(options, curves)
+    show_diversity(options, curves)
     table.end([item.rejected for one in (main, *others) for item in one if item.fault])
 
 
 def _curve(source: Input, embedder: Embedder, seed: int) -> list[Raw]:
     sound = (item.raw for item in source if not item.fault)
     return list(diversity_per_step(sound, embedder, seed))
-
-
-def _show(options: Options, curves: dict[str, list[Raw]]) -> None:
-    if options.plot:
-        from rlkd_cli.plots import plot_diversity
-
-        plot_diversity(curves, options.plot)
-    if options.quiet:
-        return
-    header = ("step", "D", "95% interval", "questions", "left out")
-    for name, records in curves.items():
-        console.table(f"diversity per step, {name}", map(_line, records), header)
-        if not options.plot:
-            bars = [(f"step {r['step']}", r["diversity"] - 1) for r in records]
-            console.bars("D - 1", bars)
-
-
-def _line(r: Raw) -> tuple[str, ...]:
-    interval = f"{r['ci_low']:.4f} to {r['ci_high']:.4f}"
-    numbers = (str(r["questions"]), str(r["left_out"]))
-    return (str(r["step"]), f"{r['diversity']:.4f}", interval, *numbers)

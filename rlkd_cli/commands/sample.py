@@ -56,7 +56,7 @@ def run(options: Options) -> None:
         options.read(options.source, Problem, options.n),
         options.batches(options.output),
     )
-    stops, boxes = options.stops, Boxes(options.prompt_template)
+    stops, boxes = options.stops, Boxes(lambda raw: question(raw, options.prompt_template))
     job = Job("sample", options, source, [options.model], grows="n", on_record=boxes.add)
     if options.dry_run:
         name, limit = batched(options.model) if batches else options.model, options.max_tokens

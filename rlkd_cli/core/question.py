@@ -138,6 +138,7 @@ class Prompting:
         str | None,
         option(
             "--prompt-template",
+            "--prompt",
             metavar="TEXT",
             help="What the model is asked, with {problem} in it (default: the problem, then "
             "DeepSeek's request for a boxed answer).",

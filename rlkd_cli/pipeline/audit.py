@@ -14,8 +14,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from rlkd_cli.core.steps import PARTS, Part
-from rlkd_cli.errors import RecordError
+from rlkd_cli.errors import InputError, RecordError
+from rlkd_cli.pipeline.score import Scorer
+from rlkd_cli.records.read import Input
 from rlkd_cli.records.schema import Raw, Step
+from rlkd_cli.reward.grading import Grader
 from rlkd_cli.reward.judges import MASTER_KEYS, Judge
 
 Pair = tuple[Part, str, str]
@@ -184,3 +187,25 @@ def _share(test: str, bound: float, at_least: bool, verdicts: Sequence[bool | No
 
 def _mean(values: Sequence[bool]) -> float:
     return sum(values) / len(values) if values else 0.0
+
+
+async def audit_scorer(
+    scorer: Scorer, student: Input, seed: int, show: Show, grader: Grader
+) -> list[Finding]:
+    """Tests the scorer's judge on the pairs that it would score; closes all of it at the end.
+
+    InputError where no id of the student is the teacher's.
+    """
+    structure = scorer.structure
+    try:
+        known = await scorer.teacher()
+        paired = [i.raw for i in student if i.fault is None and i.raw["id"] in known]
+        walks = [(known[raw["id"]][0], await structure.steps(raw)) for raw in paired]
+        if not walks:
+            reason = "no id of the teacher's file is in it: there is nothing to ask about"
+            raise InputError(student.source, "id", reason)
+        matcher = structure.matcher
+        return await Audit(matcher.judge, matcher.threshold, seed=seed).run(walks, show)
+    finally:
+        await structure.close()
+        await grader.close()

@@ -10,10 +10,12 @@ from typing import Literal
 
 from rlkd_cli.core.steps import PARTS
 from rlkd_cli.errors import InputError, RecordError
+from rlkd_cli.pipeline.estimate import Call
 from rlkd_cli.records.read import Item
 from rlkd_cli.records.schema import Raw, Step
+from rlkd_cli.reward.judges import JUDGES
 from rlkd_cli.reward.matcher import Score
-from rlkd_cli.reward.structured import Structure, segmented
+from rlkd_cli.reward.structured import Matching, Structure, segmented
 
 TeacherSamples = Literal["best", "mean", "first"]
 # The steps of each id, several where there are several paths
@@ -179,3 +181,14 @@ class Summary:
             ]
             rows += [("A penalties", f"{self.wrong['answer'] / self.matched:.1%} of matched steps")]
         return rows
+
+
+def score_calls(raw: Raw, options: Matching) -> list[Call]:
+    """At most one question per part and step; a path without steps is assumed to have eight."""
+    steps = raw.get("steps") or [None] * 8
+    asked = [] if options.judge in JUDGES else [options.judge]
+    calls = [Call(name, 800, 1, 4) for name in asked for _ in PARTS * len(steps)]
+    if options.gsrm and not raw.get("steps"):
+        length = len(raw["path"])
+        calls.append(Call(options.gsrm, length, length / 8, options.gsrm_max_tokens))
+    return calls

@@ -1,0 +1,245 @@
+"""The work of `rlkd eval`: a benchmark sampled and graded, or paths sampled before graded."""
+
+import asyncio
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated, Any, get_args
+
+from rlkd_cli import __version__, console
+from rlkd_cli.benchmarks import BENCHMARKS, Benchmark, benchmark
+from rlkd_cli.commands.checkpoints import models_of
+from rlkd_cli.commands.common import (
+    Boxes,
+    Job,
+    Opened,
+    Running,
+    Seeded,
+    Stopping,
+    in_flight,
+    opened,
+)
+from rlkd_cli.core.grade import Kind
+from rlkd_cli.core.question import PROTOCOLS, Prompting, question
+from rlkd_cli.models import Asking, Sampling
+from rlkd_cli.option import IO, MODEL, option
+from rlkd_cli.pipeline.estimate import Call
+from rlkd_cli.pipeline.evaluate import Evaluator, Summary
+from rlkd_cli.pipeline.export import export
+from rlkd_cli.pipeline.ledger import Budget
+from rlkd_cli.pipeline.run import Outcome
+from rlkd_cli.pipeline.sample import Sampler
+from rlkd_cli.records.atomic import atomic_write
+from rlkd_cli.records.read import Input, Rows
+from rlkd_cli.records.schema import GradedPath, GradedSample, Raw, Task
+from rlkd_cli.records.write import Continued
+from rlkd_cli.reward.grading import Grader
+
+PAPERS = PROTOCOLS["deepseek"]  # 4.1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluating(Running, Stopping, Budget, Asking, Continued, Rows, Seeded, Prompting):
+    """What is asked, of whom, how often, and how answers are read."""
+
+    bench: Annotated[
+        str | None,
+        option(
+            "--bench",
+            help=f"{', '.join(BENCHMARKS)}, or a file of problems with answers.",
+            panel=IO,
+        ),
+    ] = None
+    samples: Annotated[
+        str | None,
+        option(
+            "--samples",
+            metavar="FILE",
+            help="Grade these paths instead of sampling.",
+            panel=IO,
+            free=True,
+        ),
+    ] = None
+    model: Annotated[
+        str, option("--model", help="Answers the benchmark (4.1: the student).", panel=MODEL)
+    ] = "deepseek-ai/DeepSeek-R1-Distill-Qwen-7B"
+    k: Annotated[int, option("--k", min=1, help="Report pass@K as well as pass@1.", free=True)] = 1
+    runs: Annotated[
+        int | None,
+        option(
+            "--runs",
+            min=1,
+            help="Runs of each question (4.1: 64, 8 or 4 by benchmark; at least K). "
+            "More can be added later.",
+        ),
+    ] = None
+    protocol: Annotated[
+        str,
+        option(
+            "--protocol",
+            help="Prompt, sampling and extraction of deepseek (the paper's), lighteval, nemo-skills "
+            "or matharena.",
+            choices=tuple(PROTOCOLS),
+        ),
+    ] = "deepseek"
+    grader: Annotated[
+        str | None,
+        option(
+            "--grader",
+            help="Read answers as math, letter, exact or integer (default: the benchmark's, else "
+            "what the reference looks like).",
+            choices=get_args(Kind),
+        ),
+    ] = None
+    temperature: Annotated[
+        float | None,
+        option("--temperature", min=0, help="Default: the protocol's (4.1: 0.6).", panel=MODEL),
+    ] = None
+    top_p: Annotated[
+        float | None,
+        option("--top-p", min=0, max=1, help="Default: the protocol's (4.1: 0.95).", panel=MODEL),
+    ] = None
+    max_tokens: Annotated[
+        int | None,
+        option("--max-tokens", min=1, help="Default: the protocol's (4.1: 32,768).", panel=MODEL),
+    ] = None
+    grade_timeout: Annotated[
+        float, option("--grade-timeout", min=0.1, help="Seconds to compare one answer as algebra.")
+    ] = 10.0
+
+    @property
+    def chosen(self) -> Benchmark:
+        """The benchmark, with the prompt and the grader that the user wants instead of its own."""
+        grader: Any = self.grader
+        return benchmark(str(self.bench), self.prompt_template, grader)
+
+    @property
+    def count(self) -> int:
+        """Runs of each question."""
+        return self.runs or max(self.chosen.runs if self.bench else 1, self.k)
+
+    @property
+    def sampling(self) -> dict[str, Any]:
+        """Temperature, top-p and tokens: the user's, else the protocol's, else the paper's."""
+        names, row = ("temperature", "top_p", "max_tokens"), PROTOCOLS[self.protocol]
+        found = {}
+        for name in names:
+            given = [getattr(one, name) for one in (self, row, PAPERS)]
+            found[name] = next(value for value in given if value is not None)
+        return found
+
+    def question(self, raw: Raw) -> str:
+        """What the model is asked."""
+        kind = self.chosen.kind if self.bench else None
+        return question(raw, self.chosen.prompt if self.bench else None, self.protocol, kind)
+
+
+def source_of(options: Evaluating) -> Input:
+    """The questions, or the paths sampled before."""
+    if options.bench:
+        return options.read(options.chosen.source, Task, options.count)
+    return options.read(str(options.samples), GradedSample)
+
+
+def job_of(options: Evaluating, summary: Summary, discard: bool = False) -> Job:
+    """The run whose records `summary` adds up; with `discard` they are not written."""
+    settings = {"runs": options.count, **options.sampling} if options.bench else {}
+    models, grows = ([options.model], "runs") if options.bench else ([], None)
+    source = source_of(options)
+    return Job("eval", options, source, models, {}, settings, grows, discard, summary.add)
+
+
+def calls_of(raw: Raw, options: Evaluating) -> list[Call]:
+    """The call that a question needs."""
+    limit = options.sampling["max_tokens"]
+    asked = len(options.question(raw))
+    return [Call(options.model, asked, limit / 2, limit)] if options.bench else []
+
+
+def evaluate(options: Evaluating, discard: bool = False) -> tuple[Summary, Outcome]:
+    """Samples (where a benchmark is given), grades, and adds up."""
+    summary, boxes = Summary(), Boxes(options.question)
+    job, grader = job_of(options, summary, discard), Grader(options.grade_timeout)
+
+    def add(record: Raw) -> None:
+        summary.add(record)
+        boxes.add(record)
+
+    def open_work() -> Opened:
+        kind: Any = options.grader
+        if not options.bench:
+            return Opened(Evaluator(grader, None, kind, options.protocol), options.concurrency, [])
+        model, chosen = opened(options, options.model), options.chosen
+        sampling = Sampling(**options.sampling, seed=options.seed, stop=options.stops)
+        how = (chosen.prompt, options.system, options.protocol, chosen.kind)
+        work = Evaluator(grader, Sampler(model, sampling, *how), chosen.kind, options.protocol)
+        return Opened(work, in_flight(options, model), [model])
+
+    job.on_record = add
+    try:
+        outcome = job.run(open_work)
+        asyncio.run(_group(summary, grader))
+    finally:
+        asyncio.run(grader.close())
+    if not options.quiet:
+        boxes.say()
+    return summary, outcome
+
+
+async def _group(summary: Summary, grader: Grader) -> None:
+    try:
+        await summary.group(grader)
+    finally:
+        await grader.close()
+
+
+def each_checkpoint(options: Evaluating, folder: Path) -> Sequence[tuple[str, Summary, Outcome]]:
+    """Evaluates every checkpoint of a training, each with an output of its own."""
+    file, found = Path(str(options.output)), []
+    for name, path in models_of(folder):
+        own = file.with_name(f"{file.stem}.{name}{file.suffix or '.jsonl'}")
+        found.append((name, *evaluate(replace(options, model=str(path), output=str(own)))))
+    return found
+
+
+def graded(source: Input) -> Summary:
+    """What a file of graded paths adds up to."""
+    return Summary.of(item.raw for item in source if item.fault is None)
+
+
+def graded_files(options: Evaluating, names: Sequence[str]) -> dict[str, Summary]:
+    """The same of several files, by name."""
+    return {name: graded(options.read(name, GradedPath)) for name in names}
+
+
+def write_text(text: str, file: str | None) -> None:
+    """A text for a file or standard output."""
+    if file in (None, "-"):
+        sys.stdout.write(text)
+        return
+    with atomic_write(Path(str(file))) as out:
+        out.write(text)
+    console.message(f"written: {file}")
+
+
+def write_json_lines(records: Sequence[Raw], file: str | None) -> None:
+    """Records for a file or standard output."""
+    write_text("".join(json.dumps(r, ensure_ascii=False) + "\n" for r in records), file)
+
+
+def write_export(options: Evaluating, file: str, metrics: dict[str, Any], date: str) -> None:
+    """Results in the form of the hub, or of lighteval, by the file's ending."""
+    text = export(
+        file,
+        str(options.bench),
+        options.chosen,
+        metrics,
+        model=options.model,
+        protocol=options.protocol,
+        version=__version__,
+        date=date,
+        sampling=options.sampling,
+    )
+    write_text(text, file)

@@ -1,0 +1,1 @@
+"""What commands show to people: tables, lines and figures, never records."""
