@@ -61,7 +61,8 @@ class Options(Plotted, work.Evaluating):
         option(
             "--doubtful",
             metavar="FILE",
-            help="List the pairs of a graded file that only one of text, numbers and algebra accepts.",
+            help="List the pairs of a graded file that only one of text, numbers and algebra "
+            "accepts.",
             panel=IO,
             free=True,
         ),
@@ -148,8 +149,8 @@ def check(options: Options) -> None:
     named = (options.bench, options.samples, options.compare_files, options.doubtful)
     if sum(given is not None for given in named) + options.table != 1:
         raise UsageError(
-            "name one of: a benchmark (--bench), paths sampled before (--samples), two graded files "
-            "(--compare), several (--table), one whose grades are to be looked at (--doubtful)"
+            "name one of: a benchmark (--bench), paths sampled before (--samples), two graded "
+            "files (--compare), several (--table), one whose grades are in doubt (--doubtful)"
         )
     if bool(options.files) != options.table:
         raise UsageError("--table FILE…: files of graded paths go with --table, and it with them")

@@ -79,8 +79,8 @@ class Evaluating(Running, Stopping, Budget, Asking, Continued, Rows, Seeded, Pro
         str,
         option(
             "--protocol",
-            help="Prompt, sampling and extraction of deepseek (the paper's), lighteval, nemo-skills "
-            "or matharena.",
+            help="Prompt, sampling and extraction of deepseek (the paper's), lighteval, "
+            "nemo-skills or matharena.",
             choices=tuple(PROTOCOLS),
         ),
     ] = "deepseek"

@@ -8,7 +8,8 @@ from rlkd_cli.records.manifest import file_digest, fingerprint_text, folder_fing
 
 
 def model_fingerprint(spec: str) -> str | None:
-    """A digest of a folder's files or of recorded replies, a hub model's revision; None where nobody can tell.
+    """A digest of a folder's files or of recorded replies, a hub model's revision; None where
+    nobody can tell.
 
     A server says nothing of its weights. A hub model's revision is known once it is in the cache.
     """
@@ -32,7 +33,9 @@ def _revision(name: str) -> str | None:
 
 
 def gsrm_prompt(spec: str) -> str | None:
-    """The short prompt that `train-gsrm` stored in a model folder; None where it is no such folder."""
+    """The short prompt that `train-gsrm` stored in a model folder; None where it is no such
+    folder.
+    """
     file = Path(model_of(spec), "gsrm.json")
     if engine_of(spec) in ("http", "replay") or not file.is_file():
         return None

@@ -125,7 +125,8 @@ class Batching:
             return None
         if output in (None, "-"):
             raise UsageError(
-                "--batch needs -o FILE: what was submitted is kept beside it, for a later run to collect"
+                "--batch needs -o FILE: what was submitted is kept beside it, for a later run to "
+                "collect"
             )
         file = Path(f"{output}.batches.jsonl")
         return BatchOptions(file, self.batch_poll, min(1.0, self.batch_poll))

@@ -1,4 +1,6 @@
-"""What a journal says of earlier runs: which records are done, where they stand, and what they cost."""
+"""What a journal says of earlier runs: which records are done, where they stand, and what they
+cost.
+"""
 
 from array import array
 from collections.abc import Sequence

@@ -1,4 +1,6 @@
-"""A journal: an append-only file of JSON lines, held by one run at a time, that survives any death."""
+"""A journal: an append-only file of JSON lines, held by one run at a time, that survives any
+death.
+"""
 
 import fcntl
 import json
@@ -13,7 +15,9 @@ from rlkd_cli.records.schema import Raw
 
 
 class Journal:
-    """An append-only file of JSON lines that one run at a time holds; its first line is the settings."""
+    """An append-only file of JSON lines that one run at a time holds; its first line is the
+    settings.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path, self._end, self._broken = path, 0, False
@@ -57,7 +61,8 @@ class Journal:
                 entry = json.loads(line)
             except ValueError:
                 raise UsageError(
-                    f"{self.path}:{number}: a damaged line; remove it, or start afresh with --overwrite"
+                    f"{self.path}:{number}: a damaged line; remove it, or start afresh "
+                    "with --overwrite"
                 ) from None
             yield end, entry
             end += len(line)
@@ -69,7 +74,9 @@ class Journal:
         return json.loads(self._file.readline())  # type: ignore[no-any-return]
 
     def append(self, entry: Raw) -> int:
-        """Writes a whole line or nothing, and says where; OutputError where the disk is full, and ever after."""
+        """Writes a whole line or nothing, and says where; OutputError where the disk is full, and
+        ever after.
+        """
         line, start, reason = json.dumps(entry).encode() + b"\n", self._end, "the disk is full"
         try:
             written = 0 if self._broken else os.write(self._file.fileno(), line)

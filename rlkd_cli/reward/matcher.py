@@ -1,9 +1,9 @@
 """The one reward, used twice: what `score` prints for files is what `distill` trains with.
 
-Verdicts are asked for as late as Algorithm 1 allows: a step's M when the M before it matched, its Q and A when
-its own M matched. Q and A of a step go out together with the next step's M, and all pairs walk at once, so the
-round trips are as many as the longest match is deep, plus one. The eager strategy asks for everything at once:
-one round trip, more questions, the same rewards.
+Verdicts are asked for as late as Algorithm 1 allows: a step's M when the M before it matched, its Q
+and A when its own M matched. Q and A of a step go out together with the next step's M, and all
+pairs walk at once, so the round trips are as many as the longest match is deep, plus one. The eager
+strategy asks for everything at once: one round trip, more questions, the same rewards.
 """
 
 import asyncio
@@ -24,9 +24,11 @@ Likeness = float | None  # from 0 to 1; None: not asked, or the judge failed
 
 @dataclass(frozen=True)
 class Score:
-    """A student's reward against a teacher, and what it was folded from. reward None: not computable.
+    """A student's reward against a teacher, and what it was folded from. reward None: not
+    computable.
 
-    `likeness` holds each step's (M, Q, A) as the judge gave them, `verdicts` the same cut at the threshold.
+    `likeness` holds each step's (M, Q, A) as the judge gave them, `verdicts` the same cut at the
+    threshold.
     """
 
     reward: float | None
@@ -57,7 +59,10 @@ class Matcher:
         self._asked: dict[bytes, asyncio.Task[Likeness]] = {}
 
     async def score(self, teacher: Sequence[StepLike], student: Sequence[StepLike]) -> Score:
-        """The structured reward of a student's steps. A judge that fails leaves a None among the verdicts."""
+        """The structured reward of a student's steps.
+
+        A judge that fails leaves a None among the verdicts.
+        """
         pairs = list(zip(teacher, student, strict=False))
         walk = self._all_at_once if self._strategy == "eager" else self._step_by_step
         likeness = await walk(pairs)
@@ -136,7 +141,9 @@ class Matcher:
 
 
 async def _value(answer: "Likeness | Awaitable[Likeness]") -> Likeness:
-    """An answer that is here, or that has to be waited for; a caller that gives up does not take it from others."""
+    """An answer that is here, or that has to be waited for; a caller that gives up does not take it
+    from others.
+    """
     if answer is None or isinstance(answer, float | int):
         return answer
     return await asyncio.shield(answer)

@@ -1,7 +1,7 @@
 """The structured reward of a path: path -> steps -> score (RLKD, section 3.1, Algorithm 1).
 
-`rlkd score` and the training of `rlkd distill` ask this one object, opened from the same options: what a
-user tunes on files is what trains the student.
+`rlkd score` and the training of `rlkd distill` ask this one object, opened from the same options:
+what a user tunes on files is what trains the student.
 """
 
 from collections.abc import Callable, Sequence
@@ -60,7 +60,8 @@ class Matching(Embedding):
         str,
         option(
             "--strategy",
-            help="lazy asks what Algorithm 1 needs; eager everything at once, in the fewest round trips.",
+            help="lazy asks what Algorithm 1 needs; eager everything at once, in the fewest round "
+            "trips.",
             choices=get_args(Strategy),
             panel=RUN,
             free=True,
@@ -70,8 +71,8 @@ class Matching(Embedding):
         str,
         option(
             "--unsegmentable",
-            help="A path in which the GSRM, asked twice, finds no steps: zero (Algorithm 1 with m = 0), "
-            "or missing.",
+            help="A path in which the GSRM, asked twice, finds no steps: zero (Algorithm 1 with "
+            "m = 0), or missing.",
             choices=get_args(Unsegmentable),
         ),
     ] = "zero"
@@ -126,7 +127,10 @@ Opener = Callable[[str], TextModel]
 
 
 class Structure:
-    """Steps of paths, and their structured reward. `gsrm` is None where all records come with steps."""
+    """Steps of paths, and their structured reward.
+
+    `gsrm` is None where all records come with steps.
+    """
 
     def __init__(
         self, matcher: Matcher, gsrm: Segmenter | None = None, unsegmentable: str = "zero"
@@ -142,7 +146,10 @@ class Structure:
         probabilities: bool = False,
         overwrite: bool = False,
     ) -> "Structure":
-        """The reward that the options ask for. UsageError and ModelError where a part cannot be had."""
+        """The reward that the options ask for.
+
+        UsageError and ModelError where a part cannot be had.
+        """
         options.check(probabilities)
         kind = judge_class(options.judge)
         cache = VerdictCache(options.verdict_cache)
@@ -156,10 +163,11 @@ class Structure:
         return cls(Matcher(judge, *rules), gsrm, options.unsegmentable)  # type: ignore[arg-type]
 
     async def steps(self, raw: Raw) -> list[Step]:
-        """The record's steps; a path without steps goes through the GSRM, without the answer after its thinking.
+        """The record's steps; a path without steps goes through the GSRM, without the answer after
+        its thinking.
 
-        Empty where the GSRM answered and found no steps, unless that is to be `missing`. RecordError where
-        it could not be asked, or not answer.
+        Empty where the GSRM answered and found no steps, unless that is to be `missing`.
+        RecordError where it could not be asked, or not answer.
         """
         if raw.get("steps"):
             return [Step(**step) for step in raw["steps"]]
@@ -193,9 +201,11 @@ async def segmented(gsrm: Segmenter, raw: Raw) -> list[Step]:
 
 
 def open_gsrm(options: Matching, open_model: Opener) -> Segmenter:
-    """A segmenting model for rewards: greedy, asked twice at most, with the short prompt of its training.
+    """A segmenting model for rewards: greedy, asked twice at most, with the short prompt of its
+    training.
 
-    A folder holds its prompt; a server's model is taken for a GSRM, unless it is said to be a general one.
+    A folder holds its prompt; a server's model is taken for a GSRM, unless it is said to be a
+    general one.
     """
     spec = str(options.gsrm)
     general = options.gsrm_instruct or engine_of(spec) in PROVIDERS

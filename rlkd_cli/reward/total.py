@@ -1,8 +1,8 @@
 """The total reward of a completion: the weighted sum of its parts (RLKD, section 3.2), or missing.
 
 Missing and worthless are two things. A part that is weighted and could not be computed makes that
-completion's total None, and TRL leaves it out of its group; the others keep all of their parts. A part is
-0 only where it was computed to be 0.
+completion's total None, and TRL leaves it out of its group; the others keep all of their parts. A
+part is 0 only where it was computed to be 0.
 """
 
 import re
@@ -14,14 +14,19 @@ from rlkd_cli.records.schema import Raw
 
 @dataclass(frozen=True)
 class Weights:
-    """What each part of the total reward is multiplied by. The release: 15 structure, 15 accuracy, 10 format."""
+    """What each part of the total reward is multiplied by.
+
+    The release: 15 structure, 15 accuracy, 10 format.
+    """
 
     structure: float = 15.0
     outcome: float = 15.0
     format: float = 0.0
 
     def of(self, record: Raw) -> "Weights":
-        """The weights for a record: without a reference answer no outcome is expected of anybody."""
+        """The weights for a record: without a reference answer no outcome is expected of
+        anybody.
+        """
         return self if record.get("answer") is not None else replace(self, outcome=0.0)
 
 
@@ -44,7 +49,9 @@ def total_reward(parts: Parts, weights: Weights) -> float | None:
 
 
 def format_reward(path: str) -> float:
-    """1 for one closed block of thinking with something after it, as R1-style models write; else 0."""
+    """1 for one closed block of thinking with something after it, as R1-style models write;
+    else 0.
+    """
     text = path if path.lstrip().startswith(OPEN) else OPEN + path
     inside = rf"((?!{OPEN}|{CLOSE}).)"
     return float(

@@ -9,8 +9,9 @@ from rlkd_cli.errors import OutputError, UsageError
 class VerdictCache:
     """Likenesses by key; without a file, in memory.
 
-    The file knows each judge by name and by a fingerprint of what it is made of. UsageError where a judge
-    of the same name is another one by now, because its verdicts would be taken for the new judge's.
+    The file knows each judge by name and by a fingerprint of what it is made of. UsageError where a
+    judge of the same name is another one by now, because its verdicts would be taken for the new
+    judge's.
     """
 
     def __init__(self, file: Path | None = None) -> None:
@@ -18,7 +19,9 @@ class VerdictCache:
         self._file, self._db = file, _connect(file) if file else None
 
     def check_judge(self, name: str, fingerprint: str | None, overwrite: bool = False) -> None:
-        """Notes who judges; with `overwrite` a judge that changed begins anew, under its new fingerprint."""
+        """Notes who judges; with `overwrite` a judge that changed begins anew, under its new
+        fingerprint.
+        """
         if self._db is None or fingerprint is None:
             return
         known = self._db.execute(
