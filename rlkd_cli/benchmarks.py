@@ -19,11 +19,9 @@ class Benchmark:
 
     `source` is pinned to a revision where we have checked one, so that a number means the same
     questions next year; where it is not, `rlkd` takes what the hub serves on the day. `runs` of
-    each
-    question are the paper's (section 4.1) where it has the benchmark. `columns` are those
-    published,
-    `kind` is how answers are read, `license` what the data set's page says (None: nothing). `task`
-    is the name that the hub's leaderboard has for it, where there is one.
+    each question are the paper's (section 4.1) where it has the benchmark. `columns` are those
+    published, `kind` is how answers are read, `license` what the data set's page says (None:
+    nothing). `task` is the name that the hub's leaderboard has for it, where there is one.
     """
 
     source: str

@@ -37,11 +37,9 @@ def open_model(
     asked.
 
     With `batch` it is asked through the Batch API where it has one: OpenAI, and any server named by
-    its
-    address. UsageError where the spec cannot be used as it stands (a missing key, an engine that is
-    not
-    installed); ModelError where the model cannot be loaded. What the model has to say (a refused
-    parameter, a day after which it is not served) goes to its `tell`, once that is set.
+    its address. UsageError where the spec cannot be used as it stands (a missing key, an engine
+    that is not installed); ModelError where the model cannot be loaded. What the model has to say
+    (a refused parameter, a day after which it is not served) goes to its `tell`, once that is set.
     """
     model: TextModel = _open(spec, http or HttpOptions())
     if batch and isinstance(model, EndpointModel) and has_batches(spec):

@@ -1,13 +1,11 @@
 """How long to wait before a server is asked again: one pace for all requests of a model.
 
 Three things are waited for. A single request that failed waits by itself, longer each time
-(`pause`).
-A server that has too much to do (429) slows down all requests together: the rate is cut in
-proportion
-to what it refused, comes back to just below where that happened, stays near it for a while and then
-probes beyond (the cubic curve of TCP CUBIC, RFC 9438; the constants are ours). A server that
-refuses
-connections pauses them all, while one request after the other looks whether it is back.
+(`pause`). A server that has too much to do (429) slows down all requests together: the rate is cut
+in proportion to what it refused, comes back to just below where that happened, stays near it for a
+while and then probes beyond (the cubic curve of TCP CUBIC, RFC 9438; the constants are ours). A
+server that refuses connections pauses them all, while one request after the other looks whether it
+is back.
 """
 
 import asyncio

@@ -1,13 +1,10 @@
 """The OpenAI Batch API: the same replies for half the price, some hours later.
 
 Requests are collected until no more come, sent as one file, and polled for. What was submitted is
-kept
-in a file beside the output, by request, so that a run that was broken off picks its batches up
-again
-and pays for nothing twice. A loop with a verifier becomes a few rounds of batches. Requests that a
-batch
-did not get to (it failed, expired, had too much to do) are nobody's fault: the run gets on with all
-others, ends unfinished, and the next run submits them again.
+kept in a file beside the output, by request, so that a run that was broken off picks its batches up
+again and pays for nothing twice. A loop with a verifier becomes a few rounds of batches. Requests
+that a batch did not get to (it failed, expired, had too much to do) are nobody's fault: the run
+gets on with all others, ends unfinished, and the next run submits them again.
 """
 
 import asyncio

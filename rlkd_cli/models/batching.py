@@ -12,9 +12,8 @@ class Batcher(Generic[Request, Result]):
     """Collects requests until no more come, then runs up to `size` of them in one call on a thread.
 
     `run` gets the requests and returns a result, or an exception, for each. Requests that wait
-    while a batch
-    runs go into the next one, in the order of `cost`, so that a batch holds requests of like
-    length.
+    while a batch runs go into the next one, in the order of `cost`, so that a batch holds requests
+    of like length.
     """
 
     PAUSE = 0.005  # seconds without a new request after which a batch starts

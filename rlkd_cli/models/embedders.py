@@ -54,11 +54,9 @@ class SentenceEmbedder:
     as it was trained.
 
     No code that comes with a model is run. Without it the paper's embedder would load as the causal
-    model that its
-    architecture usually is, and its vectors would be noise: it attends in both directions, which
-    transformers can
-    do by itself when it is told so. Of any other model with code of its own we do not know what is
-    missing.
+    model that its architecture usually is, and its vectors would be noise: it attends in both
+    directions, which transformers can do by itself when it is told so. Of any other model with code
+    of its own we do not know what is missing.
     """
 
     def __init__(self, name: str) -> None:

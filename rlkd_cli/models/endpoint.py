@@ -2,8 +2,8 @@
 
 Through aiohttp and not the openai client, whose 3 ms of CPU a request are more than thousands of
 short verdicts can afford (aiohttp takes 0.3 ms). What an answer means is decided in `faults`, how
-long
-to wait in `backoff`, what the model refuses is kept in `lessons`, and a reply is read in `replies`.
+long to wait in `backoff`, what the model refuses is kept in `lessons`, and a reply is read in
+`replies`.
 """
 
 import asyncio
@@ -36,11 +36,9 @@ class EndpointModel(Telling):
     """A model behind an address, asked by chat completions. The key never appears in a message.
 
     `context` is the longest prompt and reply together, in tokens, where it is known: what is
-    certain
-    not to fit is refused before it is sent, and where the reply's limit might not fit, the server
-    is
-    left to set it. `extra` goes into every request. `is_own`: a server named by its address, which
-    may know vLLM's fields; hosted providers refuse them.
+    certain not to fit is refused before it is sent, and where the reply's limit might not fit, the
+    server is left to set it. `extra` goes into every request. `is_own`: a server named by its
+    address, which may know vLLM's fields; hosted providers refuse them.
     """
 
     def __init__(

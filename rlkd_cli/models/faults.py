@@ -3,9 +3,8 @@ alone.
 
 Codes and types come first (`CODES`), then the status, and wording only where these say nothing. All
 of it looks at the text as the server wrote it; keys are hidden when it is shown. The codes are
-those
-of OpenAI, Azure, Anthropic, Gemini, DeepSeek, Mistral, Moonshot, Alibaba, OpenRouter, Groq, vLLM,
-SGLang, llama.cpp, LiteLLM and one-api, as their documentation or their servers give them.
+those of OpenAI, Azure, Anthropic, Gemini, DeepSeek, Mistral, Moonshot, Alibaba, OpenRouter, Groq,
+vLLM, SGLang, llama.cpp, LiteLLM and one-api, as their documentation or their servers give them.
 """
 
 import re

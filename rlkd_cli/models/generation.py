@@ -3,8 +3,7 @@
 A row that has ended makes room at once, and one that waits takes its place: with replies of uneven
 length most steps of a fixed batch would be spent on rows that have long ended. The memory of past
 tokens is padded on the left, so that a new row joins behind its own padding; models that remember
-in
-another way (sliding windows, recurrent states) are asked in fixed batches.
+in another way (sliding windows, recurrent states) are asked in fixed batches.
 """
 
 from collections.abc import Callable, Sequence

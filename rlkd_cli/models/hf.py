@@ -43,10 +43,9 @@ class HfModel(Telling):
     """A causal language model from the hub, a folder or a GGUF file.
 
     A reply depends on its request and its seed, not on what else is in the batch (up to the last
-    digits
-    of floating-point sums), so that a run that was broken off and resumed samples the same paths.
-    Of the
-    settings that a model brings along only its end tokens count; the others are named once.
+    digits of floating-point sums), so that a run that was broken off and resumed samples the same
+    paths. Of the settings that a model brings along only its end tokens count; the others are named
+    once.
     """
 
     def __init__(self, name: str, batch_size: int = 64, device: str | None = None) -> None:

@@ -12,9 +12,8 @@ class LabelledHead:
     """TRL's fused head, which projects a tile at a time, over the labelled positions alone.
 
     The fused head itself leaves out the other positions only where it has Triton; here the
-    backbone's output is cut
-    down before the head sees it, on every device and below every wrapper (DDP, FSDP, DeepSpeed,
-    PEFT).
+    backbone's output is cut down before the head sees it, on every device and below every wrapper
+    (DDP, FSDP, DeepSpeed, PEFT).
     """
 
     def __init__(self, model: Any) -> None:

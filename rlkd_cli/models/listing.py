@@ -32,8 +32,7 @@ def served_model(address: Address, name: str, key: str) -> Served:
     """What a server says of the model `name`; without a name, of the one model that it lists.
 
     UsageError where no name is given and it lists none or several, ModelError where it then cannot
-    be
-    asked. With a name a server that does not list its models is taken as it is.
+    be asked. With a name a server that does not list its models is taken as it is.
     """
     place = address.at("/models")
     try:

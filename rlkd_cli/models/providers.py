@@ -3,10 +3,8 @@ hold.
 
 The key is in the environment variable NAME_API_KEY; NAME_BASE_URL gives another address. A newcomer
 adds a row; `openai/gpt-6-luna` is the model `gpt-6-luna` of the row `openai`, and a model that has
-no
-row of its own is asked for by its name, its price unknown. Azure has no row, since every customer
-has
-an address of its own: see `spec`.
+no row of its own is asked for by its name, its price unknown. Azure has no row, since every
+customer has an address of its own: see `spec`.
 """
 
 import os

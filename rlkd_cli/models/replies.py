@@ -33,8 +33,7 @@ def read(response: Any, sampling: Sampling, model: str) -> Reply:
     """The reply in a response's JSON; what it cost goes on the bill of `model`.
 
     Fault where there is none: an error in its place, a text that neither ended nor reached its
-    limit,
-    a refusal, an empty message. RecordError for one that is not among the choices.
+    limit, a refusal, an empty message. RecordError for one that is not among the choices.
     """
     if isinstance(response, list) and response and isinstance(response[0], dict):
         response = response[0]  # as Gemini wraps its errors

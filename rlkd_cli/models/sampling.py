@@ -25,8 +25,7 @@ def draw(
     drawn.
 
     A draw takes one random number, by the inverse of the cumulative distribution. The nucleus is
-    the
-    fewest likeliest tokens that hold `top_p` (Holtzman and others, 2020).
+    the fewest likeliest tokens that hold `top_p` (Holtzman and others, 2020).
     """
     import torch
 

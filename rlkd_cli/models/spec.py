@@ -4,9 +4,9 @@ folder.
 An address may lack its scheme (`localhost:8000#NAME`, `gpu7:8000/v1`), its `/v1`, or end in
 `/chat/completions`; the scheme may be in capitals, `user:password@` stand before the host. Azure's
 servers are addresses too: `https://RESOURCE.openai.azure.com/openai/v1#DEPLOYMENT`, or in their
-older
-form `https://RESOURCE.openai.azure.com/openai/deployments/DEPLOYMENT?api-version=DATE#DEPLOYMENT`,
-with the key in RLKD_API_KEY.
+older form
+`https://RESOURCE.openai.azure.com/openai/deployments/DEPLOYMENT?api-version=DATE#DEPLOYMENT`, with
+the key in RLKD_API_KEY.
 """
 
 import re

@@ -1,10 +1,8 @@
 """What training did to accuracy and to capability (2505.14216), question by question.
 
 Accuracy is the mean success rate (pass@1); capability is whether a question is solved at all in k
-samples. Questions
-are put in bins by their success rate before; those never solved have a bin of their own, because k
-failures of k
-leave open any rate up to 1 - 0.05^(1/k).
+samples. Questions are put in bins by their success rate before; those never solved have a bin of
+their own, because k failures of k leave open any rate up to 1 - 0.05^(1/k).
 """
 
 import re
@@ -95,8 +93,7 @@ def capability(
     """One record a bin of the success rate before, and the whole.
 
     `k` is how many samples capability is seen through (default: what every question has in both
-    files). UsageError
-    where no question is in both files, or one has fewer than k samples.
+    files). UsageError where no question is in both files, or one has fewer than k samples.
     """
     rights = before.right, after.right
     shared = [name for name in before.samples if name in after.samples]

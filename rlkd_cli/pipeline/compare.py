@@ -9,13 +9,11 @@ from rlkd_cli.pipeline.evaluate import Summary
 
 def compare(a: Summary, b: Summary) -> dict[str, Any]:
     """B against A in pass@1: the difference with an interval (questions resampled) and a p value
-    with
-    its standard error (0: the p value is exact).
+    with its standard error (0: the p value is exact).
 
 
     `gained` are the questions that only B solved in any of its runs, `lost` those that only A did.
-    Questions of
-    one file alone are left out and counted. UsageError where no question is in both.
+    Questions of one file alone are left out and counted. UsageError where no question is in both.
     """
     shared = [name for name in a.results if name in b.results]
     if not shared:

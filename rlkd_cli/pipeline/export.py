@@ -1,8 +1,7 @@
 """Results in the forms that others read: the hub's `.eval_results`, and lighteval's result file.
 
 The hub's form is https://huggingface.co/docs/hub/eval-results (a YAML list of entries with
-`dataset`
-and `value`, here in percent); lighteval's has `config_general`, `results`, `versions`,
+`dataset` and `value`, here in percent); lighteval's has `config_general`, `results`, `versions`,
 `config_tasks` and `summary_tasks`.
 """
 
