@@ -58,9 +58,10 @@ def test_one_dataclass_says_what_binds_an_output() -> None:
         pass
 
     options = Both(map=["a=b"], limit=3, output="x.jsonl", shard="1/2")
-    assert settings_of(options) == {"map": ["a=b"], "shard": "1/2"}
+    assert settings_of(options) == {"map": ["a=b"], "id_column": None, "shard": "1/2"}
     assert {f.flag for f in fields_of(options)} == {
         "--map",
+        "--id-column",
         "--skip-invalid",
         "--limit",
         "--shard",
