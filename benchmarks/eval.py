@@ -32,7 +32,7 @@ from rlkd_cli.records.output import open_output
 from rlkd_cli.records.read import Input
 from rlkd_cli.records.schema import Task
 from rlkd_cli.records.write import Out
-from rlkd_cli.reward.grading import Grader
+from rlkd_cli.reward.grading.grader import Grader
 
 ROOT = Path(__file__).parents[1]
 BASE = ROOT / "examples/tiny/base"

@@ -14,8 +14,8 @@ import time
 
 import math_verify
 
-from rlkd_cli.core.grade import extract_answer
-from rlkd_cli.reward.grading import Grader
+from rlkd_cli.core.grading.grade import extract_answer
+from rlkd_cli.reward.grading.grader import Grader
 
 HOSTILE = [
     r"9^{9^{9^9}}",

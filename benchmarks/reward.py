@@ -22,7 +22,7 @@ from rlkd_cli import prompts
 from rlkd_cli.core.reward import Verdict, structured_reward
 from rlkd_cli.core.steps import PARTS, StepText
 from rlkd_cli.models import HttpOptions, open_model
-from rlkd_cli.reward.grading import Grader
+from rlkd_cli.reward.grading.grader import Grader
 from rlkd_cli.reward.judges.model import ModelJudge
 from rlkd_cli.reward.matcher import Matcher, Strategy
 from rlkd_cli.reward.verdict_cache import VerdictCache

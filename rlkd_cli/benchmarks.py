@@ -9,7 +9,7 @@ import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from rlkd_cli.core.grade import Kind
+from rlkd_cli.core.grading.grade import Kind
 from rlkd_cli.errors import UsageError
 
 

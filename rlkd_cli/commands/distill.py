@@ -10,7 +10,7 @@ from rlkd_cli.models import Asking
 from rlkd_cli.option import argument
 from rlkd_cli.records.read import Rows
 from rlkd_cli.records.schema import Raw
-from rlkd_cli.reward.grading import Grader
+from rlkd_cli.reward.grading.grader import Grader
 from rlkd_cli.reward.structured import Matching, Structure
 from rlkd_cli.reward.total import Weights
 from rlkd_cli.training import ranks

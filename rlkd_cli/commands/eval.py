@@ -19,7 +19,7 @@ from rlkd_cli.pipeline.doubtful import doubtful
 from rlkd_cli.pipeline.evaluate import Summary
 from rlkd_cli.pipeline.table import FORMATS, render, table
 from rlkd_cli.records.schema import GradedPath
-from rlkd_cli.reward.grading import Grader
+from rlkd_cli.reward.grading.grader import Grader
 
 
 @dataclass(frozen=True, kw_only=True)

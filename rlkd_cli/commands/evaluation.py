@@ -21,7 +21,7 @@ from rlkd_cli.commands.common import (
     in_flight,
     opened,
 )
-from rlkd_cli.core.grade import Kind
+from rlkd_cli.core.grading.grade import Kind
 from rlkd_cli.core.question import PROTOCOLS, Prompting, question
 from rlkd_cli.models import Asking, Sampling
 from rlkd_cli.option import IO, MODEL, option
@@ -35,7 +35,7 @@ from rlkd_cli.records.atomic import atomic_write
 from rlkd_cli.records.read import Input, Rows
 from rlkd_cli.records.schema import GradedPath, GradedSample, Raw, Task
 from rlkd_cli.records.write import Continued
-from rlkd_cli.reward.grading import Grader
+from rlkd_cli.reward.grading.grader import Grader
 
 PAPERS = PROTOCOLS["deepseek"]  # 4.1
 

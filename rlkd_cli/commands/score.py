@@ -26,7 +26,7 @@ from rlkd_cli.pipeline.score import Scorer, Summary, TeacherSamples, score_calls
 from rlkd_cli.records.read import Input, Rows
 from rlkd_cli.records.schema import Steps, StepsOrPath
 from rlkd_cli.records.write import Continued, dumps
-from rlkd_cli.reward.grading import Grader
+from rlkd_cli.reward.grading.grader import Grader
 from rlkd_cli.reward.structured import Matching, Structure
 
 

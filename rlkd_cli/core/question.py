@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from rlkd_cli.core.letters import letter_of, options
+from rlkd_cli.core.grading.letters import letter_of, options
 from rlkd_cli.option import MODEL, option
 
 Extraction = Literal["ours", "boxed"]

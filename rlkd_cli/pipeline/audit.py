@@ -18,7 +18,7 @@ from rlkd_cli.errors import InputError, RecordError
 from rlkd_cli.pipeline.score import Scorer
 from rlkd_cli.records.read import Input
 from rlkd_cli.records.schema import Raw, Step
-from rlkd_cli.reward.grading import Grader
+from rlkd_cli.reward.grading.grader import Grader
 from rlkd_cli.reward.judges import MASTER_KEYS, Judge
 
 Pair = tuple[Part, str, str]

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from rlkd_cli.records.schema import Raw
-from rlkd_cli.reward.grading import Grader
+from rlkd_cli.reward.grading.grader import Grader
 
 
 async def doubtful(records: Iterable[Raw], grader: Grader) -> list[Raw]:

@@ -7,9 +7,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from rlkd_cli.core.answers import last_box
-from rlkd_cli.core.grade import Kind, vote_key
-from rlkd_cli.core.letters import options
+from rlkd_cli.core.grading.answers import last_box
+from rlkd_cli.core.grading.grade import Kind
+from rlkd_cli.core.grading.letters import options
+from rlkd_cli.core.grading.numbers import vote_key
 from rlkd_cli.core.metrics import (
     bootstrap_interval,
     first_k,
@@ -22,7 +23,7 @@ from rlkd_cli.core.question import PROTOCOLS
 from rlkd_cli.errors import UsageError
 from rlkd_cli.pipeline.sample import Sampler
 from rlkd_cli.records.schema import Raw
-from rlkd_cli.reward.grading import Grader
+from rlkd_cli.reward.grading.grader import Grader
 
 RUN_COUNTS = (1, 4, 8, 16, 32, 64)  # Table 1's
 RIGHT = "correct"  # the group of all answers that equal the reference

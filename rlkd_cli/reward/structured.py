@@ -20,7 +20,7 @@ from rlkd_cli.models.providers import PROVIDERS
 from rlkd_cli.models.spec import engine_of
 from rlkd_cli.option import MODEL, RUN, option
 from rlkd_cli.records.schema import Raw, Step
-from rlkd_cli.reward.grading import Grader
+from rlkd_cli.reward.grading.grader import Grader
 from rlkd_cli.reward.judges import JUDGES, Means, judge_class, open_judge
 from rlkd_cli.reward.matcher import Matcher, Score, Strategy
 from rlkd_cli.reward.segmenter import Segmenter

@@ -17,7 +17,7 @@ import torch
 from rlkd_cli.errors import ModelError, RecordError
 from rlkd_cli.records.schema import Raw, Step
 from rlkd_cli.records.write import dumps
-from rlkd_cli.reward.grading import Grader
+from rlkd_cli.reward.grading.grader import Grader
 from rlkd_cli.reward.structured import Structure
 from rlkd_cli.reward.total import Parts, Weights, format_reward, total_reward
 from rlkd_cli.training.loop import Check

@@ -8,13 +8,13 @@ import socket
 import threading
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
 from rlkd_cli.errors import ModelError, RecordError, Unavailable, UsageError
 from rlkd_cli.models import HttpOptions, Reply, Sampling, open_model, user
 from rlkd_cli.models.usage import open_bill
+from tests.conftest import COLLECTED
 from tests.servers.scripted import Response, ScriptedServer
 
 FAST = HttpOptions(concurrency=64, max_retries=1, server_timeout=2.0)
@@ -428,7 +428,7 @@ def test_a_shutdown_date_is_told_once(server) -> None:
     assert len(lines) == 1 and "2027-01-14" in lines[0]
 
 
-SHARED = Path("/work/shared/faults/endpoint.jsonl")
+ANSWERS = COLLECTED / "faults/endpoint.jsonl"
 MUST = {  # (kind of outcome, its code, requests)
     "quota": (ModelError, None, 1), "no balance": (ModelError, None, 1),
     "filtered": (RecordError, "content_filter", 1), "error inside 200": (RecordError, "http_429", 2),
@@ -440,10 +440,12 @@ MUST = {  # (kind of outcome, its code, requests)
 }  # fmt: skip
 
 
-@pytest.mark.skipif(not SHARED.exists(), reason="the collection of servers' answers is not here")
+@pytest.mark.skipif(
+    not ANSWERS.exists(), reason="RLKD_TEST_CASES names no folder of servers' answers"
+)
 @pytest.mark.parametrize("case", MUST)
 def test_the_collected_answers_of_servers(server, case: str) -> None:
-    rows = (json.loads(line) for line in SHARED.read_text("utf-8").splitlines())
+    rows = (json.loads(line) for line in ANSWERS.read_text("utf-8").splitlines())
     row = next(row for row in rows if row["case"] == case)
     found = only(server, Response(status=row["status"], body=json.dumps(row["body"]).encode()))
     kind, code, requests = MUST[case]
@@ -451,10 +453,12 @@ def test_the_collected_answers_of_servers(server, case: str) -> None:
     assert code is None or found.code == code
 
 
-@pytest.mark.skipif(not SHARED.exists(), reason="the collection of servers' answers is not here")
+@pytest.mark.skipif(
+    not ANSWERS.exists(), reason="RLKD_TEST_CASES names no folder of servers' answers"
+)
 @pytest.mark.parametrize("case", ["limit's name", "temperature refused", "limit too large"])
 def test_what_models_refuse_is_not_asked_again(server, case: str) -> None:
-    rows = (json.loads(line) for line in SHARED.read_text("utf-8").splitlines())
+    rows = (json.loads(line) for line in ANSWERS.read_text("utf-8").splitlines())
     row = next(row for row in rows if row["case"] == case)
     refused, largest = row["body"]["error"]["param"], 16384
     server.script = lambda request, number: (

@@ -4,12 +4,12 @@ documentation."""
 import json
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
-from pathlib import Path
 
 import pytest
 
 from rlkd_cli.models import faults
 from rlkd_cli.models.faults import AWAY, END, REJECT, RETRY, SLOW, fault_of
+from tests.conftest import COLLECTED
 
 # (status, body, what it means, the reject's code where it is one)
 CASES = [
@@ -142,7 +142,7 @@ def test_a_key_that_is_a_word_changes_no_decision(monkeypatch) -> None:
     assert hide_keys("Bearersk-newcomer-1234") == "Bearer***4"
 
 
-SHARED = Path("/work/shared/faults/endpoint.jsonl")
+ANSWERS = COLLECTED / "faults/endpoint.jsonl"
 MUST = {
     "quota": (END,), "no balance": (END,), "limit's name": (REJECT,), "temperature refused": (REJECT,),
     "limit too large": (REJECT,), "error inside 200": (RETRY,), "no message": (REJECT, "http_400"),
@@ -151,9 +151,11 @@ MUST = {
 }  # fmt: skip
 
 
-@pytest.mark.skipif(not SHARED.exists(), reason="the collection of servers' answers is not here")
+@pytest.mark.skipif(
+    not ANSWERS.exists(), reason="RLKD_TEST_CASES names no folder of servers' answers"
+)
 def test_the_collected_answers_of_servers() -> None:
-    rows = [json.loads(line) for line in SHARED.read_text("utf-8").splitlines()]
+    rows = [json.loads(line) for line in ANSWERS.read_text("utf-8").splitlines()]
     for row in rows:
         if row["case"] in MUST:
             fault = fault_of(row["status"], row["body"])

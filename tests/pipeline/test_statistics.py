@@ -18,7 +18,7 @@ from rlkd_cli.pipeline.evaluate import Evaluator, Summary
 from rlkd_cli.pipeline.export import export
 from rlkd_cli.pipeline.table import as_csv, latex, markdown, render, table
 from rlkd_cli.records.published import expand
-from rlkd_cli.reward.grading import Grader
+from rlkd_cli.reward.grading.grader import Grader
 
 
 @pytest.fixture(scope="module")

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import ROOT, read
+from tests.conftest import COLLECTED, ROOT, read
 from tests.servers.scripted import Response
 
-DATA = ROOT.parent / "shared/faults/data"
+DATA = COLLECTED / "faults/data"
 pytestmark = pytest.mark.skipif(
-    not DATA.is_dir(), reason="the fault inputs are not on this machine"
+    not DATA.is_dir(), reason="RLKD_TEST_CASES names no folder of inputs"
 )
 
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import os
 import random
 import re
 from collections.abc import Iterator
@@ -10,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from rlkd_cli.core.grade import Grade, as_number
-from rlkd_cli.reward.grading import Grader
-from tests.conftest import ROOT
+from rlkd_cli.core.grading.grade import Grade
+from rlkd_cli.core.grading.numbers import as_number
+from rlkd_cli.reward.grading.grader import Grader
+from tests.conftest import COLLECTED
 
 HERE = Path(__file__).parent
-# Real reference answers: a folder of benchmarks, here or beside the checkout; none are shipped
-REAL = Path(os.environ.get("RLKD_BENCH_DIR", ROOT.parent / "shared" / "data"))
+REAL = COLLECTED / "data"  # real reference answers
 PATHS = [
     (case["answer"], case["path"], case["right"])
     for case in map(json.loads, (HERE / "paths.jsonl").read_text("utf-8").splitlines())
@@ -121,7 +120,7 @@ DRESSES = (
 @pytest.fixture(scope="module")
 def golds() -> list[str]:
     if not (REAL / "math500.jsonl").is_file():
-        pytest.skip(f"needs real reference answers in {REAL}")
+        pytest.skip("RLKD_TEST_CASES names no folder of real reference answers")
     found: list[str] = []
     for file in ("math500", "aime24", "aime25", "math_samples"):
         for line in (REAL / f"{file}.jsonl").read_text("utf-8").splitlines():

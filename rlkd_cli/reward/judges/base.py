@@ -8,10 +8,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar, Self
 
-from rlkd_cli.core.grade import compare_simple
+from rlkd_cli.core.grading.compare import compare_simple
 from rlkd_cli.core.steps import Part
 from rlkd_cli.models import TextModel
-from rlkd_cli.reward.grading import Grader
+from rlkd_cli.reward.grading.grader import Grader
 
 # Texts that say nothing and still draw a "yes" from model judges ("One Token to Fool
 # LLM-as-a-Judge", 2507.08794)

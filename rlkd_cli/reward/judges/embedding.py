@@ -5,7 +5,7 @@ from typing import Any, Self
 from rlkd_cli.core.steps import Part
 from rlkd_cli.models.batching import Batcher
 from rlkd_cli.models.embedders import Embedder, open_embedder
-from rlkd_cli.reward.grading import Grader
+from rlkd_cli.reward.grading.grader import Grader
 from rlkd_cli.reward.judges.base import Judge, Means, is_formula, same_or_hollow
 
 

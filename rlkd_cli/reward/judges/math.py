@@ -3,7 +3,7 @@
 from typing import Self
 
 from rlkd_cli.core.steps import Part
-from rlkd_cli.reward.grading import Grader
+from rlkd_cli.reward.grading.grader import Grader
 from rlkd_cli.reward.judges.base import Judge, Means, normalize_text
 
 

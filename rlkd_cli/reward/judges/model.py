@@ -8,7 +8,7 @@ from rlkd_cli.core.steps import PARTS, Part
 from rlkd_cli.core.thinking import split
 from rlkd_cli.errors import ModelError, RecordError
 from rlkd_cli.models import Sampling, TextModel, user
-from rlkd_cli.reward.grading import Grader
+from rlkd_cli.reward.grading.grader import Grader
 from rlkd_cli.reward.judges.base import Judge, Means, is_formula, same_or_hollow
 
 

@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rlkd_cli.core.shape import (
+from rlkd_cli.core.grading.shape import (
     bracket,
     has_words,
     is_label,

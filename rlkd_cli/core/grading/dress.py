@@ -8,8 +8,8 @@ has anything to say about those.
 import re
 from functools import lru_cache
 
-from rlkd_cli.core.characters import as_latex
-from rlkd_cli.core.rules import RULES
+from rlkd_cli.core.grading.characters import as_latex
+from rlkd_cli.core.grading.rules import RULES
 
 LONG = 2000  # characters
 

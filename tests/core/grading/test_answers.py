@@ -2,8 +2,8 @@ import time
 
 import pytest
 
-from rlkd_cli.core.answers import boxes, find
-from rlkd_cli.core.grade import extract_answer, grade_simple
+from rlkd_cli.core.grading.answers import boxes, find
+from rlkd_cli.core.grading.grade import extract_answer, grade_simple
 
 MILLION = 1_000_000
 PIECES = [

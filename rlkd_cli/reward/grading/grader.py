@@ -8,19 +8,13 @@ from collections.abc import Sequence
 from concurrent.futures import TimeoutError as FutureTimeout
 from typing import Any, Literal, NamedTuple
 
-from rlkd_cli.core import answers
-from rlkd_cli.core.grade import (
-    Grade,
-    Kind,
-    as_number,
-    decide,
-    fewest_places,
-    grade_simple,
-    normalize,
-    numbers_agree,
-    plain,
-    screen,
-)
+from rlkd_cli.core.grading import answers
+from rlkd_cli.core.grading.compare import decide
+from rlkd_cli.core.grading.dress import normalize
+from rlkd_cli.core.grading.dress import undress as plain
+from rlkd_cli.core.grading.grade import Grade, Kind, grade_simple
+from rlkd_cli.core.grading.numbers import as_number, fewest_places, numbers_agree
+from rlkd_cli.core.grading.screen import screen
 
 AlgebraVerdict = Literal["correct", "wrong", "unparsable", "timeout"]
 
@@ -156,7 +150,7 @@ def _warm_up() -> None:
     """Imports computer algebra before the clock of the first task runs."""
     import logging
 
-    from rlkd_cli.reward.algebra import compare
+    from rlkd_cli.reward.grading.algebra import compare
 
     logging.disable(logging.CRITICAL)
     compare("2x", "x+x")
@@ -165,7 +159,7 @@ def _warm_up() -> None:
 
 def verify(prediction: str, reference: str, alone: bool = False) -> Verdict:
     """Two answers as mathematics, in a worker; what algebra cannot take is unparsable."""
-    from rlkd_cli.reward.algebra import compare
+    from rlkd_cli.reward.grading.algebra import compare
 
     try:
         found = compare(prediction, reference, alone)

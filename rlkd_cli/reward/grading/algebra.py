@@ -8,9 +8,9 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from rlkd_cli.core.dress import normalize, undress
-from rlkd_cli.core.grade import decide
-from rlkd_cli.core.shape import (
+from rlkd_cli.core.grading.compare import decide
+from rlkd_cli.core.grading.dress import normalize, undress
+from rlkd_cli.core.grading.shape import (
     bracket,
     has_words,
     is_label,
@@ -21,8 +21,14 @@ from rlkd_cli.core.shape import (
     unwrapped,
     values,
 )
-from rlkd_cli.reward.expressions import Unreadable, equal, multiples, numerator, parse
-from rlkd_cli.reward.real_sets import equal_sets, is_set, real_set
+from rlkd_cli.reward.grading.expressions import (
+    Unreadable,
+    equal,
+    multiples,
+    numerator,
+    parse,
+)
+from rlkd_cli.reward.grading.real_sets import equal_sets, is_set, real_set
 
 MAX_VALUES = 30  # of a list that is compared in any order
 _APPROX = r"\approx"
@@ -212,7 +218,7 @@ def _equations(golds: list[str], answers: list[str], depth: int) -> bool:
     if len(golds) != 2 or len(answers) != 2 or any(map(has_words, golds + answers)):
         return False
     try:
-        return multiples(*(numerator(a, b) for a, b in (golds, answers)))
+        return bool(multiples(*(numerator(a, b) for a, b in (golds, answers))))
     except Unreadable:
         return False
 
@@ -237,7 +243,7 @@ def _inequalities(
         return False
     try:
         left, right = (parse(sides[0]) - parse(sides[1]) for sides in (one[0], other[0]))
-        return multiples(left, right, positive=one[1][0] != r"\ne")
+        return bool(multiples(left, right, positive=one[1][0] != r"\ne"))
     except (Unreadable, TypeError):
         return False
 

@@ -4,8 +4,8 @@ import re
 from itertools import pairwise
 from typing import Any
 
-from rlkd_cli.core.shape import bracket, relation, split_top, values
-from rlkd_cli.reward.expressions import Unreadable, parse
+from rlkd_cli.core.grading.shape import bracket, relation, split_top, values
+from rlkd_cli.reward.grading.expressions import Unreadable, parse
 
 
 def is_set(text: str) -> bool:

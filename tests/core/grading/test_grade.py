@@ -2,8 +2,9 @@ import asyncio
 
 import pytest
 
-from rlkd_cli.core.grade import extract_answer, grade_simple, screen
-from rlkd_cli.reward.grading import Grader
+from rlkd_cli.core.grading.grade import extract_answer, grade_simple
+from rlkd_cli.core.grading.screen import screen
+from rlkd_cli.reward.grading.grader import Grader
 
 
 @pytest.mark.parametrize(

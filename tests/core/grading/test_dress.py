@@ -2,8 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rlkd_cli.core.dress import normalize, undress
-from rlkd_cli.core.rules import RULES
+from rlkd_cli.core.grading.dress import normalize, undress
+from rlkd_cli.core.grading.rules import RULES
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.before)

@@ -10,8 +10,8 @@ from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from rlkd_cli.core.answers import beside, boxes, final_part
-from rlkd_cli.core.dress import normalize, undress
+from rlkd_cli.core.grading.answers import beside, boxes, final_part
+from rlkd_cli.core.grading.dress import normalize, undress
 
 LETTERS = "ABCDEFGHIJ"
 LAST = 100  # claims that are looked at, from the end

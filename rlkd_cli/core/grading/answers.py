@@ -8,8 +8,8 @@ left open in it. Patterns bound every repeat, so that no text makes them try twi
 import re
 from typing import NamedTuple
 
-from rlkd_cli.core.dress import undress
-from rlkd_cli.core.shape import bracket, split_top, values
+from rlkd_cli.core.grading.dress import undress
+from rlkd_cli.core.grading.shape import bracket, split_top, values
 from rlkd_cli.core.thinking import answer_text
 
 _REACH = 200  # characters that an answer outside of a box may take

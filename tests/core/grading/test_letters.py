@@ -1,4 +1,4 @@
-from rlkd_cli.core.letters import find_letter, letter_of, options, read_letter
+from rlkd_cli.core.grading.letters import find_letter, letter_of, options, read_letter
 
 CHOICES = ["Rome", "Paris", "New York", "12 kJ"]
 
