@@ -9,6 +9,8 @@ from rlkd_cli.models import Asking, Sampling
 from rlkd_cli.models.batch_api import IN_BATCHES
 from rlkd_cli.models.fingerprint import gsrm_prompt
 from rlkd_cli.models.options import Batching
+from rlkd_cli.models.providers import PROVIDERS
+from rlkd_cli.models.spec import engine_of
 from rlkd_cli.option import MODEL, option
 from rlkd_cli.pipeline.ledger import Budget
 from rlkd_cli.pipeline.segment import segment_calls
@@ -18,7 +20,7 @@ from rlkd_cli.records.schema import PathRecord
 from rlkd_cli.records.write import Continued
 from rlkd_cli.reward.segmenter import Segmenter
 
-GENERAL_TOKENS, GSRM_TOKENS = 16_384, 4096
+HOSTED_TOKENS, OTHER_TOKENS = 16_384, 4096
 
 
 @dataclass(frozen=True)
@@ -107,8 +109,8 @@ class Options(Running, Budget, Batching, Asking, Continued, Rows, Seeded):
             "--max-tokens",
             min=1,
             help="Tokens of a reply; doubled once for a reply cut off. Default: "
-            f"{GENERAL_TOKENS:,} of a general model, which may think first; {GSRM_TOKENS:,} of a "
-            "GSRM (ours).",
+            f"{HOSTED_TOKENS:,} of a hosted model, which may think first; {OTHER_TOKENS:,} of "
+            "others (ours).",
             panel=MODEL,
         ),
     ] = None
@@ -121,7 +123,7 @@ def run(options: Options) -> None:
     prompt = prompts.load("gsrm") if options.gsrm_format else gsrm_prompt(model)
     is_checked = not options.no_verify and (options.verifier or prompt is None)
     verifier = options.verifier or pair.verifier if is_checked else None
-    limit = options.max_tokens or (GENERAL_TOKENS if prompt is None else GSRM_TOKENS)
+    limit = options.max_tokens or (HOSTED_TOKENS if engine_of(model) in PROVIDERS else OTHER_TOKENS)
     source, batches = options.read(options.source, PathRecord), options.batches(options.output)
     asked = [model, *([verifier] if verifier else [])]
     texts = prompts.group("segment") if prompt is None else [prompt]

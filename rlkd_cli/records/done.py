@@ -1,6 +1,4 @@
-"""What a journal says of earlier runs: which records are done, where they stand, and what they
-cost.
-"""
+"""What a journal says of earlier runs: which records are done, where they are, and their cost."""
 
 from array import array
 from collections.abc import Sequence

@@ -74,6 +74,11 @@ class Input:
     def is_stream(self) -> bool:
         return self._held is None and is_stream(self.source)
 
+    @property
+    def _of_problem(self) -> bool:
+        """Whether a model is to be asked: a row is then its problem, without paths of it."""
+        return self.copies is not None
+
     def scan(self) -> int | None:
         """Reads a file through and checks it; how many items it has.
 
@@ -118,7 +123,7 @@ class Input:
                 yield self._faulty(Item(where, _unread(row), row))
                 continue
             try:
-                for raw in published.expand(row, self.mapping, where, self.model.of_problem):
+                for raw in published.expand(row, self.mapping, where, self._of_problem):
                     yield self._checked(self._named(raw, number), where, seen)
             except InputError as fault:
                 yield self._faulty(Item(where, settled(row), fault))
@@ -128,7 +133,7 @@ class Input:
 
     def _named(self, raw: Raw, number: int) -> Raw:
         """The record, with its row's number for an id where the input has none."""
-        raw = settled(raw, self.model.of_problem)
+        raw = settled(raw, self._of_problem)
         if self._is_numbered is None:
             self._is_numbered = "id" not in raw
             if self._is_numbered and not self._said:

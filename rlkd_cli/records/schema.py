@@ -21,7 +21,6 @@ class Record(BaseModel):
     model_config = ConfigDict(strict=True, extra="allow")
 
     numbered: ClassVar[bool] = False  # a record without an id may have its row's number for one
-    of_problem: ClassVar[bool] = False  # a problem alone: what belongs to a path of it is left out
 
 
 class Step(BaseModel):
@@ -36,7 +35,6 @@ class Step(BaseModel):
 
 class Problem(Record):
     numbered = True
-    of_problem = True
 
     id: Annotated[str | int, Field(description="string or integer")]
     problem: str
@@ -45,8 +43,6 @@ class Problem(Record):
 
 
 class PathRecord(Problem):
-    of_problem = False
-
     path: str
     sample: int = Field(default=0, ge=0)
     finish_reason: Literal["stop", "length"] | None = None

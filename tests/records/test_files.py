@@ -54,7 +54,7 @@ def shell(line: str, **env: str) -> subprocess.CompletedProcess:
         "cp in.jsonl lines.json; rlkd eval --samples lines.json -q",
         "rlkd eval --samples in.jsonl -q -o /dev/stdout",
         "rlkd eval --samples in.jsonl -q -o /dev/stdout > all && cat all",
-        "mkfifo pipe; cat pipe & rlkd eval --samples in.jsonl -q -o pipe; wait",
+        "mkfifo pipe; timeout 20 cat pipe & rlkd eval --samples in.jsonl -q -o pipe; wait",
     ],
 )
 def test_a_file_by_any_name(rlkd, line: str) -> None:
@@ -269,3 +269,13 @@ def test_teacher_rows_that_are_left_out_are_counted(rlkd, server, two) -> None:
     }
     assert "could not segment it" in errors[1][1] and "steps" in errors[2][1]
     assert "2 of the teacher's rows left out" in result.err
+
+
+def test_select_keeps_what_rows_hold_of_a_path(rlkd) -> None:
+    pool = write(Path("pool.jsonl"), graded(3))
+    flags = ["--away-from", "pool.jsonl", "--embedder", "lexical", "-n", "2", "-q"]
+    chosen = rlkd("select", pool, *flags)
+    assert chosen.status == 0 and all(r["path"] == GRADED["path"] for r in chosen.records)
+    assert rlkd("select", pool, *flags, "-o", "sel.parquet").status == 0
+    again = rlkd("select", pool, *flags, "-o", "sel.parquet")
+    assert again.status == 0 and Path("sel.parquet").read_bytes()[:4] == b"PAR1"
