@@ -13,7 +13,7 @@ from rlkd_cli.errors import REJECTED, UsageError
 from rlkd_cli.models import BatchOptions, TextModel, open_model
 from rlkd_cli.models.fingerprint import model_fingerprint
 from rlkd_cli.models.providers import PRICES_OF, PROVIDERS
-from rlkd_cli.models.spec import engine_of
+from rlkd_cli.models.spec import engine_of, shown
 from rlkd_cli.option import IO, MODEL, option, settings_of
 from rlkd_cli.pipeline.estimate import Call, estimate
 from rlkd_cli.pipeline.ledger import Ledger
@@ -242,8 +242,14 @@ def made_from(
         one.scan()
     prints: dict[str, str | None] = {}
     prints |= {f"{name} {one.source}": one.fingerprint() for name, one in inputs.items()}
-    prints |= {f"model {spec}": model_fingerprint(spec) for spec in models}
-    return {"command": command, **settings_of(options), **contents(prints)}
+    prints |= {f"model {shown(spec)}": model_fingerprint(spec) for spec in models}
+    settings = {name: _without_password(value) for name, value in settings_of(options).items()}
+    return {"command": command, **settings, **contents(prints)}
+
+
+def _without_password(value: Any) -> Any:
+    """A setting as it may be written down: an address without its user and password."""
+    return shown(value) if isinstance(value, str) else value
 
 
 def opened(options: Any, spec: str, batch: BatchOptions | None = None) -> TextModel:

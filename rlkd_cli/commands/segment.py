@@ -10,7 +10,7 @@ from rlkd_cli.models.batch_api import IN_BATCHES
 from rlkd_cli.models.fingerprint import gsrm_prompt
 from rlkd_cli.models.options import Batching
 from rlkd_cli.models.providers import PROVIDERS
-from rlkd_cli.models.spec import engine_of
+from rlkd_cli.models.spec import engine_of, shown
 from rlkd_cli.option import MODEL, option
 from rlkd_cli.pipeline.ledger import Budget
 from rlkd_cli.pipeline.segment import segment_calls
@@ -128,7 +128,8 @@ def run(options: Options) -> None:
     asked = [model, *([verifier] if verifier else [])]
     texts = prompts.group("segment") if prompt is None else [prompt]
     version = prompts.version(*texts, prompts.load("verify"), prompts.load("feedback"))
-    settings: dict[str, Any] = {"model": model, "verifier": verifier, "max_tokens": limit}
+    settings: dict[str, Any] = {"model": shown(model), "max_tokens": limit}
+    settings["verifier"] = shown(verifier) if verifier else None
     settings |= contents({"the prompt": version})
     job = Job("segment", options, source, asked, settings=settings)
     if options.dry_run:

@@ -107,14 +107,16 @@ class FileOutput:
         check_same(self.path, header["settings"], self._settings)
         self._done.carry_over(header)
         was_asked = "again" in header
+        copied = 0
         for offset, entry in entries:
             if "again" in entry:
                 was_asked = True
                 self._done.drop(entry["again"])
             else:
+                copied += 1
                 self._done.note(entry, offset)
                 self._done.carry_over(entry)
-        if len(self._done.offsets) < header.get("copied", 0):
+        if copied < header.get("copied", 0):
             # it died while a finished file was taken over
             self._done = Done()
             self._take_over(self._finished(), header.get("again", ()))
@@ -169,29 +171,34 @@ class FileOutput:
             self._take_over(manifest, self._again)
 
     def _take_over(self, manifest: Raw, again: Sequence[str]) -> None:
-        """Makes a journal of the finished file, without the rejects that are asked again."""
-        done = {key_of(record): {"r": record} for record in objects(self.path)}
-        rejects = Path(self._rejects_name)
-        if rejects.is_file():
-            lost = (r for r in objects(rejects) if "id" in r and "error" in r)
-            kept = (r for r in lost if not is_among(r["error"], again))
-            done |= {key_of(record): {"x": record} for record in kept}
-        items = [(i, item, done[key_of(item.raw)]) for i, item in self._known(done)]
-        header: Raw = {"settings": self._settings, "copied": items[-1][0] + 1 if items else 0}
-        header["u"] = {
-            name: [*spent.values()] for name, spent in manifest.get("models", {}).items()
-        }
+        """Makes a journal of the finished file, without the rejects that are asked again.
+
+        The file and its rejects are in the input's order, so that they are read along with it.
+        """
+        count = sum(1 for _ in objects(self.path)) + sum(1 for _ in self._kept(again))
+        header: Raw = {"settings": self._settings, "copied": count}
+        spent = manifest.get("models", {})
+        header["u"] = {name: [*numbers.values()] for name, numbers in spent.items()}
         header |= {"t": manifest.get("seconds", 0.0)} | ({"again": list(again)} if again else {})
         self._journal.begin(header)
         self._done.carry_over(header)
-        for index, item, result in items:
-            entry = {"i": index, "h": item.digest, **result}
-            self._done.note(entry, self._journal.append(entry))
-
-    def _known(self, done: Mapping[Any, Any]) -> Iterator[tuple[int, Item]]:
+        ahead = {"r": objects(self.path), "x": self._kept(again)}
+        nearest = {kind: next(records, None) for kind, records in ahead.items()}
         for index, item in enumerate(self._source):
-            if not item.fault and key_of(item.raw) in done:
-                yield index, item
+            for kind, record in nearest.items():
+                if record and not item.fault and key_of(record) == key_of(item.raw):
+                    entry = {"i": index, "h": item.digest, kind: record}
+                    self._done.note(entry, self._journal.append(entry))
+                    nearest[kind] = next(ahead[kind], None)
+                    break
+
+    def _kept(self, again: Sequence[str]) -> Iterator[Raw]:
+        """The rejects of the finished file that stay; invalid records are judged anew."""
+        rejects = Path(self._rejects_name)
+        for record in objects(rejects) if rejects.is_file() else ():
+            error = record.get("error")
+            if error and error != "invalid_input" and not is_among(error, again):
+                yield record
 
     def _check_length(self) -> None:
         """UsageError where the input ends before the journal does."""

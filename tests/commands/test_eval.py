@@ -95,3 +95,18 @@ def test_results_are_exported(rlkd, server, monkeypatch, tmp_path) -> None:
     assert len(read(Path("o.jsonl"))) == 2
     refused = rlkd("eval", "--samples", "o.jsonl", "--export", "r.json")
     assert refused.status == 2 and "--export needs --bench" in refused.err
+
+
+def test_a_password_in_an_address_is_written_nowhere(rlkd, server) -> None:
+    write(Path("b.jsonl"), [{"id": 1, "problem": "p", "answer": "7", "path": "x"}])
+    spec = server.url.replace("http://", "http://me:secret@")
+    for words in (
+        ["eval", "--bench", "b.jsonl", "--model", spec, "-o", "o.jsonl"],
+        ["segment", "b.jsonl", "--model", spec, "--verifier", spec, "-o", "s.jsonl"],
+        ["sample", "b.jsonl", "--model", spec, "--n", "1", "-o", "p.jsonl"],
+        ["score", "s.jsonl", "s.jsonl", "--judge", spec, "-o", "r.jsonl"],
+    ):
+        result = rlkd(*words)
+        assert "secret" not in result.err + result.out, words
+    for file in Path(".").iterdir():
+        assert "secret" not in file.read_text(), file
