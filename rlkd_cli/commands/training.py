@@ -1,6 +1,7 @@
 """What `train-gsrm` and `distill` share: what they check, how they start several processes, how they end."""
 
 import sys
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +11,7 @@ import typer
 
 from rlkd_cli import console
 from rlkd_cli.commands.common import made_from
-from rlkd_cli.errors import REJECTED, InputError, RecordError
+from rlkd_cli.errors import REJECTED, InputError, RecordError, UsageError
 from rlkd_cli.records.manifest import check_places
 from rlkd_cli.records.read import Input
 from rlkd_cli.records.schema import Raw
@@ -51,6 +52,38 @@ def begin(
         console.message(f"{options.output}: finished by an earlier run")
         return None
     return lambda: folder.begin(own, options.overwrite)
+
+
+def nothing_left(options: Training, lost: Lost, reason: str) -> UsageError:
+    """What ends a command that has nothing to train on; the records and why stand among the rejects."""
+    if not lost:
+        return UsageError(reason)
+    if ranks.is_first():
+        options.rejects_file.parent.mkdir(parents=True, exist_ok=True)
+        write_rejects(lost, options.rejects_file)
+    most = Counter(error.code for _, error in lost).most_common(3)
+    codes = ", ".join(f"{code} {count}" for code, count in most)
+    return UsageError(f"{reason}; {len(lost)} records rejected ({codes}): {options.rejects_file}")
+
+
+def show_facts(title: str, facts: Sequence[tuple[str, str]], quiet: bool) -> None:
+    """The first lines of a run; of several processes, the launcher has shown them."""
+    if not quiet and not ranks.is_launched():
+        for name, value in facts:
+            console.message(f"{title}: {name}: {value}")
+
+
+def watched(show: Callable[[dict[str, Any]], None]) -> Callable[[dict[str, Any]], None]:
+    """`show`, and an alarm where the metrics of a training look wrong."""
+    from rlkd_cli.training.alarms import Alarms
+
+    alarms = Alarms(lambda text: console.message(text, "yellow"))
+
+    def both(entry: dict[str, Any]) -> None:
+        show(entry)
+        alarms(entry)
+
+    return both
 
 
 def on_this_machine(options: T) -> T:

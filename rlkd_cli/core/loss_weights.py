@@ -52,9 +52,17 @@ class LossBalance:
     b: float = 1.0
     initial: dict[str, list[float]] = field(default_factory=lambda: {"meta": [], "solving": []})
     window: list[tuple[float, float]] = field(default_factory=list)
+    updated: bool = False  # whether the mixed phase has begun
 
     def update(self, phase: Phase, loss_meta: float, loss_solving: float) -> None:
-        """Takes one optimiser step's mean losses of the two sets (natural log, per token)."""
+        """Takes one optimiser step's mean losses of the two sets (natural log, per token).
+
+        A set that has had no phase of its own starts from its last loss before the mixed one, which is
+        scored though it is not trained; where there was no step before, from the first mixed loss.
+        """
+        if phase in ("meta", "solving") or (phase == "mixed" and not self.updated):
+            self.a = self.a if self.initial["meta"] else loss_meta
+            self.b = self.b if self.initial["solving"] else loss_solving
         if phase == "meta":
             self.initial["meta"].append(loss_meta)
             self.a = _mean(self.initial["meta"])
@@ -62,6 +70,7 @@ class LossBalance:
             self.initial["solving"].append(loss_solving)
             self.b = _mean(self.initial["solving"])
         elif phase == "mixed":
+            self.updated = True
             self.window.append((loss_meta, loss_solving))
             if len(self.window) == self.alpha:
                 self._rebalance()
@@ -80,6 +89,7 @@ class LossBalance:
             "b": self.b,
             "initial": self.initial,
             "window": self.window,
+            "updated": self.updated,
         }
 
 

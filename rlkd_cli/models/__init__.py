@@ -78,13 +78,19 @@ def _open(spec: str, http: HttpOptions) -> TextModel:
         return EndpointModel(address_of(engine), asked, key, http, spec, known.context, known.extra)
     if engine == "replay":
         return ReplayModel(Path(name))
-    if engine == "vllm" or (engine == "any" and find_spec("vllm") and _has_accelerator()):
+    if runs_in_vllm(spec):
         from rlkd_cli.models.vllm import VllmModel
 
         return VllmModel(name)
     from rlkd_cli.models.hf import HfModel
 
     return HfModel(name, batch_size=http.concurrency)
+
+
+def runs_in_vllm(spec: str) -> bool:
+    """Whether a spec means vLLM in this process."""
+    engine = engine_of(spec)
+    return engine == "vllm" or bool(engine == "any" and find_spec("vllm") and _has_accelerator())
 
 
 def has_batches(spec: str) -> bool:

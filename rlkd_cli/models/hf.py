@@ -1,5 +1,6 @@
 """transformers in this process: batches of like length, every request with random numbers of its own."""
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -38,7 +39,8 @@ class HfModel:
             model = AutoModelForCausalLM.from_pretrained(name, dtype="auto")
         except (OSError, ValueError) as error:
             raise ModelError.loading(self.name, error) from error
-        self.device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+        own = f"cuda:{os.environ.get('LOCAL_RANK', '0')}"  # of several processes, each has a device
+        self.device = device or (own if torch.cuda.is_available() else "cpu")
         model.to(self.device)  # type: ignore[arg-type]  # the decorator hides the method's own signature
         self._model: Any = model.eval()
         self._tokenizer: Any = tokenizer

@@ -21,16 +21,7 @@ from rlkd_cli.reward.grading import Grader
 from rlkd_cli.reward.structured import Structure
 from rlkd_cli.reward.total import Parts, Weights, format_reward, total_reward
 from rlkd_cli.training.loop import Check
-
-# What an unavailable server looks like; anything else is the completion's own fault and is not asked again
-SERVER_CODES = {
-    "no_connection",
-    "timeout",
-    "bad_response",
-    "empty_reply",
-    "http_429",
-    "judge_failed",
-}
+from rlkd_cli.training.patience import is_away, patiently
 
 
 @dataclass
@@ -78,10 +69,7 @@ class Reward:
     samples: Path | None = None  # where completions are kept for people to look at
     sample_every: int = 10
     tell: Callable[[str], None] = lambda text: None
-    missing: tuple[int, int] = (
-        0,
-        0,
-    )  # of the last batch: structured rewards missing, and asked for
+    missing: tuple[int, int] = (0, 0)  # structured rewards of the last batch: missing, asked for
     __name__: str = field(default="rlkd_reward", init=False)
 
     async def __call__(
@@ -89,12 +77,11 @@ class Reward:
     ) -> list[float | None]:
         paths = [self.decode(ids) for ids in completion_ids]
         records = [self.records[number] for number in row]
-        clock, started = Clock(), time.perf_counter()
+        clock = Clock()
         attempts = await self._patiently(paths, records, clock)
         parts = [attempt.parts for attempt in attempts]
         pairs = zip(parts, records, strict=True)
         totals = [total_reward(part, self.weights.of(record)) for part, record in pairs]
-        clock.spans["reward"] = (started, time.perf_counter())
         if self.structure:
             self.missing = sum(part.structure is None for part in parts), len(parts)
         if log := kwargs.get("log_metric"):
@@ -107,26 +94,14 @@ class Reward:
 
     async def _patiently(self, paths: list[str], records: list[Raw], clock: Clock) -> list[Attempt]:
         """All attempts; those that a server's absence spoilt are made again while there is time."""
-        deadline, pause = time.monotonic() + self.timeout, 1.0
-        attempts = list(
-            await asyncio.gather(
-                *(self._attempt(p, r, clock) for p, r in zip(paths, records, strict=True))
-            )
-        )
-        while failed := [i for i, attempt in enumerate(attempts) if attempt.server_failed]:
-            if time.monotonic() + pause > deadline:
-                break
-            self.tell(
-                f"{len(failed)} rewards wait for a server that does not answer; {deadline - time.monotonic():.0f} s are left"
-            )
-            await asyncio.sleep(pause)
-            pause = min(2 * pause, 30.0)
-            again = await asyncio.gather(
-                *(self._attempt(paths[i], records[i], clock) for i in failed)
-            )
-            for i, attempt in zip(failed, again, strict=True):
-                attempts[i] = attempt
-        return attempts
+
+        async def one(i: int) -> Attempt:
+            return await self._attempt(paths[i], records[i], clock)
+
+        def failed(attempt: Attempt) -> bool:
+            return attempt.server_failed
+
+        return await patiently(one, len(paths), failed, self.timeout, self.tell)
 
     async def _attempt(self, path: str, record: Raw, clock: Clock) -> Attempt:
         outcome, attempt = await asyncio.gather(
@@ -153,8 +128,7 @@ class Reward:
             with clock("judging"):
                 score = await self.structure.score(teacher, steps)
         except RecordError as error:
-            away = error.code in SERVER_CODES or error.code.startswith("http_5")
-            return Attempt(server_failed=away)
+            return Attempt(server_failed=is_away(error.code))
         verdicts = [verdict._asdict() for verdict in score.verdicts]
         return Attempt(Parts(structure=score.reward), steps, verdicts)
 

@@ -16,6 +16,7 @@ from rlkd_cli.errors import RecordError
 from rlkd_cli.models.base import user
 from rlkd_cli.models.chat import encode_chat
 from rlkd_cli.records.schema import Raw, Step
+from rlkd_cli.training.replies import end_of, survives
 
 IGNORED = -1  # the role of prompt and padding
 
@@ -36,12 +37,15 @@ def encode(
 ) -> Example:
     """A segmentation record as an Example.
 
-    RecordError where the steps' text would not be read back as the same steps, or where there are more than
-    `max_length` tokens; with `truncate`, the path in the prompt then loses its end instead, never the steps.
+    RecordError where the steps' text would not be read back as the same steps, from text or tokens, or
+    where there are more than `max_length` tokens; with `truncate`, the path in the prompt then loses its
+    end instead, never the steps.
     """
     text = _faithful_text([Step(**step) for step in raw["steps"]])
     path, problem = raw["path"], raw.get("problem", "")
     target = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
+    if not survives(tokenizer, target["input_ids"], text):
+        raise RecordError("path_lost", "the model's tokens do not give the steps back")
     roles = [*token_roles([tuple(pair) for pair in target["offset_mapping"]], spans(text)), END]
 
     def asked(characters: int) -> list[int]:
@@ -61,7 +65,7 @@ def encode(
                 "too_long", f"{len(start) + len(roles)} tokens, more than --max-length {max_length}"
             )
         start = asked(keep)
-    ids = [*start, *target["input_ids"], tokenizer.eos_token_id]
+    ids = [*start, *target["input_ids"], end_of(tokenizer)]
     return Example(np.array(ids, np.int32), np.array([IGNORED] * len(start) + roles, np.int8))
 
 

@@ -80,3 +80,11 @@ class HeldOut:
             return list(await asyncio.gather(*map(one, self._records)))
         finally:
             await model.close()
+
+
+def parse_rate(spec: str) -> float | None:
+    """The share of held-out replies that parsed, of a GSRM in a folder; None where it is not known."""
+    file = Path(model_of(spec), "held_out.json")
+    if not file.is_file():
+        return None
+    return json.loads(file.read_text("utf-8")).get("parse rate held out after")  # type: ignore[no-any-return]

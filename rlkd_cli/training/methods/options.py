@@ -25,6 +25,15 @@ class Distillation(Training, Prompting):
             panel=TRAINING,
         ),
     ] = "rlkd"
+    teacher_paths: Annotated[
+        str,
+        option(
+            "--teacher-paths",
+            help="Of a problem's paths that were checked: first-correct (4.1), all-correct, all.",
+            choices=("first-correct", "all-correct", "all"),
+            panel=TRAINING,
+        ),
+    ] = "first-correct"
     structure_weight: Annotated[
         float, option("--structure-weight", min=0, help="Release: 15.", panel=TRAINING)
     ] = 15.0

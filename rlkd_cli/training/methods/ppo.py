@@ -13,21 +13,25 @@ from typing import Any
 import torch
 from transformers import AutoConfig, AutoModelForTokenClassification, TrainerCallback
 
-from rlkd_cli.errors import UsageError
+from rlkd_cli.errors import ModelError, UsageError
+from rlkd_cli.models.spec import model_of
 from rlkd_cli.records.schema import Raw
 from rlkd_cli.training import model as models
+from rlkd_cli.training.context import rope_changes
 from rlkd_cli.training.methods.grpo import TimedTrainer, grpo_arguments, trainer_parts
 from rlkd_cli.training.methods.options import Distillation
 
 LAMBDA = 0.95
 
 
-def build(options: Distillation, records: Sequence[Raw], reward: Any) -> tuple["PpoTrainer", Any]:
+def build(
+    options: Distillation, records: Sequence[Raw], reward: Any, setting: models.Setting
+) -> tuple["PpoTrainer", Any]:
     """The trainer and its tokenizer."""
-    arguments = grpo_arguments(options)
-    model, tokenizer = models.load(options.student, options)
-    parts = trainer_parts(options, records, reward, arguments, model, tokenizer)
-    return PpoTrainer(**parts, critic=load_critic(options.student)), tokenizer
+    arguments = grpo_arguments(options, setting)
+    model, tokenizer = models.load(options.student, options, setting.needed)
+    parts = trainer_parts(options, records, reward, arguments, model, tokenizer, setting)
+    return PpoTrainer(**parts, critic=load_critic(options, setting.needed)), tokenizer
 
 
 def advantages_of(
@@ -53,14 +57,21 @@ def advantages_of(
     return advantages, (advantages + values) * mask
 
 
-def load_critic(student: str) -> Any:
-    """The student's backbone with a value head that says 0 at first."""
-    config = AutoConfig.from_pretrained(student, num_labels=1, classifier_dropout=0.0)
-    critic = AutoModelForTokenClassification.from_pretrained(
-        student, config=config, dtype=torch.float32
-    )
-    torch.nn.init.zeros_(critic.score.weight)
-    torch.nn.init.zeros_(critic.score.bias)
+def load_critic(options: Distillation, needed: int) -> Any:
+    """The student's backbone with a value head that says 0 at first. ModelError where it has none."""
+    name, heads = model_of(options.student), {"num_labels": 1, "classifier_dropout": 0.0}
+    try:
+        config = AutoConfig.from_pretrained(
+            name, **heads, **rope_changes(options.student, options, needed)
+        )
+        critic = AutoModelForTokenClassification.from_pretrained(
+            name, config=config, dtype=torch.float32
+        )
+    except (OSError, ValueError) as error:
+        raise ModelError.loading(f"the critic of {options.student}", error) from error
+    head = critic.score if hasattr(critic, "score") else critic.classifier
+    torch.nn.init.zeros_(head.weight)
+    torch.nn.init.zeros_(head.bias)
     return critic
 
 
@@ -114,7 +125,8 @@ class PpoTrainer(TimedTrainer):
         if model.training:
             mask = inputs["value_mask"]
             errors = (self._values(inputs) - inputs["returns"]).square() * mask
-            loss = errors.sum() / mask.sum().clamp(min=1) / 2
+            # a mean over completions, as the policy's: however a step is split, its gradient is the same
+            loss = (errors.sum(1) / mask.sum(1).clamp(min=1)).mean() / 2
             (loss / self.current_gradient_accumulation_steps).backward()
             self._metrics["train"]["value_loss"].append(
                 self.accelerator.gather(loss.detach()).mean().item()

@@ -29,13 +29,16 @@ def anchor(old: torch.Tensor, teacher: torch.Tensor, alpha: float) -> torch.Tens
     return old - (1 - alpha) * (old - teacher).clamp(-CLAMP, CLAMP)
 
 
-def build(options: Distillation, records: Sequence[Raw], reward: Any) -> tuple["TrrdTrainer", Any]:
-    """The trainer and its tokenizer; the upper clip is RLAD's."""
-    arguments = grpo_arguments(options, epsilon_high=0.28)
-    check_vocabularies(str(options.teacher_model), options.student)
+def build(
+    options: Distillation, records: Sequence[Raw], reward: Any, setting: models.Setting
+) -> tuple["TrrdTrainer", Any]:
+    """The trainer and its tokenizer; the upper clip is RLAD's. UsageError for a KL term (`beta`)."""
+    if setting.more.get("beta"):
+        raise UsageError("--trl beta: rlad's ratio is anchored at the teacher already")
+    arguments = grpo_arguments(options, setting, epsilon_high=0.28)
     teacher = load_teacher(str(options.teacher_model))
-    model, tokenizer = models.load(options.student, options)
-    parts = trainer_parts(options, records, reward, arguments, model, tokenizer)
+    model, tokenizer = models.load(options.student, options, setting.needed)
+    parts = trainer_parts(options, records, reward, arguments, model, tokenizer, setting)
     return TrrdTrainer(**parts, teacher=teacher, alpha=options.trrd_alpha), tokenizer
 
 
