@@ -11,6 +11,7 @@ from rlkd_cli.errors import ModelError, UsageError
 from rlkd_cli.models import Asking, runs_in_vllm
 from rlkd_cli.models.spec import engine_of, model_of
 from rlkd_cli.option import argument
+from rlkd_cli.records.manifest import contents
 from rlkd_cli.records.read import Rows
 from rlkd_cli.records.schema import Raw
 from rlkd_cli.reward.grading import Grader
@@ -60,18 +61,19 @@ def run(options: Options) -> None:
     chosen = _chosen(options, records)
     if options.dry_run:
         return _dry_run(options, chosen)
-    begin = training.begin("distill", options, source, options.asked, {})
+    begin = training.begin("distill", options, source, options.asked, _evaluated(options))
     if begin is None:
         return training.end_with_status(options.output)
     options = training.on_this_machine(options)
     found = _usable(options, chosen, lost)
-    records, refused = _teacher(options, found.records, begin)
+    records, refused = _teacher(options, found.records, begin, "teacher.jsonl")
+    held_out = _held_out(options, begin)
     training.launch_if_asked(options)
     view, show = console.training_view(f"distill {options.method}", options.quiet, SHOWN)
-    reward = _reward(options, records) if method.rewards else None
+    reward = _reward(options, [*records, *held_out]) if method.rewards else None
     begin()
     with view:
-        setting = Setting(found.needed, more)
+        setting = Setting(found.needed, more, held_out)
         metrics = distillation.train(options, records, reward, training.watched(show), setting)
     if not ranks.is_first():
         return
@@ -147,7 +149,7 @@ def _structure(options: Options, grader: Grader) -> Structure:
 
 
 def _teacher(
-    options: Options, records: list[Raw], begin: Callable[[], None]
+    options: Options, records: list[Raw], begin: Callable[[], None], name: str
 ) -> tuple[list[Raw], training.Lost]:
     """The teacher's records with steps, and those without; made before there are several processes."""
     if not METHODS[options.method].structure:
@@ -159,8 +161,32 @@ def _teacher(
         begin()  # a model that cannot be opened leaves no folder
         return gsrm
 
-    file = options.output / "teacher.jsonl"
+    file = options.output / name
     return with_steps(records, opened_gsrm, file, options.reward_timeout, _warn)
+
+
+def _evaluated(options: Options) -> dict[str, Any]:
+    """The contents of what is evaluated on, for the manifest."""
+    if not options.eval:
+        return {}
+    held_out = options.whole(options.eval, METHODS[options.method].schema)
+    held_out.scan()
+    return contents({f"eval {options.eval}": held_out.fingerprint()})
+
+
+def _held_out(options: Options, begin: Callable[[], None]) -> list[Raw]:
+    """The usable records of `--eval`. UsageError where there is none."""
+    if not options.eval:
+        return []
+    from rlkd_cli.training import distillation
+    from rlkd_cli.training.data import chosen_paths
+
+    records, _ = training.read(options.whole(options.eval, METHODS[options.method].schema))
+    chosen = chosen_paths(records, options.teacher_paths)
+    usable = distillation.sort_records(options, chosen).records
+    if not usable:
+        raise UsageError(f"--eval {options.eval}: no record of it can be used")
+    return _teacher(options, usable, begin, "teacher.eval.jsonl")[0]
 
 
 def _warn(text: str) -> None:
@@ -175,7 +201,7 @@ def _reward(options: Options, records: list[Raw]) -> Any:
     from rlkd_cli.training.replies import decoder, ends_of
     from rlkd_cli.training.reward import Reward
 
-    grader, tokenizer = Grader(), load_tokenizer(options.student)
+    grader, tokenizer = Grader(), load_tokenizer(options.student, options.recipe)
     structured = METHODS[options.method].structure
     return Reward(
         records=records,

@@ -20,6 +20,7 @@ from rlkd_cli.reward.structured import segmented
 from rlkd_cli.reward.total import Weights
 from rlkd_cli.training.methods import METHODS
 from rlkd_cli.training.methods.options import Distillation
+from rlkd_cli.training.methods.recipes import RECIPES
 from rlkd_cli.training.patience import is_away, patiently
 from rlkd_cli.training.replies import encode_reply
 
@@ -29,9 +30,10 @@ Lost = list[tuple[Raw, RecordError]]
 def messages_of(raw: Raw, options: Distillation, tokenizer: Any) -> list[Message]:
     """A problem as the student is asked it; a template without a system role gets its text before it."""
     asked = question(raw, options.prompt_template)
-    messages = user(asked, options.system)
-    if options.system and tokenizer.chat_template and not _renders(tokenizer, messages):
-        return user(f"{options.system}\n\n{asked}")
+    system = options.system or RECIPES[options.recipe].system
+    messages = user(asked, system)
+    if system and tokenizer.chat_template and not _renders(tokenizer, messages):
+        return user(f"{system}\n\n{asked}")
     return messages
 
 
@@ -45,7 +47,9 @@ def _renders(tokenizer: Any, messages: list[Message]) -> bool:
 def weights_of(options: Distillation) -> Weights:
     """What each part of the total reward weighs; without a structured part in the method, that is 0."""
     structure = options.structure_weight if METHODS[options.method].structure else 0.0
-    return Weights(structure, options.outcome_weight, options.format_weight)
+    recipe = RECIPES[options.recipe]
+    form = options.format_weight if recipe.format is None else recipe.format
+    return Weights(structure, options.outcome_weight, form, recipe.tags)
 
 
 @dataclass
@@ -82,7 +86,7 @@ def _lengths(raw: Raw, options: Distillation, tokenizer: Any, rewarded: bool) ->
     if rewarded:
         prompt, reply = len(encode_chat(tokenizer, messages)), options.max_tokens
         weights = weights_of(options).of(raw)
-        if not (weights.structure or weights.outcome or weights.format):
+        if not any(vars(weights).values()):
             raise RecordError("no_answer", "without an answer there is nothing to reward")
     else:
         ids, prompt = encode_reply(tokenizer, messages, raw["path"])

@@ -53,6 +53,7 @@ def _card(options: Distillation, problems: int) -> None:
         "teacher model": options.teacher_model if options.method == "rlad" else None,
         "GSRM": getattr(options, "gsrm", None) if structured else None,
         "judge": getattr(options, "judge", None) if structured else None,
+        "recipe": options.recipe,
         "LoRA rank": options.lora,
         "weights": "a LoRA adapter of the student, not merged" if options.keep_adapter else None,
     }
@@ -72,7 +73,7 @@ def sort_records(options: Distillation, records: Sequence[Raw]) -> Usable:
 
     UsageError where the lengths exceed the student's context, or the teacher's vocabulary is another.
     """
-    tokenizer = models.load_tokenizer(options.student)
+    tokenizer = models.load_tokenizer(options.student, options.recipe)
     found = usable(options, records, tokenizer)
     if found.records:
         check_context(options.student, options, found.needed)
@@ -85,7 +86,7 @@ def sort_records(options: Distillation, records: Sequence[Raw]) -> Usable:
 
 def facts(options: Distillation, found: Usable) -> list[preflight.Line]:
     """What the student is asked, how its replies end, what fits."""
-    tokenizer = models.load_tokenizer(options.student)
+    tokenizer = models.load_tokenizer(options.student, options.recipe)
     context = check_context(options.student, options, found.needed)
     lines = preflight.reply_facts(options.student, tokenizer)
     lines += preflight.length_facts(context, found.longest_prompt, found.needed)
@@ -112,6 +113,11 @@ def check_batches(options: Distillation) -> None:
         raise UsageError(
             f"--batch-size x --accumulation x processes = {completions} completions a step "
             f"do not divide into groups of {options.group}"
+        )
+    if options.eval and options.eval_every % options.save_steps:
+        raise UsageError(
+            f"--eval-every {options.eval_every} must be a multiple of --save-steps "
+            f"{options.save_steps}: the best checkpoint is one that was saved"
         )
     if options.save_steps % options.iterations:
         raise UsageError(

@@ -14,7 +14,9 @@ from rlkd_cli.models.spec import model_of
 from rlkd_cli.records.schema import Raw
 from rlkd_cli.training.context import rope_changes
 from rlkd_cli.training.gsrm.options import GsrmTraining
+from rlkd_cli.training.methods import METHODS
 from rlkd_cli.training.methods.options import Distillation
+from rlkd_cli.training.methods.recipes import RECIPES, without_opening
 from rlkd_cli.training.options import Training
 from rlkd_cli.training.replies import own_settings
 
@@ -53,21 +55,31 @@ def arguments(options: GsrmTraining | Distillation) -> dict[str, Any]:
 
 def distill_arguments(options: Distillation) -> dict[str, Any]:
     """What every method of `distill` takes."""
-    return arguments(options) | {
+    rewarded = METHODS[options.method].rewards
+    evaluating = {
+        "eval_strategy": "steps",
+        "eval_steps": options.eval_every,
+        "metric_for_best_model": "reward" if rewarded else "loss",
+        "greater_is_better": rewarded,
+    }
+    own = {
         "max_steps": options.steps,
         "lr_scheduler_type": "constant_with_warmup",
         "max_grad_norm": options.max_grad_norm,
     }
+    return arguments(options) | own | (evaluating if options.eval else {})
 
 
-def load_tokenizer(name: str) -> Any:
-    """A tokenizer that pads on the left. ModelError where it cannot be loaded."""
+def load_tokenizer(name: str, recipe: str = "ours") -> Any:
+    """A tokenizer that pads on the left, with the recipe's template. ModelError where it cannot be loaded."""
     try:
         tokenizer = AutoTokenizer.from_pretrained(model_of(name), padding_side="left")
     except (OSError, ValueError) as error:
         raise ModelError.loading(name, error) from error
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
+    if tokenizer.chat_template and not RECIPES[recipe].keeps_template:
+        tokenizer.chat_template = without_opening(tokenizer.chat_template)
     return tokenizer
 
 
@@ -88,7 +100,7 @@ def load(name: str, options: Training, needed: int) -> tuple[Any, Any]:
     """
     dtype = torch.bfloat16 if options.bf16 and options.lora else torch.float32
     model = load_causal(name, dtype=dtype, **rope_changes(name, options, needed))
-    tokenizer = load_tokenizer(name)
+    tokenizer = load_tokenizer(name, getattr(options, "recipe", "ours"))
     model.generation_config = own_settings(model, tokenizer)
     return model, tokenizer
 

@@ -19,7 +19,7 @@ from rlkd_cli.records.schema import Raw, Step
 from rlkd_cli.records.write import dumps
 from rlkd_cli.reward.grading import Grader
 from rlkd_cli.reward.structured import Structure
-from rlkd_cli.reward.total import Parts, Weights, format_reward, total_reward
+from rlkd_cli.reward.total import Parts, Weights, format_reward, tag_reward, total_reward
 from rlkd_cli.training.loop import Check
 from rlkd_cli.training.patience import is_away, patiently
 
@@ -108,6 +108,7 @@ class Reward:
             self._outcome(path, record, clock), self._structure(path, record, clock)
         )
         attempt.parts.outcome, attempt.parts.format = outcome, format_reward(path)
+        attempt.parts.tags = tag_reward(path)
         return attempt
 
     async def _outcome(self, path: str, record: Raw, clock: Clock) -> float | None:

@@ -27,6 +27,8 @@ def save_model(
     model = trainer.accelerator.unwrap_model(trainer.model)
     state = _whole_state(trainer)  # all processes take part
     trainer.accelerator.wait_for_everyone()
+    if torch.distributed.is_initialized():  # left open, it may abort a process at its exit
+        torch.distributed.destroy_process_group()
     if not trainer.is_world_process_zero():
         return False
     _forget_sharding()

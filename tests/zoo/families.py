@@ -73,6 +73,8 @@ class Family:
 
 
 _QWEN = ("<|endoftext|>", "<|im_start|>", "<|im_end|>")
+_R1 = ("<｜begin▁of▁sentence｜>", "<｜end▁of▁sentence｜>", "<｜User｜>", "<｜Assistant｜>")
+_LLAMA = ("<|begin_of_text|>", "<|end_of_text|>", "<|eot_id|>", "<|eom_id|>")
 _GPT2 = {"n_embd": 64, "n_layer": 1, "n_head": 2, "resid_pdrop": 0, "embd_pdrop": 0}
 _HOSTILE = {"repetition_penalty": 3.0, "no_repeat_ngram_size": 2, "do_sample": True}
 _HOSTILE |= {"temperature": 1.7, "top_k": 3, "suppress_tokens": [ord("a"), ord("b")]}
@@ -81,8 +83,7 @@ FAMILIES = {
     "qwen2.5-base": Family("qwen2", _QWEN, _QWEN[0], CHATML, "<|im_end|>"),
     "r1-distill": Family(
         "qwen2",
-        ("<｜begin▁of▁sentence｜>", "<｜end▁of▁sentence｜>", "<｜User｜>", "<｜Assistant｜>")
-        + ("<think>", "</think>"),
+        (*_R1, "<think>", "</think>"),
         "<｜end▁of▁sentence｜>",
         R1,
         "<｜end▁of▁sentence｜>",
@@ -91,8 +92,7 @@ FAMILIES = {
     ),
     "llama3": Family(
         "llama",
-        ("<|begin_of_text|>", "<|end_of_text|>", "<|eot_id|>", "<|eom_id|>")
-        + ("<|start_header_id|>", "<|end_header_id|>"),
+        (*_LLAMA, "<|start_header_id|>", "<|end_header_id|>"),
         "<|end_of_text|>",
         LLAMA3,
         "<|eot_id|>",

@@ -17,6 +17,7 @@ from rlkd_cli.records.schema import Raw
 from rlkd_cli.training import model as models
 from rlkd_cli.training.data import messages_of
 from rlkd_cli.training.methods.options import Distillation
+from rlkd_cli.training.methods.recipes import RECIPES
 from rlkd_cli.training.replies import ends_of
 
 PARTS = ("generation", "reward", "loss", "optimizer")
@@ -52,9 +53,15 @@ def grpo_arguments(options: Distillation, setting: models.Setting, **more: Any) 
         "per_device_eval_batch_size": options.group,
     }
     if options.vllm:  # its engine reads the base's end tokens, not those that are trained
-        ends = ends_of(models.load_tokenizer(options.student))
+        ends = ends_of(models.load_tokenizer(options.student, options.recipe))
         own["generation_kwargs"] = {"stop_token_ids": ends}
-    return GRPOConfig(**models.distill_arguments(options) | own | more | dict(setting.more))
+    return GRPOConfig(
+        **models.distill_arguments(options)
+        | own
+        | RECIPES[options.recipe].trl
+        | more
+        | dict(setting.more)
+    )
 
 
 def trainer_parts(
@@ -133,13 +140,16 @@ class TimedTrainer(GRPOTrainer):  # type: ignore[misc]
         yield
         self._seconds[part] = self._seconds.get(part, 0.0) + time.perf_counter() - started
 
+    def begin_step(self) -> None:
+        """What was done between steps, in an evaluation, is no part of one."""
+        self._seconds = {}
+
     def end_step(self, seconds: float) -> None:
         """Logs the parts of a step that took so many seconds."""
         parts = {name: self._seconds.get(name, 0.0) for name in PARTS}
         parts |= {"step": seconds, "other": seconds - sum(parts.values())}
         for name, value in parts.items():
             self._metrics["train"][f"seconds_{name}"].append(value)
-        self._seconds = {}
 
 
 class _StepTimes(TrainerCallback):  # type: ignore[misc]
@@ -147,6 +157,7 @@ class _StepTimes(TrainerCallback):  # type: ignore[misc]
         self._trainer, self._began, self._stack = trainer, 0.0, ExitStack()
 
     def on_step_begin(self, *args: Any, **kwargs: Any) -> None:
+        self._trainer.begin_step()
         self._began = time.perf_counter()
 
     def on_pre_optimizer_step(self, *args: Any, **kwargs: Any) -> None:

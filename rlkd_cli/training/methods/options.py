@@ -25,6 +25,34 @@ class Distillation(Training, Prompting):
             panel=TRAINING,
         ),
     ] = "rlkd"
+    recipe: Annotated[
+        str,
+        option(
+            "--recipe",
+            help="release: the KL term, token average, system prompt, template and tag reward of the "
+            "authors' code; ours: what the paper says, and nothing else.",
+            choices=("ours", "release"),
+            panel=TRAINING,
+        ),
+    ] = "ours"
+    eval: Annotated[
+        str | None,
+        option(
+            "--eval",
+            metavar="FILE",
+            help="Evaluate on these during training, and keep the best checkpoint.",
+            panel=TRAINING,
+        ),
+    ] = None
+    eval_every: Annotated[
+        int,
+        option(
+            "--eval-every",
+            min=1,
+            help="Steps between evaluations; a multiple of --save-steps.",
+            panel=TRAINING,
+        ),
+    ] = 10
     teacher_paths: Annotated[
         str,
         option(
