@@ -65,7 +65,8 @@ def _card(options: Distillation, problems: int) -> None:
 
 
 def _is_shown(name: str) -> bool:
-    return name.endswith("_reward") or name in ("loss", "completions/mean_length")
+    is_reward = name.endswith("_reward") and not name.startswith("seconds_")
+    return is_reward or name in ("loss", "completions/mean_length")
 
 
 def sort_records(options: Distillation, records: Sequence[Raw]) -> Usable:

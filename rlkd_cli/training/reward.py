@@ -32,6 +32,7 @@ class Attempt:
     steps: list[Step] = field(default_factory=list)
     verdicts: list[Raw] = field(default_factory=list)
     server_failed: bool = False
+    unsegmentable: bool = False  # the GSRM answered, and found no steps
 
 
 class Clock:
@@ -129,9 +130,10 @@ class Reward:
             with clock("judging"):
                 score = await self.structure.score(teacher, steps)
         except RecordError as error:
-            return Attempt(server_failed=is_away(error.code))
+            found_none = error.code == "unparsable_steps"
+            return Attempt(server_failed=is_away(error.code), unsegmentable=found_none)
         verdicts = [verdict._asdict() for verdict in score.verdicts]
-        return Attempt(Parts(structure=score.reward), steps, verdicts)
+        return Attempt(Parts(structure=score.reward), steps, verdicts, unsegmentable=not steps)
 
     async def close(self) -> None:
         """Closes the connections to servers, and the grader."""
@@ -160,7 +162,7 @@ class Reward:
         if self.structure:
             scored = [attempt for attempt in attempts if attempt.parts.structure is not None]
             log("reward_failures", 1 - len(scored) / len(attempts))
-            log("unsegmentable", sum(not attempt.steps for attempt in scored) / len(attempts))
+            log("unsegmentable", sum(a.unsegmentable for a in attempts) / len(attempts))
 
     def _keep_sample(
         self, step: int, path: str, attempt: Attempt, total: float | None, raw: Raw
