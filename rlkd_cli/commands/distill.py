@@ -45,7 +45,9 @@ class Options(Running, Asking, Rows, Distillation, Matching):
 
 
 def run(options: Options) -> None:
-    """Reads the teacher's segmentations; writes a model folder with metrics.jsonl and completions.jsonl."""
+    """Reads the teacher's segmentations; writes a model folder with metrics.jsonl and
+    completions.jsonl.
+    """
     method = METHODS[options.method]
     method.check(options)
     if method.structure:
@@ -107,7 +109,9 @@ def _chosen(options: Options, records: list[Raw]) -> list[Raw]:
 
 
 def _usable(options: Options, records: list[Raw], lost: training.Lost) -> Any:
-    """The records that can be used; says what the student is asked. UsageError where none is left."""
+    """The records that can be used; says what the student is asked. UsageError where none is
+    left.
+    """
     from rlkd_cli.training import distillation
 
     found = distillation.sort_records(options, records)
@@ -151,7 +155,9 @@ def _structure(options: Options, grader: Grader) -> Structure:
 def _teacher(
     options: Options, records: list[Raw], begin: Callable[[], None], name: str
 ) -> tuple[list[Raw], training.Lost]:
-    """The teacher's records with steps, and those without; made before there are several processes."""
+    """The teacher's records with steps, and those without; made before there are several
+    processes.
+    """
     if not METHODS[options.method].structure:
         return records, []
     from rlkd_cli.training.data import with_steps

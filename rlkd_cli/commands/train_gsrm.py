@@ -25,7 +25,9 @@ class Options(Running, Rows, GsrmTraining):
 
 
 def run(options: Options) -> None:
-    """Reads segmentations; writes a model folder that `segment` and every engine loads, with metrics.jsonl."""
+    """Reads segmentations; writes a model folder that `segment` and every engine loads, with
+    metrics.jsonl.
+    """
     for name in options.epochs:
         if name not in PHASES:
             raise UsageError(f"--phases {name}: one of {', '.join(PHASES)}")

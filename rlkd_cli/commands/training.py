@@ -1,4 +1,6 @@
-"""What `train-gsrm` and `distill` share: what they check, how they start several processes, how they end."""
+"""What `train-gsrm` and `distill` share: what they check, how they start several processes, how
+they end.
+"""
 
 import sys
 from collections import Counter
@@ -27,7 +29,9 @@ T = TypeVar("T", bound=Training)
 
 
 def read(source: Input) -> tuple[list[Raw], Lost]:
-    """The records to train on and those that are invalid; InputError where there is nothing to train on."""
+    """The records to train on and those that are invalid; InputError where there is nothing to
+    train on.
+    """
     source.hold()
     items = list(source)
     records = [item.raw for item in items if not item.fault]
@@ -39,7 +43,8 @@ def read(source: Input) -> tuple[list[Raw], Lost]:
 def begin(
     command: str, options: Training, source: Input, models: Sequence[str], settings: dict[str, Any]
 ) -> Callable[[], None] | None:
-    """Checks the folder against all it depends on; what makes it, or None where an earlier run has finished it.
+    """Checks the folder against all it depends on; what makes it, or None where an earlier run has
+    finished it.
 
     Of several processes the first one does this.
     """
@@ -55,7 +60,9 @@ def begin(
 
 
 def nothing_left(options: Training, lost: Lost, reason: str) -> UsageError:
-    """What ends a command that has nothing to train on; the records and why stand among the rejects."""
+    """What ends a command that has nothing to train on; the records and why stand among the
+    rejects.
+    """
     if not lost:
         return UsageError(reason)
     if ranks.is_first():
@@ -87,7 +94,9 @@ def watched(show: Callable[[dict[str, Any]], None]) -> Callable[[dict[str, Any]]
 
 
 def on_this_machine(options: T) -> T:
-    """The options as this machine can carry them out: without an accelerator, nothing computes in bf16."""
+    """The options as this machine can carry them out: without an accelerator, nothing computes in
+    bf16.
+    """
     return replace(options, bf16=options.bf16 and has_accelerator())
 
 
@@ -117,7 +126,9 @@ def end(options: Training, names: tuple[str, ...], smooth: int, lost: Lost) -> N
 
 
 def end_with_status(folder: Path) -> None:
-    """Ends with the status for rejects where there were some; of several processes, the launcher does so."""
+    """Ends with the status for rejects where there were some; of several processes, the launcher
+    does so.
+    """
     if RunFolder(folder).rejected and not ranks.is_launched():
         raise typer.Exit(REJECTED)
 

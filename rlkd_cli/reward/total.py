@@ -1,8 +1,8 @@
 """The total reward of a completion: the weighted sum of its parts (RLKD, section 3.2), or missing.
 
 Missing and worthless are two things. A part that is weighted and could not be computed makes that
-completion's total None, and TRL leaves it out of its group; the others keep all of their parts. A part is
-0 only where it was computed to be 0.
+completion's total None, and TRL leaves it out of its group; the others keep all of their parts. A
+part is 0 only where it was computed to be 0.
 """
 
 import re
@@ -22,7 +22,9 @@ class Weights:
     tags: float = 0.0
 
     def of(self, record: Raw) -> "Weights":
-        """The weights for a record: without a reference answer no outcome is expected of anybody."""
+        """The weights for a record: without a reference answer no outcome is expected of
+        anybody.
+        """
         return self if record.get("answer") is not None else replace(self, outcome=0.0)
 
 
@@ -47,7 +49,9 @@ def total_reward(parts: Parts, weights: Weights) -> float | None:
 
 
 def format_reward(path: str) -> float:
-    """1 for one closed block of thinking with something after it, as R1-style models write; else 0."""
+    """1 for one closed block of thinking with something after it, as R1-style models write; else
+    0.
+    """
     text = path if path.lstrip().startswith(OPEN) else OPEN + path
     inside = rf"((?!{OPEN}|{CLOSE}).)"
     return float(
@@ -56,9 +60,11 @@ def format_reward(path: str) -> float:
 
 
 def tag_reward(path: str) -> float:
-    """A quarter for each of the tags that the release's system prompt asks for and that stands there once.
+    """A quarter for each of the tags that the release's system prompt asks for and that stands
+    there once.
 
-    `<think>` and `</think>`, `<answer>` and `</answer>`, each on a line of its own, as in the release.
+    `<think>` and `</think>`, `<answer>` and `</answer>`, each on a line of its own, as in the
+    release.
     """
     text = path if path.lstrip().startswith(OPEN) else f"{OPEN}\n{path}"
     tags = (f"{OPEN}\n", f"\n{CLOSE}\n", "\n<answer>\n", "\n</answer>")

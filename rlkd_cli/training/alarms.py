@@ -9,7 +9,9 @@ _PARTS = ("structured_reward", "outcome_reward")
 
 
 class Alarms:
-    """Reads every log entry; `tell` gets a line for each thing that is wrong, the first time only."""
+    """Reads every log entry; `tell` gets a line for each thing that is wrong, the first time
+    only.
+    """
 
     def __init__(self, tell: Callable[[str], None]) -> None:
         self._tell, self._told = tell, set[str]()

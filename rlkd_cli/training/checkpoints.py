@@ -1,4 +1,6 @@
-"""Which checkpoints stay: the last ones, to go on from; some over the whole training, for its curve; the best."""
+"""Which checkpoints stay: the last ones, to go on from; some over the whole training, for its
+curve; the best.
+"""
 
 import shutil
 from pathlib import Path
@@ -8,7 +10,8 @@ from transformers import TrainerCallback
 
 
 def milestones(steps: int, every: int, count: int) -> set[int]:
-    """The steps of `count` checkpoints spread evenly over a training that saves every so many steps.
+    """The steps of `count` checkpoints spread evenly over a training that saves every so many
+    steps.
 
     >>> sorted(milestones(100, 10, 4))
     [30, 50, 80, 100]

@@ -1,4 +1,6 @@
-"""A model's context against the lengths that a training asks of it, before any weights are loaded."""
+"""A model's context against the lengths that a training asks of it, before any weights are
+loaded.
+"""
 
 from typing import Any
 
@@ -23,7 +25,8 @@ def context_of(config: Any) -> int | None:
 
 
 def rope_changes(name: str, options: Training, needed: int) -> dict[str, Any]:
-    """What changes in a model's configuration for longer sequences: rope base or YaRN, and its positions.
+    """What changes in a model's configuration for longer sequences: rope base or YaRN, and its
+    positions.
 
     `--rope-theta` reaches `needed` tokens, as the released recipe's does; YaRN its factor times the
     context. UsageError for a model without rotary positions.

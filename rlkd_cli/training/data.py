@@ -1,4 +1,6 @@
-"""What a student is asked, what a teacher's record says of it, and which records a training can use."""
+"""What a student is asked, what a teacher's record says of it, and which records a training can
+use.
+"""
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
@@ -28,7 +30,9 @@ Lost = list[tuple[Raw, RecordError]]
 
 
 def messages_of(raw: Raw, options: Distillation, tokenizer: Any) -> list[Message]:
-    """A problem as the student is asked it; a template without a system role gets its text before it."""
+    """A problem as the student is asked it; a template without a system role gets its text before
+    it.
+    """
     asked = question(raw, options.prompt_template)
     system = options.system or RECIPES[options.recipe].system
     messages = user(asked, system)
@@ -45,7 +49,9 @@ def _renders(tokenizer: Any, messages: list[Message]) -> bool:
 
 
 def weights_of(options: Distillation) -> Weights:
-    """What each part of the total reward weighs; without a structured part in the method, that is 0."""
+    """What each part of the total reward weighs; without a structured part in the method, that is
+    0.
+    """
     structure = options.structure_weight if METHODS[options.method].structure else 0.0
     recipe = RECIPES[options.recipe]
     form = options.format_weight if recipe.format is None else recipe.format
@@ -54,7 +60,9 @@ def weights_of(options: Distillation) -> Weights:
 
 @dataclass
 class Usable:
-    """The records that a training can use, and what they ask of the student's context, in tokens."""
+    """The records that a training can use, and what they ask of the student's context, in
+    tokens.
+    """
 
     records: list[Raw] = field(default_factory=list)
     rejected: Lost = field(default_factory=list)
@@ -64,7 +72,9 @@ class Usable:
 
 
 def usable(options: Distillation, records: Iterable[Raw], tokenizer: Any) -> Usable:
-    """Sorts the records; one that is too long, or that nothing could be learnt from, is a reject."""
+    """Sorts the records; one that is too long, or that nothing could be learnt from, is a
+    reject.
+    """
     found = Usable()
     rewarded = METHODS[options.method].rewards
     for raw in records:
@@ -101,11 +111,12 @@ def _lengths(raw: Raw, options: Distillation, tokenizer: Any, rewarded: bool) ->
 
 
 def chosen_paths(records: Sequence[Raw], rule: str) -> list[Raw]:
-    """The teacher's paths to learn from, by `--teacher-paths`; the paper's is `first-correct` (4.1).
+    """The teacher's paths to learn from, by `--teacher-paths`; the paper's is `first-correct`
+    (4.1).
 
-    A path's own mark says whether it is correct: OpenR1's `correctness_math_verify`, or `correct`, as
-    `rlkd eval` writes it. Paths of a problem of which none has such a mark are all taken. UsageError
-    where none is left.
+    A path's own mark says whether it is correct: OpenR1's `correctness_math_verify`, or `correct`,
+    as `rlkd eval` writes it. Paths of a problem of which none has such a mark are all taken.
+    UsageError where none is left.
     """
     if rule == "all":
         return list(records)
@@ -141,8 +152,8 @@ def with_steps(
 
     Missing steps are asked for once, and what came of it is kept in `file`, a line a record, for a
     resumed run and for the other processes; the GSRM is opened where it is needed. A server that is
-    away is waited for, `timeout` seconds, and its failure is kept nowhere. ModelError where it stays
-    away, and where no teacher path has steps.
+    away is waited for, `timeout` seconds, and its failure is kept nowhere. ModelError where it
+    stays away, and where no teacher path has steps.
     """
     if all(raw.get("steps") for raw in records):
         return list(records), []

@@ -1,4 +1,6 @@
-"""The training of `distill`, whatever the method: a trainer is built, run to its end, and the student saved."""
+"""The training of `distill`, whatever the method: a trainer is built, run to its end, and the
+student saved.
+"""
 
 import asyncio
 from collections.abc import Sequence
@@ -26,7 +28,9 @@ def train(
     on_log: Show,
     setting: models.Setting,
 ) -> dict[str, Any]:
-    """Trains the student and saves it in `options.output`; continues from the last checkpoint there."""
+    """Trains the student and saves it in `options.output`; continues from the last checkpoint
+    there.
+    """
     models.quiet_libraries()
     trainer, tokenizer = METHODS[options.method].build(options, records, reward, setting)
     try:
@@ -72,7 +76,8 @@ def _is_shown(name: str) -> bool:
 def sort_records(options: Distillation, records: Sequence[Raw]) -> Usable:
     """The records that the student can learn from. ModelError where its tokenizer cannot be had.
 
-    UsageError where the lengths exceed the student's context, or the teacher's vocabulary is another.
+    UsageError where the lengths exceed the student's context, or the teacher's vocabulary is
+    another.
     """
     tokenizer = models.load_tokenizer(options.student, options.recipe)
     found = usable(options, records, tokenizer)

@@ -1,7 +1,8 @@
 """Several processes: the same command again, under a launcher, in the place of this process.
 
-With an accelerator it is `accelerate launch` with one of the configurations beside this file (or the user's own);
-on CPU it is torch's own launcher, because `accelerate launch --cpu` starts one process whatever it is told.
+With an accelerator it is `accelerate launch` with one of the configurations beside this file (or
+the user's own); on CPU it is torch's own launcher, because `accelerate launch --cpu` starts one
+process whatever it is told.
 """
 
 import logging
@@ -52,7 +53,8 @@ def _configuration(config: str) -> Path:
 def launcher(
     config: str | None, asked: int | None, arguments: list[str], accelerator: bool
 ) -> list[str] | None:
-    """The launcher's module and its arguments; None where one process is enough, or this is one of the launched already.
+    """The launcher's module and its arguments; None where one process is enough, or this is one of
+    the launched already.
 
     UsageError for a configuration that is not there or cannot run here.
     """
@@ -73,7 +75,9 @@ def launcher(
 
 
 def become(command: list[str], folder: Path) -> None:
-    """Replaces this process by the launcher, so that the memory of what was done here is free for the training."""
+    """Replaces this process by the launcher, so that the memory of what was done here is free for
+    the training.
+    """
     os.environ[GUARD] = "1"
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     if command[0] == TORCHRUN:
@@ -86,10 +90,12 @@ def become(command: list[str], folder: Path) -> None:
 
 
 def run(command: list[str]) -> int:
-    """Runs the launcher in this process until all of its processes have ended; the exit status of the first that failed.
+    """Runs the launcher in this process until all of its processes have ended; the exit status of
+    the first that failed.
 
-    Negative where that one was ended by a signal, 130 where they were told to end. An interrupt is passed on to them,
-    and they end after the step that they are in; any other signal ends them at once.
+    Negative where that one was ended by a signal, 130 where they were told to end. An interrupt is
+    passed on to them, and they end after the step that they are in; any other signal ends them at
+    once.
     """
     import psutil
     from torch.distributed.elastic.multiprocessing.api import SignalException

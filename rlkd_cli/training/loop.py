@@ -1,4 +1,6 @@
-"""The training loop around a trainer: metrics on disk, interrupts, and going on from the last checkpoint."""
+"""The training loop around a trainer: metrics on disk, interrupts, and going on from the last
+checkpoint.
+"""
 
 import json
 import random
@@ -37,7 +39,9 @@ class MetricsCallback(TrainerCallback):  # type: ignore[misc]
     def on_train_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
-        """Drops entries that a killed run logged after its last checkpoint: they will come again."""
+        """Drops entries that a killed run logged after its last checkpoint: they will come
+        again.
+        """
         if self.file.exists() and state.is_world_process_zero:
             lines = [
                 line for line in self.file.read_text("utf-8").split("\n") if line.endswith("}")
@@ -64,9 +68,11 @@ class MetricsCallback(TrainerCallback):  # type: ignore[misc]
 
 
 class TogetherCallback(TrainerCallback):  # type: ignore[misc]
-    """Ends several processes after the same step, with a checkpoint, when one of them is interrupted.
+    """Ends several processes after the same step, with a checkpoint, when one of them is
+    interrupted.
 
-    Each waits for the others in every step: one that stopped where it stood would leave them waiting.
+    Each waits for the others in every step: one that stopped where it stood would leave them
+    waiting.
     """
 
     def __init__(self) -> None:
@@ -92,7 +98,9 @@ class TogetherCallback(TrainerCallback):  # type: ignore[misc]
 
 
 class BoundaryCallback(TrainerCallback):  # type: ignore[misc]
-    """Remembers the random numbers' state at each step's end, so that a step cut short can be begun again."""
+    """Remembers the random numbers' state at each step's end, so that a step cut short can be begun
+    again.
+    """
 
     def __init__(self) -> None:
         self.states: dict[str, Any] = {}
@@ -130,8 +138,8 @@ def fit(
 ) -> dict[str, Any]:
     """Trains from the last checkpoint in the run's folder; returns the last logged metrics.
 
-    A run that is interrupted leaves a checkpoint of the last whole step; one process stops at once, several together
-    at their step's end. So does one process that an error of ours stops.
+    A run that is interrupted leaves a checkpoint of the last whole step; one process stops at once,
+    several together at their step's end. So does one process that an error of ours stops.
     """
     folder = options.output
     metrics = MetricsCallback(folder / "metrics.jsonl", show)
@@ -152,7 +160,8 @@ def fit(
             boundary.restore()
             trainer._save_checkpoint(trainer.model_wrapped, None)
         raise
-    trainer.accelerator.wait_for_everyone()  # a process that ends early would be the end of one that still saves
+    # a process that ends early would be the end of one that still saves
+    trainer.accelerator.wait_for_everyone()
     if together.agreed:
         raise KeyboardInterrupt
     for check in checks:

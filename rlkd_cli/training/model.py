@@ -25,8 +25,8 @@ from rlkd_cli.training.replies import own_settings
 class Setting:
     """What a trainer is built with beside options and records.
 
-    `needed`: tokens of the longest prompt and reply; `more`: arguments given by `--trl` and a recipe;
-    `held_out`: records to evaluate on during training.
+    `needed`: tokens of the longest prompt and reply; `more`: arguments given by `--trl` and a
+    recipe; `held_out`: records to evaluate on during training.
     """
 
     needed: int
@@ -71,7 +71,9 @@ def distill_arguments(options: Distillation) -> dict[str, Any]:
 
 
 def load_tokenizer(name: str, recipe: str = "ours") -> Any:
-    """A tokenizer that pads on the left, with the recipe's template. ModelError where it cannot be loaded."""
+    """A tokenizer that pads on the left, with the recipe's template. ModelError where it cannot be
+    loaded.
+    """
     try:
         tokenizer = AutoTokenizer.from_pretrained(model_of(name), padding_side="left")
     except (OSError, ValueError) as error:
@@ -84,7 +86,9 @@ def load_tokenizer(name: str, recipe: str = "ours") -> Any:
 
 
 def load_causal(name: str, **more: Any) -> Any:
-    """A causal language model; `more` goes to transformers. ModelError where it cannot be loaded."""
+    """A causal language model; `more` goes to transformers. ModelError where it cannot be
+    loaded.
+    """
     try:
         return AutoModelForCausalLM.from_pretrained(model_of(name), **more)
     except (OSError, ValueError) as error:
@@ -94,9 +98,9 @@ def load_causal(name: str, **more: Any) -> Any:
 def load(name: str, options: Training, needed: int) -> tuple[Any, Any]:
     """A causal language model to be trained on sequences of `needed` tokens, and its tokenizer.
 
-    Weights that are trained are float32, as TRL loads them, also where bf16 computes: a bfloat16 has
-    8 bits, and most steps at these learning rates would be lost. Of the settings that the model came
-    with for writing replies only those stay that say where one ends.
+    Weights that are trained are float32, as TRL loads them, also where bf16 computes: a bfloat16
+    has 8 bits, and most steps at these learning rates would be lost. Of the settings that the model
+    came with for writing replies only those stay that say where one ends.
     """
     dtype = torch.bfloat16 if options.bf16 and options.lora else torch.float32
     model = load_causal(name, dtype=dtype, **rope_changes(name, options, needed))
@@ -117,7 +121,9 @@ def lora(rank: int | None) -> Any:
 
 
 def quiet_libraries() -> None:
-    """Training libraries talk on standard output and error; what matters is shown by our own progress."""
+    """Training libraries talk on standard output and error; what matters is shown by our own
+    progress.
+    """
     import datasets
     from transformers.utils import logging as transformers_logging
 

@@ -34,7 +34,7 @@ class Training:
         bool,
         option(
             "--bf16/--fp32",
-            help="Compute in bf16, over fp32 weights (release: bf16); without an accelerator: fp32.",
+            help="Compute in bf16, over fp32 weights (release: bf16); on CPU: fp32.",
             panel=TRAINING,
             free=True,
         ),
@@ -70,7 +70,7 @@ class Training:
         float | None,
         option(
             "--rope-theta",
-            help="Override the model's rope base, and let it reach what is trained (release: 300,000).",
+            help="Override the rope base, and let it reach what is trained (release: 300,000).",
             panel=TRAINING,
         ),
     ] = None

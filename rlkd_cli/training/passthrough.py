@@ -51,7 +51,9 @@ _STAYS_OURS = {"distill": {"weight_decay"}, "train-gsrm": {"max_grad_norm", "max
 
 
 def parse(given: Sequence[str] | None) -> dict[str, Any]:
-    """`["beta=0.04"]` as `{"beta": 0.04}`; a value is JSON, or else the text. UsageError for anything else."""
+    """`["beta=0.04"]` as `{"beta": 0.04}`; a value is JSON, or else the text. UsageError for
+    anything else.
+    """
     found: dict[str, Any] = {}
     for pair in given or []:
         name, equals, text = pair.partition("=")

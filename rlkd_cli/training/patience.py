@@ -1,11 +1,13 @@
-"""Waiting for a server that does not answer: a failure that passes is waited for, and never kept."""
+"""Waiting for a server that does not answer: a failure that passes is waited for, and never
+kept.
+"""
 
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-# What an unavailable server looks like; anything else is the text's own fault and is not asked again
+# What an unavailable server looks like; anything else is the text's own fault, not asked again
 _CODES = ("no_connection", "timeout", "bad_response", "empty_reply", "http_429", "judge_failed")
 T = TypeVar("T")
 
@@ -22,7 +24,9 @@ async def patiently(
     timeout: float,
     tell: Callable[[str], None],
 ) -> list[T]:
-    """`work` on 0 … count - 1, all at once; what `failed` is done again for up to `timeout` seconds."""
+    """`work` on 0 … count - 1, all at once; what `failed` is done again for up to `timeout`
+    seconds.
+    """
     deadline, pause = time.monotonic() + timeout, 1.0
     done = list(await asyncio.gather(*map(work, range(count))))
     while waiting := [i for i, one in enumerate(done) if failed(one)]:

@@ -1,4 +1,6 @@
-"""Which of several processes this is: everything that a launcher's variables say, asked here alone."""
+"""Which of several processes this is: everything that a launcher's variables say, asked here
+alone.
+"""
 
 import os
 

@@ -1,8 +1,9 @@
-"""How a prompt and a reply become token ids, for every training: prompt + path + end, and what ends it.
+"""How a prompt and a reply become token ids, for every training: prompt + path + end, and what ends
+it.
 
-A chat template is asked for the prompt alone. What it would make of a reply (drop the thinking, split
-it off) must not reach the training: the path is encoded as it stands, and the end is the token that the
-template itself puts behind a reply.
+A chat template is asked for the prompt alone. What it would make of a reply (drop the thinking,
+split it off) must not reach the training: the path is encoded as it stands, and the end is the
+token that the template itself puts behind a reply.
 """
 
 import unicodedata
@@ -22,7 +23,8 @@ _HARMLESS = {"eos_token_id", "bos_token_id", "pad_token_id", "transformers_versi
 
 
 def end_of(tokenizer: Any) -> int:
-    """The token that ends a reply: what the chat template puts behind one, else the tokenizer's own.
+    """The token that ends a reply: what the chat template puts behind one, else the tokenizer's
+    own.
 
     UsageError where there is none: a model trained without an end would never stop.
     """
@@ -34,7 +36,9 @@ def end_of(tokenizer: Any) -> int:
 
 
 def _after_a_reply(tokenizer: Any) -> int | None:
-    """The first special or added token behind a reply in the template; None where it writes none."""
+    """The first special or added token behind a reply in the template; None where it writes
+    none.
+    """
     chat = [{"role": "user", "content": "?"}, {"role": "assistant", "content": _MARK}]
     text = str(tokenizer.apply_chat_template(chat, tokenize=False))
     rest = tokenizer(text.rpartition(_MARK)[2], add_special_tokens=False)["input_ids"]
@@ -43,7 +47,9 @@ def _after_a_reply(tokenizer: Any) -> int | None:
 
 
 def ends_of(tokenizer: Any, own: GenerationConfig | None = None) -> list[int]:
-    """All tokens that a reply may end with, the trained one first, then the tokenizer's and the model's."""
+    """All tokens that a reply may end with, the trained one first, then the tokenizer's and the
+    model's.
+    """
     declared = own.eos_token_id if own else None
     others = declared if isinstance(declared, list) else [declared]
     found = [end_of(tokenizer), tokenizer.eos_token_id, *others]
@@ -61,7 +67,9 @@ def own_settings(model: Any, tokenizer: Any) -> GenerationConfig:
 
 
 def set_aside(own: GenerationConfig) -> dict[str, Any]:
-    """The settings of a model that a training does not take over: they would change what it writes."""
+    """The settings of a model that a training does not take over: they would change what it
+    writes.
+    """
     said: Mapping[str, Any] = own.to_diff_dict()
     return {
         name: value
@@ -71,10 +79,11 @@ def set_aside(own: GenerationConfig) -> dict[str, Any]:
 
 
 def decoder(tokenizer: Any, ends: Sequence[int] = ()) -> Callable[[list[int]], str]:
-    """From completion ids to paths; of special tokens only those that end, begin and pad are dropped.
+    """From completion ids to paths; of special tokens only those that end, begin and pad are
+    dropped.
 
-    Thinking may be told by special tokens, which are part of the path. Thinking that the chat template
-    opens is opened in the path too: one that never closes it has no answer.
+    Thinking may be told by special tokens, which are part of the path. Thinking that the chat
+    template opens is opened in the path too: one that never closes it has no answer.
     """
     around = (*ends, *ends_of(tokenizer), tokenizer.bos_token_id, tokenizer.pad_token_id)
     dropped = {token for token in around if token is not None}
@@ -90,8 +99,8 @@ def decoder(tokenizer: Any, ends: Sequence[int] = ()) -> Callable[[list[int]], s
 def encode_reply(tokenizer: Any, messages: Sequence[Message], path: str) -> tuple[list[int], int]:
     """(token ids of prompt + path + end, how many of them are the prompt).
 
-    An opening tag that the template has written already is not repeated. RecordError where the tokens
-    do not give the path back: it would not be what is trained.
+    An opening tag that the template has written already is not repeated. RecordError where the
+    tokens do not give the path back: it would not be what is trained.
     """
     prompt = encode_chat(tokenizer, messages)
     text = _without_opening(path) if opens_thinking(tokenizer) else path

@@ -1,7 +1,8 @@
 """The reward of a training step as TRL asks for it: one async function over a batch of completions.
 
-One function and not several, because TRL sums several with missing values as zeros; a reward that could not
-be computed must not train as one (see `reward/total.py`). The reward itself is `rlkd score`'s.
+One function and not several, because TRL sums several with missing values as zeros; a reward that
+could not be computed must not train as one (see `reward/total.py`). The reward itself is `rlkd
+score`'s.
 """
 
 import asyncio
@@ -26,7 +27,9 @@ from rlkd_cli.training.patience import is_away, patiently
 
 @dataclass
 class Attempt:
-    """What came of one completion: its parts, its steps, and whether a server is why a part is missing."""
+    """What came of one completion: its parts, its steps, and whether a server is why a part is
+    missing.
+    """
 
     parts: Parts = field(default_factory=Parts)
     steps: list[Step] = field(default_factory=list)
@@ -36,7 +39,9 @@ class Attempt:
 
 
 class Clock:
-    """When each part of the reward was first and last at work; parts run at the same time, so spans overlap."""
+    """When each part of the reward was first and last at work; parts run at the same time, so spans
+    overlap.
+    """
 
     def __init__(self) -> None:
         self.spans: dict[str, tuple[float, float]] = {}
@@ -56,8 +61,8 @@ class Clock:
 class Reward:
     """The composite reward; TRL calls it with lists of equal length and keeps it on one event loop.
 
-    Where a GSRM's or a judge's server is unavailable, training waits up to `timeout` seconds for it; a
-    completion whose reward is missing then is left out of its group.
+    Where a GSRM's or a judge's server is unavailable, training waits up to `timeout` seconds for
+    it; a completion whose reward is missing then is left out of its group.
     """
 
     records: Sequence[Raw]  # by row number: what the teacher says about each prompt
@@ -183,9 +188,11 @@ class Reward:
 
 
 class MissingCallback(Check):
-    """Ends a training, in all of its processes alike, where too many of a step's rewards are missing.
+    """Ends a training, in all of its processes alike, where too many of a step's rewards are
+    missing.
 
-    Counted at the step's end on the main thread: TRL's reward thread must not talk to other processes.
+    Counted at the step's end on the main thread: TRL's reward thread must not talk to other
+    processes.
     """
 
     def __init__(self, reward: Reward) -> None:
@@ -199,7 +206,7 @@ class MissingCallback(Check):
         if asked and missing / asked > self._reward.max_failures:
             control.should_save = control.should_training_stop = True
             self.failure = ModelError(
-                f"{missing / asked:.0%} of a step's structured rewards could not be computed, more than "
-                f"--max-reward-failures {self._reward.max_failures:g}; a checkpoint is kept: "
+                f"{missing / asked:.0%} of a step's structured rewards could not be computed, more "
+                f"than --max-reward-failures {self._reward.max_failures:g}; a checkpoint is kept: "
                 "run the same command again to go on"
             )

@@ -1,4 +1,6 @@
-"""A training's folder: what it was created with, whether it has ended, its model card, its upload."""
+"""A training's folder: what it was created with, whether it has ended, its model card, its
+upload.
+"""
 
 import json
 import shutil
@@ -26,7 +28,9 @@ class RunFolder:
         self.path, self._file = path, path / "run.json"
 
     def check(self, settings: Settings, overwrite: bool) -> bool:
-        """Whether an earlier run has finished here. UsageError where the folder is another run's, or no run's."""
+        """Whether an earlier run has finished here. UsageError where the folder is another run's,
+        or no run's.
+        """
         if overwrite or not self.path.exists() or not self._has_begun():
             return False
         if not self._file.exists():
@@ -37,7 +41,8 @@ class RunFolder:
         check_same(self.path, manifest["settings"], json.loads(json.dumps(dict(settings))))
         if manifest["finished"] and manifest["output"] != self._contents():
             raise UsageError(
-                f"{self.path}: the model was changed after it was finished; --overwrite starts afresh"
+                f"{self.path}: the model was changed after it was finished; "
+                "--overwrite starts afresh"
             )
         return bool(manifest["finished"])
 
@@ -49,7 +54,8 @@ class RunFolder:
         return started or bool(load_manifest(self._file)["finished"])
 
     def begin(self, settings: Settings, overwrite: bool) -> None:
-        """Makes the folder and notes what it is made from; with `overwrite` what an earlier run left goes.
+        """Makes the folder and notes what it is made from; with `overwrite` what an earlier run
+        left goes.
 
         So does what a run of other settings left that took no step.
         """
@@ -99,7 +105,8 @@ def write_card(folder: Path, title: str, text: str, facts: Mapping[str, Any]) ->
 
 
 def push(folder: Path, repository: str) -> str:
-    """Uploads a model folder to a private repository, without its checkpoints, and returns its address.
+    """Uploads a model folder to a private repository, without its checkpoints, and returns its
+    address.
 
     ModelError where the hub refuses.
     """

@@ -1,7 +1,7 @@
 """The model's folder at the end of a training: whole weights, whatever they were sharded by.
 
-After each saving the keys in the files are compared with the model's. LoRA adapters are small and whole
-in every kind of training: they are saved, and merged afterwards in one process.
+After each saving the keys in the files are compared with the model's. LoRA adapters are small and
+whole in every kind of training: they are saved, and merged afterwards in one process.
 """
 
 import os
@@ -21,8 +21,9 @@ def save_model(
 ) -> bool:
     """Saves model and tokenizer; True in the one process that goes on to write beside them.
 
-    What was trained in bf16 is saved in it: half the size, and what engines load. With `keep_adapter`
-    the folder holds the adapter alone. ModelError where the files do not hold every key of the model.
+    What was trained in bf16 is saved in it: half the size, and what engines load. With
+    `keep_adapter` the folder holds the adapter alone. ModelError where the files do not hold every
+    key of the model.
     """
     model = trainer.accelerator.unwrap_model(trainer.model)
     state = _whole_state(trainer)  # all processes take part
@@ -103,7 +104,9 @@ def _config(base: str) -> Any:
 
 
 def _save_tokenizer(tokenizer: Any, base: str, folder: Path) -> None:
-    """The base's tokenizer as it was: that it pads on the left, and with what, is a training's own matter."""
+    """The base's tokenizer as it was: that it pads on the left, and with what, is a training's own
+    matter.
+    """
     own = AutoTokenizer.from_pretrained(model_of(base))
     own.chat_template = tokenizer.chat_template
     own.save_pretrained(folder)

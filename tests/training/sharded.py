@@ -1,7 +1,8 @@
-"""`python -m tests.training.sharded KIND ARGS…`: `rlkd ARGS` on CPU, sharded as accelerators would shard it.
+"""`python -m tests.training.sharded KIND ARGS…`: `rlkd ARGS` on CPU, sharded as accelerators would
+shard it.
 
-accelerate shards on accelerators alone; here it is told that gloo on CPU is one. For tests: users have
-accelerators, and `--launch`.
+accelerate shards on accelerators alone; here it is told that gloo on CPU is one. For tests: users
+have accelerators, and `--launch`.
 """
 
 import os

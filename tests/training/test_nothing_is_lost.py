@@ -1,4 +1,6 @@
-"""What cannot be learnt is said with status 2, what cannot be used is a reject, what passes is waited for."""
+"""What cannot be learnt is said with status 2, what cannot be used is a reject, what passes is
+waited for.
+"""
 
 import json
 from pathlib import Path

@@ -1,4 +1,6 @@
-"""Sharded trainings, for real, on CPU: DeepSpeed in one process, FSDP2 in two; they end as one whole process does."""
+"""Sharded trainings, for real, on CPU: DeepSpeed in one process, FSDP2 in two; they end as one
+whole process does.
+"""
 
 import os
 import subprocess

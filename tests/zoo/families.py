@@ -1,5 +1,5 @@
-"""Models of every family, random and of one layer, made in seconds: templates, end tokens and configurations
-as the world has them. A byte is a token, and special tokens come on top.
+"""Models of every family, random and of one layer, made in seconds: templates, end tokens and
+configurations as the world has them. A byte is a token, and special tokens come on top.
 """
 
 import json
@@ -55,7 +55,9 @@ SHAPE |= {"num_attention_heads": 2, "num_key_value_heads": 2, "head_dim": 32}
 
 @dataclass(frozen=True)
 class Family:
-    """One kind of model. `eos` and `end_ids` are the tokenizer's and the model's own word for the end."""
+    """One kind of model. `eos` and `end_ids` are the tokenizer's and the model's own word for the
+    end.
+    """
 
     kind: str
     special: tuple[str, ...]

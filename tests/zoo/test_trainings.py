@@ -1,4 +1,6 @@
-"""Every training over models of every family: what is saved loads whole, stops by itself, says what was taught."""
+"""Every training over models of every family: what is saved loads whole, stops by itself, says what
+was taught.
+"""
 
 import asyncio
 from pathlib import Path
@@ -18,7 +20,9 @@ def problems(count: int, **more: object) -> list[dict]:
 
 
 def loaded(folder: Path):
-    """Model and tokenizer as anyone loads them; every key of the model is in the files, and no other."""
+    """Model and tokenizer as anyone loads them; every key of the model is in the files, and no
+    other.
+    """
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 

@@ -1,4 +1,6 @@
-"""From segmentations to token ids with roles: what Structured Fine-grained Training counts (RLKD, section 3.1)."""
+"""From segmentations to token ids with roles: what Structured Fine-grained Training counts (RLKD,
+section 3.1).
+"""
 
 import bisect
 import random
@@ -23,9 +25,11 @@ IGNORED = -1  # the role of prompt and padding
 
 @dataclass(frozen=True)
 class Example:
-    """One (R, S) pair: token ids of the prompt, of S and of the end token, and a role for each, both (tokens,).
+    """One (R, S) pair: token ids of the prompt, of S and of the end token, and a role for each,
+    both (tokens,).
 
-    Arrays of 5 bytes a token, where lists of Python's integers take 45: a hundred thousand long pairs stay in memory.
+    Arrays of 5 bytes a token, where lists of Python's integers take 45: a hundred thousand long
+    pairs stay in memory.
     """
 
     ids: NDArray[np.int32]
@@ -37,9 +41,9 @@ def encode(
 ) -> Example:
     """A segmentation record as an Example.
 
-    RecordError where the steps' text would not be read back as the same steps, from text or tokens, or
-    where there are more than `max_length` tokens; with `truncate`, the path in the prompt then loses its
-    end instead, never the steps.
+    RecordError where the steps' text would not be read back as the same steps, from text or tokens,
+    or where there are more than `max_length` tokens; with `truncate`, the path in the prompt then
+    loses its end instead, never the steps.
     """
     text = _faithful_text([Step(**step) for step in raw["steps"]])
     path, problem = raw["path"], raw.get("problem", "")
@@ -89,7 +93,9 @@ def _longest(fits: Callable[[int], bool], most: int) -> int:
 
 
 def split(records: Sequence[Raw], fraction: float, seed: int) -> tuple[list[Raw], list[Raw]]:
-    """(held out, to train on): a random share of the records is kept from training, the same one for the same seed."""
+    """(held out, to train on): a random share of the records is kept from training, the same one
+    for the same seed.
+    """
     held = set(random.Random(seed).sample(range(len(records)), round(fraction * len(records))))
     return [r for i, r in enumerate(records) if i in held], [
         r for i, r in enumerate(records) if i not in held
@@ -120,8 +126,9 @@ def collate(examples: Sequence[Example], pad: int) -> dict[str, Any]:
 def pack(examples: Sequence[Example]) -> dict[str, Any]:
     """Examples behind one another in a single row, (1, total) each, without padding.
 
-    `position_ids` begin anew with each example: without an attention mask, that is what keeps them from seeing
-    one another. The first token of each has no label, because what stands before it is another example.
+    `position_ids` begin anew with each example: without an attention mask, that is what keeps them
+    from seeing one another. The first token of each has no label, because what stands before it is
+    another example.
     """
     import torch
 

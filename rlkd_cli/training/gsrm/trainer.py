@@ -1,8 +1,9 @@
-"""`train-gsrm`: Structured Fine-grained Training (RLKD, section 3.1, equation 1) on transformers' Trainer.
+"""`train-gsrm`: Structured Fine-grained Training (RLKD, section 3.1, equation 1) on transformers'
+Trainer.
 
-One epoch on the M tokens, one on the Q&A tokens, one on both with weights that follow the losses. Every loss is
-the mean over its set's tokens in the whole optimiser step (all accumulated batches, all processes), so that
-neither padding nor the way a batch is split changes it.
+One epoch on the M tokens, one on the Q&A tokens, one on both with weights that follow the losses.
+Every loss is the mean over its set's tokens in the whole optimiser step (all accumulated batches,
+all processes), so that neither padding nor the way a batch is split changes it.
 """
 
 import time
@@ -44,7 +45,9 @@ class BalanceCallback(TrainerCallback, ExportableState):  # type: ignore[misc]
 
 
 class StructuredTrainer(Trainer):
-    """Trainer with a phase an epoch and a loss by token set; `sums` holds the step's losses and token counts."""
+    """Trainer with a phase an epoch and a loss by token set; `sums` holds the step's losses and
+    token counts.
+    """
 
     def __init__(
         self, phases: Sequence[Phase], balance: BalanceCallback, head: LabelledHead, **kwargs: Any
@@ -82,7 +85,7 @@ class StructuredTrainer(Trainer):
             ).to(device)
         self.counts = self.accelerator.reduce(counts, "sum")
         self.sums = torch.zeros(2, device=device)
-        # a count tells Trainer that the loss is normalised already: else it divides by the accumulation steps
+        # a count tells Trainer that the loss is normalised already, not to divide by accumulation
         return batches, self.counts.sum()
 
     def compute_loss(
@@ -111,7 +114,9 @@ class StructuredTrainer(Trainer):
         return loss * self.accelerator.num_processes
 
     def _weights(self, phase: Phase) -> torch.Tensor:
-        """What one token of each set weighs, (2,): the phase's weight over the set's count in the step."""
+        """What one token of each set weighs, (2,): the phase's weight over the set's count in the
+        step.
+        """
         if phase == "plain":
             return torch.ones(2) / self.counts.sum().clamp(min=1).cpu()
         share = torch.tensor(phase_weights(phase, self.balance.a, self.balance.b))
@@ -155,7 +160,9 @@ def load(options: GsrmTraining, needed: int) -> tuple[Any, Any, LabelledHead]:
 
 
 def check_model(options: GsrmTraining) -> None:
-    """ModelError where the base model's configuration or tokenizer cannot be had; loads no weights."""
+    """ModelError where the base model's configuration or tokenizer cannot be had; loads no
+    weights.
+    """
     load_config(options.model)
     models.load_tokenizer(options.model)
 
@@ -181,7 +188,9 @@ class Pairs:
 
 
 def prepare(options: GsrmTraining, records: Sequence[Raw], prompt: str) -> Pairs:
-    """The pairs as token ids, but for those held out. UsageError where one exceeds the model's context."""
+    """The pairs as token ids, but for those held out. UsageError where one exceeds the model's
+    context.
+    """
     tokenizer = models.load_tokenizer(options.model)
     mine = split(records, options.eval_fraction, options.seed)[1]
     pairs = Pairs(*encode_all(mine, tokenizer, prompt, options.max_length, options.truncate))
@@ -191,7 +200,9 @@ def prepare(options: GsrmTraining, records: Sequence[Raw], prompt: str) -> Pairs
 
 
 def _needed(options: GsrmTraining, pairs: Pairs) -> int:
-    """Tokens that the model must reach: with a rope base of its own, all that --max-length allows."""
+    """Tokens that the model must reach: with a rope base of its own, all that --max-length
+    allows.
+    """
     return pairs.longest if options.rope_theta is None else options.max_length
 
 
@@ -226,8 +237,8 @@ def train(
 ) -> tuple[dict[str, Any], list[tuple[Raw, RecordError]]]:
     """Trains and saves a GSRM in `options.output`; continues from the last checkpoint there.
 
-    Returns the last logged metrics and the records that could not be used, with the reason; `more` are
-    arguments given by `--trl`. UsageError where no record can be used.
+    Returns the last logged metrics and the records that could not be used, with the reason; `more`
+    are arguments given by `--trl`. UsageError where no record can be used.
     """
     models.quiet_libraries()
     pairs = pairs or prepare(options, records, prompt)

@@ -99,8 +99,9 @@ def trainer_parts(
 class TimedTrainer(GRPOTrainer):  # type: ignore[misc]
     """GRPOTrainer that encodes prompts as every engine of rlkd does, and says where its time goes.
 
-    A step's seconds are `seconds_step` = generation + reward + loss (forward and backward) + optimizer
-    + other (log-probabilities, data, waiting). The reward logs parts of its own (`training/reward.py`).
+    A step's seconds are `seconds_step` = generation + reward + loss (forward and backward) +
+    optimizer + other (log-probabilities, data, waiting). The reward logs parts of its own
+    (`training/reward.py`).
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

@@ -11,7 +11,9 @@ from rlkd_cli.training.options import Training
 
 @dataclass(frozen=True, kw_only=True)
 class Distillation(Training, Prompting):
-    """How a student is trained; defaults are the paper's (4.1) and, where it is silent, the release's."""
+    """How a student is trained; defaults are the paper's (4.1) and, where it is silent, the
+    release's.
+    """
 
     student: Annotated[str, option("--student", help="The model to train (4.1).", panel=MODEL)] = (
         "deepseek-ai/DeepSeek-R1-Distill-Qwen-7B"
@@ -29,7 +31,7 @@ class Distillation(Training, Prompting):
         str,
         option(
             "--recipe",
-            help="release: the KL term, token average, system prompt, template and tag reward of the "
+            help="release: KL term, token average, system prompt, template and tag reward of the "
             "authors' code; ours: what the paper says, and nothing else.",
             choices=("ours", "release"),
             panel=TRAINING,

@@ -1,4 +1,6 @@
-"""Supervised fine-tuning on the teacher's paths (4.1): the loss is on the path and its end alone."""
+"""Supervised fine-tuning on the teacher's paths (4.1): the loss is on the path and its end
+alone.
+"""
 
 from collections.abc import Sequence
 from typing import Any
