@@ -29,7 +29,7 @@ def plain(data: str, steps: int) -> None:
     from transformers import PrinterCallback, ProgressCallback, TrainerCallback
     from trl import GRPOConfig, GRPOTrainer
 
-    from rlkd_cli.training.common import quiet_libraries
+    from rlkd_cli.training.model import quiet_libraries
 
     quiet_libraries()
     marks = []

@@ -60,7 +60,7 @@ def worker(kind: str, model: str, size: int, steps: int, prompt: int, reply: int
         TrainingArguments,
     )
 
-    from rlkd_cli.training.common import quiet_libraries
+    from rlkd_cli.training.model import quiet_libraries
 
     quiet_libraries()
     marks: list[float] = []
