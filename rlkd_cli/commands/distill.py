@@ -50,6 +50,7 @@ def run(options: Options) -> None:
     """
     method = METHODS[options.method]
     method.check(options)
+    training.check(options)
     if method.structure:
         options.check()
         _check_engines(options)

@@ -28,6 +28,7 @@ def run(options: Options) -> None:
     """Reads segmentations; writes a model folder that `segment` and every engine loads, with
     metrics.jsonl.
     """
+    training.check(options)
     for name in options.epochs:
         if name not in PHASES:
             raise UsageError(f"--phases {name}: one of {', '.join(PHASES)}")

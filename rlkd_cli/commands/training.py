@@ -40,6 +40,12 @@ def read(source: Input) -> tuple[list[Raw], Lost]:
     return records, [item.rejected for item in items if item.fault]
 
 
+def check(options: Training) -> None:
+    """UsageError for options that do not go together."""
+    if options.keep_adapter and not options.lora:
+        raise UsageError("--keep-adapter needs --lora RANK")
+
+
 def begin(
     command: str, options: Training, source: Input, models: Sequence[str], settings: dict[str, Any]
 ) -> Callable[[], None] | None:

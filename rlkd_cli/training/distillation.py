@@ -18,7 +18,7 @@ from rlkd_cli.training.methods import METHODS
 from rlkd_cli.training.methods.options import Distillation
 from rlkd_cli.training.reward import MissingCallback, Reward
 from rlkd_cli.training.run_folder import averages, write_card
-from rlkd_cli.training.saving import save_model
+from rlkd_cli.training.saving import leave_others, save_model
 
 
 def train(
@@ -41,6 +41,7 @@ def train(
             asyncio.run_coroutine_threadsafe(reward.close(), trainer.async_loop).result(10)
     if save_model(trainer, tokenizer, options.student, options.output, options.keep_adapter):
         _card(options, len(records))
+    leave_others()
     return metrics
 
 

@@ -28,8 +28,6 @@ def save_model(
     model = trainer.accelerator.unwrap_model(trainer.model)
     state = _whole_state(trainer)  # all processes take part
     trainer.accelerator.wait_for_everyone()
-    if torch.distributed.is_initialized():  # left open, it may abort a process at its exit
-        torch.distributed.destroy_process_group()
     if not trainer.is_world_process_zero():
         return False
     _forget_sharding()
@@ -46,6 +44,14 @@ def save_model(
     if not keep_adapter:
         check_saved(folder)
     return True
+
+
+def leave_others() -> None:
+    """Ends the talk with other processes, the last call; left open, it may abort a process at
+    its exit.
+    """
+    if torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
 
 
 def _whole_state(trainer: Trainer) -> dict[str, Any] | None:

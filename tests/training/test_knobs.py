@@ -97,6 +97,8 @@ def test_an_adapter_can_be_kept_as_one(rlkd, zoo) -> None:
     assert Path("s/adapter_config.json").exists() and not Path("s/model.safetensors").exists()
     assert "not merged" in Path("s/README.md").read_text()
     assert AutoModelForCausalLM.from_pretrained("s")
+    alone = [*flags[: flags.index("--lora")], "--keep-adapter"]
+    assert rlkd("distill", data, "-o", "x", *alone).status == 2
 
 
 @pytest.mark.parametrize("method", ["grpo", "ppo", "rlad", "sft"])

@@ -31,7 +31,7 @@ from rlkd_cli.training.gsrm.held_out import HeldOut
 from rlkd_cli.training.gsrm.options import GsrmTraining
 from rlkd_cli.training.loop import Show, fit
 from rlkd_cli.training.run_folder import averages, write_card
-from rlkd_cli.training.saving import save_model
+from rlkd_cli.training.saving import leave_others, save_model
 
 
 class BalanceCallback(TrainerCallback, ExportableState):  # type: ignore[misc]
@@ -254,6 +254,7 @@ def train(
         check.measure("after", str(options.output))
         metrics |= check.facts
         write_folder(options, prompt, metrics, pairs)
+    leave_others()
     return metrics, pairs.rejected
 
 
