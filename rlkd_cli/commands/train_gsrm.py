@@ -34,9 +34,9 @@ def run(options: Options) -> None:
             raise UsageError(f"--phases {name}: one of {', '.join(PHASES)}")
     source, prompt = options.read(options.source, Segmentation), prompts.load("gsrm")
     records, lost = training.read(source)
-    from rlkd_cli.training.gsrm import trainer
+    from rlkd_cli.training.gsrm import prepare, trainer
 
-    more = trainer.trl_arguments(options)
+    more = prepare.trl_arguments(options)
     if options.dry_run:
         return _dry_run(options, records, prompt)
     settings = contents({"the prompt": prompts.version(prompt)})
@@ -64,9 +64,9 @@ def _check_before(
     options: Options, records: list[Raw], prompt: str, begin: Callable[[], None]
 ) -> None:
     """Measures the base model on the pairs held out, before there are several processes."""
-    from rlkd_cli.training.gsrm import trainer
+    from rlkd_cli.training.gsrm import prepare, trainer
 
-    trainer.check_model(options)
+    prepare.check_model(options)
     check = trainer.held_out(options, records, prompt)
     if check.has("before"):
         return
@@ -78,19 +78,19 @@ def _check_before(
 
 def _pairs(options: Options, records: list[Raw], prompt: str, lost: training.Lost) -> Any:
     """What is trained on; says what the model is asked. UsageError where nothing is left."""
-    from rlkd_cli.training.gsrm import trainer
+    from rlkd_cli.training.gsrm import prepare
 
-    pairs = trainer.prepare(options, records, prompt)
+    pairs = prepare.prepare(options, records, prompt)
     if not pairs.examples:
         reason = f"no pair can be trained on; the first: {pairs.rejected[0][1]}"
         raise training.nothing_left(options, pairs.rejected + lost, reason)
-    facts = trainer.facts(options, pairs, records, prompt)
+    facts = prepare.facts(options, pairs, records, prompt)
     training.show_facts("train-gsrm", facts, options.quiet)
     return pairs
 
 
 def _dry_run(options: Options, records: list[Raw], prompt: str) -> None:
-    from rlkd_cli.training.gsrm import trainer
+    from rlkd_cli.training.gsrm import prepare
 
     count = processes(options.launch, options.num_processes)
     batch = options.batch_size * options.accumulation * count
@@ -98,9 +98,9 @@ def _dry_run(options: Options, records: list[Raw], prompt: str) -> None:
     steps = len(options.epochs) * -(-number // batch)
     counts = [("phases", ", ".join(options.epochs)), ("steps", f"{steps:,}")]
     try:
-        pairs = trainer.prepare(options, records, prompt)
+        pairs = prepare.prepare(options, records, prompt)
         counts.append(("pairs that cannot be trained on", f"{len(pairs.rejected):,}"))
-        counts += trainer.facts(options, pairs, records, prompt)
+        counts += prepare.facts(options, pairs, records, prompt)
     except ModelError as error:
         counts.append(("not checked", str(error)))
     console.table("train-gsrm (dry run)", [("pairs", f"{len(records):,}"), *counts])

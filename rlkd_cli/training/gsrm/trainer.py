@@ -8,7 +8,6 @@ all processes), so that neither padding nor the way a batch is split changes it.
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -18,17 +17,14 @@ from transformers.trainer_callback import ExportableState
 
 from rlkd_cli.core.loss_weights import END, META, SOLVING, LossBalance, Phase, phase_weights
 from rlkd_cli.errors import RecordError, UsageError
-from rlkd_cli.models import user
 from rlkd_cli.models.labelled_head import LabelledHead
 from rlkd_cli.records.atomic import write_json
 from rlkd_cli.records.schema import Raw
-from rlkd_cli.reward.segmenter import segment_prompt
 from rlkd_cli.training import model as models
-from rlkd_cli.training import passthrough, preflight
-from rlkd_cli.training.context import check_context, load_config
-from rlkd_cli.training.gsrm.data import Example, collate, encode_all, pack, split
+from rlkd_cli.training.gsrm.data import collate, pack, split
 from rlkd_cli.training.gsrm.held_out import HeldOut
 from rlkd_cli.training.gsrm.options import GsrmTraining
+from rlkd_cli.training.gsrm.prepare import Pairs, needed, prepare
 from rlkd_cli.training.loop import Show, fit
 from rlkd_cli.training.run_folder import averages, write_card
 from rlkd_cli.training.saving import leave_others, save_model
@@ -159,68 +155,6 @@ def load(options: GsrmTraining, needed: int) -> tuple[Any, Any, LabelledHead]:
     return model, tokenizer, head
 
 
-def check_model(options: GsrmTraining) -> None:
-    """ModelError where the base model's configuration or tokenizer cannot be had; loads no
-    weights.
-    """
-    load_config(options.model)
-    models.load_tokenizer(options.model)
-
-
-def trl_arguments(options: GsrmTraining) -> dict[str, Any]:
-    """What `--trl` gives, checked against transformers' TrainingArguments."""
-    if not options.trl:
-        return {}
-    return passthrough.check(options.trl, TrainingArguments, "train-gsrm")
-
-
-@dataclass
-class Pairs:
-    """What is trained on, and what cannot be, with the reason."""
-
-    examples: list[Example]
-    rejected: list[tuple[Raw, RecordError]]
-
-    @property
-    def longest(self) -> int:
-        """Tokens of the longest pair."""
-        return max((len(example.ids) for example in self.examples), default=0)
-
-
-def prepare(options: GsrmTraining, records: Sequence[Raw], prompt: str) -> Pairs:
-    """The pairs as token ids, but for those held out. UsageError where one exceeds the model's
-    context.
-    """
-    tokenizer = models.load_tokenizer(options.model)
-    mine = split(records, options.eval_fraction, options.seed)[1]
-    pairs = Pairs(*encode_all(mine, tokenizer, prompt, options.max_length, options.truncate))
-    if pairs.examples:
-        check_context(options.model, options, _needed(options, pairs))
-    return pairs
-
-
-def _needed(options: GsrmTraining, pairs: Pairs) -> int:
-    """Tokens that the model must reach: with a rope base of its own, all that --max-length
-    allows.
-    """
-    return pairs.longest if options.rope_theta is None else options.max_length
-
-
-def facts(
-    options: GsrmTraining, pairs: Pairs, records: Sequence[Raw], prompt: str
-) -> list[preflight.Line]:
-    """What the model is asked, how its replies end, what fits."""
-    tokenizer = models.load_tokenizer(options.model)
-    needed = _needed(options, pairs)
-    context = check_context(options.model, options, needed)
-    asked = user(segment_prompt(records[0], prompt))
-    lines = preflight.prompt_facts(tokenizer, asked) + preflight.reply_facts(
-        options.model, tokenizer
-    )
-    pair = f"longest pair {pairs.longest:,}"
-    return [*lines, ("context", f"{context:,}; {pair}" if context else f"unknown; {pair}")]
-
-
 def held_out(options: GsrmTraining, records: Sequence[Raw], prompt: str) -> HeldOut:
     """The check of the records that `train` leaves out."""
     kept = split(records, options.eval_fraction, options.seed)[0]
@@ -270,7 +204,7 @@ def _trainer(
         "restore_callback_states_from_checkpoint": True,
     }
     arguments = TrainingArguments(**models.arguments(options) | own | dict(more))
-    model, tokenizer, head = load(options, _needed(options, pairs))
+    model, tokenizer, head = load(options, needed(options, pairs))
     trainer = StructuredTrainer(
         options.epochs,  # type: ignore[arg-type]
         BalanceCallback({"alpha": options.alpha}),
