@@ -446,6 +446,7 @@ def test_an_interrupted_distillation_leaves_its_last_step_and_ends_like_an_undis
     process.send_signal(signal.SIGINT)
     said = process.communicate(timeout=60)[1]
     assert process.returncode == 130 and "same command again" in said
+    assert not Path("stopped/README.md").exists()  # a card says what is finished
     assert any(
         1 <= int(folder.name.split("-")[1]) < 8 for folder in Path("stopped").glob("checkpoint-*")
     )
