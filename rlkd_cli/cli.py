@@ -4,6 +4,7 @@ A command is imported when it is used: `rlkd --help` reads names and summaries f
 """
 
 import inspect
+import json
 import re
 import sys
 import tomllib
@@ -197,7 +198,15 @@ def _table(where: str, table: Mapping[str, Any], command: Any) -> dict[str, Any]
     for option, name in names.items():
         if name not in options.values():
             raise UsageError(f"{where} {option}: no such option")
-    return {names[option]: value for option, value in table.items()}
+    return {names[option]: _value(value) for option, value in table.items()}
+
+
+def _value(value: Any) -> Any:
+    """A table inside a command's table (`[distill.trl]`) as the NAME=VALUE pairs of its option."""
+    if not isinstance(value, dict):
+        return value
+    texts = {k: v if isinstance(v, str) else json.dumps(v) for k, v in value.items()}
+    return [f"{name}={text}" for name, text in texts.items()]
 
 
 def run() -> None:

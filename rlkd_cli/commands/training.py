@@ -1,6 +1,9 @@
-"""What `train-gsrm` and `distill` share: checks, the start of several processes, and the end."""
+"""What `train-gsrm` and `distill` share: what they check, how they start several processes, how
+they end.
+"""
 
 import sys
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +13,7 @@ import typer
 
 from rlkd_cli import console
 from rlkd_cli.commands.common import made_from
-from rlkd_cli.errors import REJECTED, InputError, RecordError
+from rlkd_cli.errors import REJECTED, InputError, RecordError, UsageError
 from rlkd_cli.records.manifest import check_places
 from rlkd_cli.records.read import Input
 from rlkd_cli.records.schema import Raw
@@ -26,7 +29,9 @@ T = TypeVar("T", bound=Training)
 
 
 def read(source: Input) -> tuple[list[Raw], Lost]:
-    """The records to train on, and the invalid ones; InputError if there are none to train on."""
+    """The records to train on and those that are invalid; InputError where there is nothing to
+    train on.
+    """
     source.hold()
     items = list(source)
     records = [item.raw for item in items if not item.fault]
@@ -35,10 +40,17 @@ def read(source: Input) -> tuple[list[Raw], Lost]:
     return records, [item.rejected for item in items if item.fault]
 
 
+def check(options: Training) -> None:
+    """UsageError for options that do not go together."""
+    if options.keep_adapter and not options.lora:
+        raise UsageError("--keep-adapter needs --lora RANK")
+
+
 def begin(
     command: str, options: Training, source: Input, models: Sequence[str], settings: dict[str, Any]
 ) -> Callable[[], None] | None:
-    """Checks the folder against its manifest.
+    """Checks the folder against all it depends on; what makes it, or None where an earlier run has
+    finished it.
 
     Returns the function that creates the folder, or None if an earlier run has finished it. With
     several processes only the first one does this.
@@ -54,8 +66,44 @@ def begin(
     return lambda: folder.begin(own, options.overwrite)
 
 
+def nothing_left(options: Training, lost: Lost, reason: str) -> UsageError:
+    """What ends a command that has nothing to train on; the records and why stand among the
+    rejects.
+    """
+    if not lost:
+        return UsageError(reason)
+    if ranks.is_first():
+        options.rejects_file.parent.mkdir(parents=True, exist_ok=True)
+        write_rejects(lost, options.rejects_file)
+    most = Counter(error.code for _, error in lost).most_common(3)
+    codes = ", ".join(f"{code} {count}" for code, count in most)
+    return UsageError(f"{reason}; {len(lost)} records rejected ({codes}): {options.rejects_file}")
+
+
+def show_facts(title: str, facts: Sequence[tuple[str, str]], quiet: bool) -> None:
+    """The first lines of a run; of several processes, the launcher has shown them."""
+    if not quiet and not ranks.is_launched():
+        for name, value in facts:
+            console.message(f"{title}: {name}: {value}")
+
+
+def watched(show: Callable[[dict[str, Any]], None]) -> Callable[[dict[str, Any]], None]:
+    """`show`, and an alarm where the metrics of a training look wrong."""
+    from rlkd_cli.training.alarms import Alarms
+
+    alarms = Alarms(lambda text: console.message(text, "yellow"))
+
+    def both(entry: dict[str, Any]) -> None:
+        show(entry)
+        alarms(entry)
+
+    return both
+
+
 def on_this_machine(options: T) -> T:
-    """The options for this machine: bf16 is off without an accelerator."""
+    """The options as this machine can carry them out: without an accelerator, nothing computes in
+    bf16.
+    """
     return replace(options, bf16=options.bf16 and has_accelerator())
 
 
@@ -85,7 +133,9 @@ def end(options: Training, names: tuple[str, ...], smooth: int, lost: Lost) -> N
 
 
 def end_with_status(folder: Path) -> None:
-    """Ends with the exit status for rejects if there are any (the launcher does for several)."""
+    """Ends with the status for rejects where there were some; of several processes, the launcher
+    does so.
+    """
     if RunFolder(folder).rejected and not ranks.is_launched():
         raise typer.Exit(REJECTED)
 

@@ -1,14 +1,15 @@
-"""Structured Fine-grained Training (RLKD, section 3.1, equation 1): weights of the tokens' losses.
+"""Structured Fine-grained Training (RLKD, section 3.1, equation 1): which tokens count when, and
+how much.
 
 Epoch 1 trains the M tokens, epoch 2 the Q&A tokens, epoch 3 both, weighted by a and b. a and b
 start as the mean losses of epochs 1 and 2. The paper says that they follow "the ratio of the losses
-in two sets every alpha training steps" and gives no formula. Our choice: take the mean loss of each
-set over the last alpha steps and set a : b to that ratio with a + b unchanged, so that the harder
-set has the larger weight.
+in two sets every alpha training steps" and prints no rule; the reading here is ours: over the last
+alpha steps take the mean loss of each set and set a : b to that ratio, with a + b kept, so that the
+harder set weighs more.
 
-Another choice of ours: in the mixed phase the weights are divided by (a + b) / 2. The scale of the
-loss, and with it the effective learning rate, then does not depend on the losses of the first
-epochs.
+One more choice of ours: in the mixed phase the weights are divided by (a + b) / 2, so that the size
+of the loss, and with it the learning rate, does not depend on how large the losses of the first
+epochs happened to be.
 """
 
 from collections.abc import Sequence
@@ -23,10 +24,11 @@ END = 2  # the end-of-sequence token: trained in every phase, so that the model 
 
 
 def token_roles(offsets: Sequence[tuple[int, int]], spans: Sequence[Span]) -> list[int]:
-    """The role of each token of S, from its character offsets.
+    """The role of each token of S, from its character offsets; a token that straddles two parts is
+    the later one's.
 
-    A token that covers two parts gets the role of the later one, a token without characters (offset
-    (k, k)) the role of its position. Raises ValueError if a token lies outside all spans.
+    A token without characters (offset (k, k)) takes the role of its place. Raises ValueError where
+    a token lies outside all spans.
     """
     roles: list[int] = []
     for start, end in offsets:
@@ -47,16 +49,27 @@ def phase_weights(phase: Phase, a: float, b: float) -> tuple[float, float]:
 
 @dataclass
 class LossBalance:
-    """a and b through the three phases. Its state is plain numbers, so a checkpoint can hold it."""
+    """a and b through the three phases; all of its state is plain numbers, to go into a
+    checkpoint.
+    """
 
     alpha: int = 100
     a: float = 1.0
     b: float = 1.0
     initial: dict[str, list[float]] = field(default_factory=lambda: {"meta": [], "solving": []})
     window: list[tuple[float, float]] = field(default_factory=list)
+    updated: bool = False  # whether the mixed phase has begun
 
     def update(self, phase: Phase, loss_meta: float, loss_solving: float) -> None:
-        """Adds the mean losses of one optimiser step (natural log, per token)."""
+        """Takes one optimiser step's mean losses of the two sets (natural log, per token).
+
+        A set that has had no phase of its own starts from its last loss before the mixed one, which
+        is scored though it is not trained; where there was no step before, from the first mixed
+        loss.
+        """
+        if phase in ("meta", "solving") or (phase == "mixed" and not self.updated):
+            self.a = self.a if self.initial["meta"] else loss_meta
+            self.b = self.b if self.initial["solving"] else loss_solving
         if phase == "meta":
             self.initial["meta"].append(loss_meta)
             self.a = _mean(self.initial["meta"])
@@ -64,6 +77,7 @@ class LossBalance:
             self.initial["solving"].append(loss_solving)
             self.b = _mean(self.initial["solving"])
         elif phase == "mixed":
+            self.updated = True
             self.window.append((loss_meta, loss_solving))
             if len(self.window) == self.alpha:
                 self._rebalance()
@@ -82,6 +96,7 @@ class LossBalance:
             "b": self.b,
             "initial": self.initial,
             "window": self.window,
+            "updated": self.updated,
         }
 
 

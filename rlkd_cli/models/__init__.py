@@ -60,7 +60,7 @@ def _open(spec: str, http: HttpOptions) -> TextModel:
         return _hosted(spec, http)
     if engine == "replay":
         return ReplayModel(Path(name))
-    if engine == "vllm" or (engine == "any" and find_spec("vllm") and _has_accelerator()):
+    if runs_in_vllm(spec):
         from rlkd_cli.models.vllm import VllmModel
 
         return VllmModel(name)
@@ -92,6 +92,12 @@ def _hosted(spec: str, http: HttpOptions) -> EndpointModel:
         instead = f" (its provider names {known.instead})" if known.instead else ""
         model.say(f"is not served from {ends} on{instead}; choose another model before")
     return model
+
+
+def runs_in_vllm(spec: str) -> bool:
+    """Whether a spec means vLLM in this process."""
+    engine = engine_of(spec)
+    return engine == "vllm" or bool(engine == "any" and find_spec("vllm") and _has_accelerator())
 
 
 def has_batches(spec: str) -> bool:

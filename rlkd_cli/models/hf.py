@@ -1,5 +1,6 @@
 """transformers in this process: many replies at a time, each with random numbers of its own."""
 
+import os
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -58,7 +59,8 @@ class HfModel(Telling):
         self.name = f"hf/{name}"
         self._tokenizer: Any = load_tokenizer(name, self.name)
         model = load_causal(name, self.name)
-        self.device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+        own = f"cuda:{os.environ.get('LOCAL_RANK', '0')}"  # of several processes, each has its own
+        self.device = device or (own if torch.cuda.is_available() else "cpu")
         model.to(self.device)
         self._model: Any = model.eval()
         self._encoder = ChatEncoder(self._tokenizer)

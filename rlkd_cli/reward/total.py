@@ -14,14 +14,12 @@ from rlkd_cli.records.schema import Raw
 
 @dataclass(frozen=True)
 class Weights:
-    """What each part of the total reward is multiplied by.
-
-    The release: 15 structure, 15 accuracy, 10 format.
-    """
+    """What each part of the total reward is multiplied by. The release: 15, 15, 10, 10."""
 
     structure: float = 15.0
     outcome: float = 15.0
     format: float = 0.0
+    tags: float = 0.0
 
     def of(self, record: Raw) -> "Weights":
         """The weights for a record: without a reference answer no outcome is expected of
@@ -37,11 +35,13 @@ class Parts:
     outcome: float | None = None
     structure: float | None = None
     format: float | None = None
+    tags: float | None = None
 
 
 def total_reward(parts: Parts, weights: Weights) -> float | None:
     """The weighted sum; None where a part that weighs something is missing, or nothing weighs."""
-    names = [name for name in ("structure", "outcome", "format") if getattr(weights, name)]
+    all_parts = ("structure", "outcome", "format", "tags")
+    names = [name for name in all_parts if getattr(weights, name)]
     values = [(getattr(weights, name), getattr(parts, name)) for name in names]
     if not values or any(value is None for _, value in values):
         return None
@@ -49,11 +49,23 @@ def total_reward(parts: Parts, weights: Weights) -> float | None:
 
 
 def format_reward(path: str) -> float:
-    """1 for one closed block of thinking with something after it, as R1-style models write;
-    else 0.
+    """1 for one closed block of thinking with something after it, as R1-style models write; else
+    0.
     """
     text = path if path.lstrip().startswith(OPEN) else OPEN + path
     inside = rf"((?!{OPEN}|{CLOSE}).)"
     return float(
         re.fullmatch(rf"\s*{OPEN}{inside}+{CLOSE}\s*\S{inside}*", text, re.DOTALL) is not None
     )
+
+
+def tag_reward(path: str) -> float:
+    """A quarter for each of the tags that the release's system prompt asks for and that stands
+    there once.
+
+    `<think>` and `</think>`, `<answer>` and `</answer>`, each on a line of its own, as in the
+    release.
+    """
+    text = path if path.lstrip().startswith(OPEN) else f"{OPEN}\n{path}"
+    tags = (f"{OPEN}\n", f"\n{CLOSE}\n", "\n<answer>\n", "\n</answer>")
+    return sum(text.count(tag) == 1 for tag in tags) / len(tags)

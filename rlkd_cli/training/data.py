@@ -1,58 +1,175 @@
-"""What a student is asked, and what a teacher's record says of it."""
+"""What a student is asked, what a teacher's record says of it, and which records a training can
+use.
+"""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from transformers import AutoTokenizer
+from jinja2 import TemplateError
 
 from rlkd_cli.core.question import question
-from rlkd_cli.core.thinking import OPEN
-from rlkd_cli.errors import ModelError, RecordError
-from rlkd_cli.models import user
-from rlkd_cli.models.chat import opens_thinking
+from rlkd_cli.errors import ModelError, RecordError, UsageError
+from rlkd_cli.models import Message, user
+from rlkd_cli.models.chat import encode_chat, render_chat
 from rlkd_cli.records.atomic import atomic_write
 from rlkd_cli.records.schema import Raw
 from rlkd_cli.records.write import dumps, objects
 from rlkd_cli.reward.segmenter import Segmenter
 from rlkd_cli.reward.structured import segmented
+from rlkd_cli.reward.total import Weights
+from rlkd_cli.training.methods import METHODS
 from rlkd_cli.training.methods.options import Distillation
+from rlkd_cli.training.methods.recipes import RECIPES
+from rlkd_cli.training.patience import is_away, patiently
+from rlkd_cli.training.replies import encode_reply
+
+Lost = list[tuple[Raw, RecordError]]
 
 
-def prompt_of(raw: Raw, options: Distillation, chat: bool) -> Any:
-    """A problem as the student is asked it: messages, or plain text for a base model without a chat template."""
-    asked = question(raw, options.prompt_template)
-    messages = [dict(message) for message in user(asked, options.system)]
-    return messages if chat else "\n\n".join(message["content"] for message in messages)
-
-
-def decoder(student: str) -> Callable[[list[int]], str]:
-    """From completion ids to paths. Not TRL's own text: a response template could split the thinking off.
-
-    Thinking that the chat template opens is opened in the path too: one that never closes it has no answer.
+def messages_of(raw: Raw, options: Distillation, tokenizer: Any) -> list[Message]:
+    """A problem as the student is asked it; a template without a system role gets its text before
+    it.
     """
-    tokenizer = AutoTokenizer.from_pretrained(student)
-    start = f"{OPEN}\n" if opens_thinking(tokenizer) else ""
-    return lambda ids: start + str(tokenizer.decode(ids, skip_special_tokens=True))
+    asked = question(raw, options.prompt_template)
+    system = options.system or RECIPES[options.recipe].system
+    messages = user(asked, system)
+    if system and tokenizer.chat_template and not _renders(tokenizer, messages):
+        return user(f"{system}\n\n{asked}")
+    return messages
+
+
+def _renders(tokenizer: Any, messages: list[Message]) -> bool:
+    try:
+        return bool(render_chat(tokenizer, messages))
+    except TemplateError:
+        return False
+
+
+def weights_of(options: Distillation) -> Weights:
+    """What each part of the total reward weighs; without a structured part in the method, that is
+    0.
+    """
+    structure = options.structure_weight if METHODS[options.method].structure else 0.0
+    recipe = RECIPES[options.recipe]
+    form = options.format_weight if recipe.format is None else recipe.format
+    return Weights(structure, options.outcome_weight, form, recipe.tags)
+
+
+@dataclass
+class Usable:
+    """The records that a training can use, and what they ask of the student's context, in
+    tokens.
+    """
+
+    records: list[Raw] = field(default_factory=list)
+    rejected: Lost = field(default_factory=list)
+    longest_prompt: int = 0
+    needed: int = 0  # the longest prompt and reply together
+    long_paths: int = 0  # teacher's paths longer than a reply may be
+
+
+def usable(options: Distillation, records: Iterable[Raw], tokenizer: Any) -> Usable:
+    """Sorts the records; one that is too long, or that nothing could be learnt from, is a
+    reject.
+    """
+    found = Usable()
+    rewarded = METHODS[options.method].rewards
+    for raw in records:
+        try:
+            prompt, reply = _lengths(raw, options, tokenizer, rewarded)
+        except RecordError as error:
+            found.rejected.append((raw, error))
+            found.long_paths += error.code == "path_too_long"
+            continue
+        found.records.append(raw)
+        found.longest_prompt = max(found.longest_prompt, prompt)
+        found.needed = max(found.needed, prompt + reply)
+    return found
+
+
+def _lengths(raw: Raw, options: Distillation, tokenizer: Any, rewarded: bool) -> tuple[int, int]:
+    """Tokens of the prompt and of the reply; RecordError where the record cannot be used."""
+    messages = messages_of(raw, options, tokenizer)
+    if rewarded:
+        prompt, reply = len(encode_chat(tokenizer, messages)), options.max_tokens
+        weights = weights_of(options).of(raw)
+        if not any(vars(weights).values()):
+            raise RecordError("no_answer", "without an answer there is nothing to reward")
+    else:
+        ids, prompt = encode_reply(tokenizer, messages, raw["path"])
+        reply = len(ids) - prompt
+        if reply > options.max_tokens:
+            said = f"{reply} tokens, more than --max-tokens {options.max_tokens}"
+            raise RecordError("path_too_long", said)
+    if prompt > options.max_prompt_length:
+        said = f"{prompt} tokens, more than --max-prompt-length {options.max_prompt_length}"
+        raise RecordError("prompt_too_long", said)
+    return prompt, reply
+
+
+def chosen_paths(records: Sequence[Raw], rule: str) -> list[Raw]:
+    """The teacher's paths to learn from, by `--teacher-paths`; the paper's is `first-correct`
+    (4.1).
+
+    A path's own mark says whether it is correct: OpenR1's `correctness_math_verify`, or `correct`,
+    as `rlkd eval` writes it. Paths of a problem of which none has such a mark are all taken.
+    UsageError where none is left.
+    """
+    if rule == "all":
+        return list(records)
+    marked = {str(raw["id"]) for raw in records if _correct(raw) is not None}
+    chosen, seen = [], set()
+    for raw in records:
+        identity = str(raw["id"])
+        if identity in marked:
+            if not _correct(raw) or (rule == "first-correct" and identity in seen):
+                continue
+            seen.add(identity)
+        chosen.append(raw)
+    if not chosen:
+        raise UsageError(
+            f"no teacher path is correct; --teacher-paths {rule} leaves none, all does"
+        )
+    return chosen
+
+
+def _correct(raw: Raw) -> bool | None:
+    marks = (raw.get("correctness_math_verify"), raw.get("correct"))
+    return next((mark for mark in marks if isinstance(mark, bool)), None)
 
 
 def with_steps(
-    records: Sequence[Raw], open_gsrm: Callable[[], Segmenter], file: Path
-) -> tuple[list[Raw], list[tuple[Raw, RecordError]]]:
+    records: Sequence[Raw],
+    open_gsrm: Callable[[], Segmenter],
+    file: Path,
+    timeout: float = 0.0,
+    tell: Callable[[str], None] = lambda text: None,
+) -> tuple[list[Raw], Lost]:
     """Records whose teacher has steps, and those of which none could be made, with the reason.
 
-    Missing steps are asked for once, and what came of it is kept in `file`, a line a record, for a resumed run
-    and for the other processes; the GSRM is opened where it is needed. ModelError where no teacher path has steps.
+    Missing steps are asked for once, and what came of it is kept in `file`, a line a record, for a
+    resumed run and for the other processes; the GSRM is opened where it is needed. A server that is
+    away is waited for, `timeout` seconds, and its failure is kept nowhere. ModelError where it
+    stays away, and where no teacher path has steps.
     """
     if all(raw.get("steps") for raw in records):
         return list(records), []
-    if not file.exists():
-        found = asyncio.run(_segment_all(records, open_gsrm()))
+    kept = {own["row"]: own for own in objects(file)} if file.exists() else {}
+    if len(kept) < len(records):
+        found = asyncio.run(_segment_all(records, kept, open_gsrm(), timeout, tell))
+        kept = {row: own for row, own in enumerate(found) if not is_away(own.get("error", ""))}
         with atomic_write(file) as out:
-            for raw, own in zip(records, found, strict=True):
-                out.write(dumps({"id": raw["id"], **own}) + "\n")
-    pairs = list(zip(records, objects(file), strict=True))
+            for row, own in kept.items():
+                out.write(dumps({"row": row, "id": records[row]["id"], **own}) + "\n")
+        if len(kept) < len(records):
+            raise ModelError(
+                f"the GSRM's server does not answer: {len(records) - len(kept)} teacher paths wait "
+                "(--reward-timeout); run the same command again to go on"
+            )
+    pairs = [(raw, kept[row]) for row, raw in enumerate(records)]
     done = [{**raw, "steps": own["steps"]} for raw, own in pairs if own["steps"]]
     if not done:
         raise ModelError("no teacher path could be segmented")
@@ -60,18 +177,30 @@ def with_steps(
     return done, [(raw, RecordError(own["error"], own["detail"])) for raw, own in failed]
 
 
-async def _segment_all(records: Sequence[Raw], gsrm: Segmenter) -> list[Raw]:
+async def _segment_all(
+    records: Sequence[Raw],
+    kept: dict[int, Raw],
+    gsrm: Segmenter,
+    timeout: float,
+    tell: Callable[[str], None],
+) -> list[Raw]:
     """The steps of each record, or why there are none."""
 
-    async def one(raw: Raw) -> Raw:
+    async def one(row: int) -> Raw:
+        raw = records[row]
         if raw.get("steps"):
             return {"steps": raw["steps"]}
+        if row in kept:
+            return {k: v for k, v in kept[row].items() if k not in ("row", "id")}
         try:
             return {"steps": [step.model_dump() for step in await segmented(gsrm, raw)]}
         except RecordError as error:
             return {"steps": [], "error": error.code, "detail": error.detail}
 
+    def failed(own: Raw) -> bool:
+        return is_away(own.get("error", ""))
+
     try:
-        return list(await asyncio.gather(*map(one, records)))
+        return await patiently(one, len(records), failed, timeout, tell)
     finally:
         await gsrm.model.close()

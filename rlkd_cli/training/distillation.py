@@ -1,4 +1,6 @@
-"""The training of `distill`, whatever the method: a trainer is built, run to its end, and the student saved."""
+"""The training of `distill`, whatever the method: a trainer is built, run to its end, and the
+student saved.
+"""
 
 import asyncio
 from collections.abc import Sequence
@@ -7,47 +9,141 @@ from typing import Any
 from rlkd_cli.errors import UsageError
 from rlkd_cli.records.schema import Raw
 from rlkd_cli.training import model as models
+from rlkd_cli.training import passthrough, preflight
+from rlkd_cli.training.context import check_context
+from rlkd_cli.training.data import Usable, messages_of, usable
+from rlkd_cli.training.launcher import processes
 from rlkd_cli.training.loop import Show, fit
 from rlkd_cli.training.methods import METHODS
 from rlkd_cli.training.methods.options import Distillation
 from rlkd_cli.training.reward import MissingCallback, Reward
-from rlkd_cli.training.run_folder import write_card
+from rlkd_cli.training.run_folder import averages, write_card
+from rlkd_cli.training.saving import leave_others, save_model
 
 
 def train(
-    options: Distillation, records: Sequence[Raw], reward: Reward | None, on_log: Show
+    options: Distillation,
+    records: Sequence[Raw],
+    reward: Reward | None,
+    on_log: Show,
+    setting: models.Setting,
 ) -> dict[str, Any]:
-    """Trains the student and saves it in `options.output`; continues from the last checkpoint there."""
+    """Trains the student and saves it in `options.output`; continues from the last checkpoint
+    there.
+    """
     models.quiet_libraries()
-    trainer, tokenizer = METHODS[options.method].build(options, records, reward)
+    trainer, tokenizer = METHODS[options.method].build(options, records, reward, setting)
     try:
         checks = [MissingCallback(reward)] if reward else []
-        metrics = fit(trainer, options.output, on_log, checks)
+        metrics = fit(trainer, options, on_log, checks)
     finally:
         if reward is not None:  # TRL has an event loop of its own for rewards
             asyncio.run_coroutine_threadsafe(reward.close(), trainer.async_loop).result(10)
-    if models.save_model(trainer, tokenizer, options.output):
-        facts = {
-            "student": options.student,
-            "method": options.method,
-            "steps": options.steps,
-            "problems": len(records),
-        }
-        facts |= {name: value for name, value in metrics.items() if name.endswith("_reward")}
-        title = f"Student ({options.method})"
-        write_card(options.output, title, "Distilled from a teacher's reasoning.", facts)
+    if save_model(trainer, tokenizer, options.student, options.output, options.keep_adapter):
+        _card(options, len(records))
+    leave_others()
     return metrics
+
+
+def _card(options: Distillation, problems: int) -> None:
+    """Says what was done, with averages over the last steps."""
+    structured = METHODS[options.method].structure
+    facts = {
+        "student": options.student,
+        "method": options.method,
+        "steps": options.steps,
+        "problems": problems,
+        "learning rate": options.learning_rate,
+        "teacher's paths": getattr(options, "teacher", None),
+        "teacher model": options.teacher_model if options.method == "rlad" else None,
+        "GSRM": getattr(options, "gsrm", None) if structured else None,
+        "judge": getattr(options, "judge", None) if structured else None,
+        "recipe": options.recipe,
+        "LoRA rank": options.lora,
+        "weights": "a LoRA adapter of the student, not merged" if options.keep_adapter else None,
+    }
+    means = averages(options.output / "metrics.jsonl")
+    shown = {name: f"{value:.4g}" for name, value in means.items() if _is_shown(name)}
+    facts |= {f"{name} (mean of the last steps)": value for name, value in shown.items()}
+    title = f"Student ({options.method})"
+    write_card(options.output, title, "Distilled from a teacher's reasoning.", facts)
+
+
+def _is_shown(name: str) -> bool:
+    is_reward = name.endswith("_reward") and not name.startswith("seconds_")
+    return is_reward or name in ("loss", "completions/mean_length")
+
+
+def sort_records(options: Distillation, records: Sequence[Raw]) -> Usable:
+    """The records that the student can learn from. ModelError where its tokenizer cannot be had.
+
+    UsageError where the lengths exceed the student's context, or the teacher's vocabulary is
+    another.
+    """
+    tokenizer = models.load_tokenizer(options.student, options.recipe)
+    found = usable(options, records, tokenizer)
+    if found.records:
+        check_context(options.student, options, found.needed)
+    if options.method == "rlad":
+        from rlkd_cli.training.methods.rlad import check_vocabularies
+
+        check_vocabularies(str(options.teacher_model), options.student)
+    return found
+
+
+def facts(options: Distillation, found: Usable) -> list[preflight.Line]:
+    """What the student is asked, how its replies end, what fits."""
+    tokenizer = models.load_tokenizer(options.student, options.recipe)
+    context = check_context(options.student, options, found.needed)
+    lines = preflight.reply_facts(options.student, tokenizer)
+    lines += preflight.length_facts(context, found.longest_prompt, found.needed)
+    if found.long_paths:
+        lines.append(("teacher paths over --max-tokens", f"{found.long_paths:,}"))
+    first = messages_of(found.records[0], options, tokenizer)
+    return preflight.prompt_facts(tokenizer, first) + lines
+
+
+def trl_arguments(options: Distillation) -> dict[str, Any]:
+    """What `--trl` gives, checked against the method's configuration."""
+    if not options.trl:
+        return {}
+    from trl import GRPOConfig, SFTConfig
+
+    rewards = METHODS[options.method].rewards
+    return passthrough.check(options.trl, GRPOConfig if rewards else SFTConfig, "distill")
 
 
 def check_batches(options: Distillation) -> None:
     """UsageError for settings that TRL would refuse late, or resume inexactly."""
-    completions = options.batch_size * options.accumulation * (options.num_processes or 1)
+    completions = completions_of(options)
     if METHODS[options.method].rewards and completions % options.group:
         raise UsageError(
             f"--batch-size x --accumulation x processes = {completions} completions a step "
             f"do not divide into groups of {options.group}"
         )
+    if options.eval and options.eval_every % options.save_steps:
+        raise UsageError(
+            f"--eval-every {options.eval_every} must be a multiple of --save-steps "
+            f"{options.save_steps}: the best checkpoint is one that was saved"
+        )
     if options.save_steps % options.iterations:
         raise UsageError(
-            f"--save-steps {options.save_steps} must be a multiple of --iterations {options.iterations}"
+            f"--save-steps {options.save_steps} must be a multiple of "
+            f"--iterations {options.iterations}"
         )
+
+
+def check_enough(options: Distillation, records: Sequence[Raw]) -> None:
+    """UsageError where there are fewer problems than a step needs: nothing would be trained."""
+    needed = completions_of(options) // options.group if METHODS[options.method].rewards else 1
+    if len(records) < needed:
+        raise UsageError(
+            f"{len(records)} usable problems, fewer than the {needed} that one step is made of; "
+            "lower --batch-size or --accumulation, or raise --group"
+        )
+
+
+def completions_of(options: Distillation) -> int:
+    """Completions a step, of all processes."""
+    count = processes(options.launch, options.num_processes)
+    return options.batch_size * options.accumulation * count

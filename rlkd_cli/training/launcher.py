@@ -1,7 +1,8 @@
 """Several processes: the same command again, under a launcher, in the place of this process.
 
-With an accelerator it is `accelerate launch` with one of the configurations beside this file (or the user's own);
-on CPU it is torch's own launcher, because `accelerate launch --cpu` starts one process whatever it is told.
+With an accelerator it is `accelerate launch` with one of the configurations beside this file (or
+the user's own); on CPU it is torch's own launcher, because `accelerate launch --cpu` starts one
+process whatever it is told.
 """
 
 import logging
@@ -19,14 +20,45 @@ TORCHRUN, ACCELERATE = "torch.distributed.run", "accelerate.commands.launch"
 GUARD = "RLKD_LAUNCHED"
 
 
+def processes(config: str | None, asked: int | None) -> int:
+    """How many processes train: those that run already, `--num-processes`, or what the file says.
+
+    UsageError for a file that cannot be read.
+    """
+    if ranks.is_launched():
+        return ranks.count()
+    if asked or config is None:
+        return asked or 1
+    import yaml
+
+    file = _configuration(config)
+    try:
+        said = yaml.safe_load(file.read_text("utf-8"))
+        return int(said.get("num_processes", 1))
+    except (OSError, ValueError, AttributeError, yaml.YAMLError):
+        raise UsageError(f"--launch {config}: is no accelerate configuration") from None
+
+
+def _configuration(config: str) -> Path:
+    """The accelerate file that a name or path stands for; UsageError where there is none."""
+    shipped = Path(__file__).with_name("configs") / f"{config}.yaml"
+    file = shipped if config in CONFIGS else Path(config)
+    if not file.is_file():
+        raise UsageError(
+            f"--launch {config}: one of {', '.join(CONFIGS)}, or an accelerate configuration file"
+        )
+    return file
+
+
 def launcher(
-    config: str | None, processes: int | None, arguments: list[str], accelerator: bool
+    config: str | None, asked: int | None, arguments: list[str], accelerator: bool
 ) -> list[str] | None:
-    """The launcher's module and its arguments; None where one process is enough, or this is one of the launched already.
+    """The launcher's module and its arguments; None where one process is enough, or this is one of
+    the launched already.
 
     UsageError for a configuration that is not there or cannot run here.
     """
-    if (config is None and (processes or 1) == 1) or GUARD in os.environ or ranks.is_launched():
+    if (config is None and (asked or 1) == 1) or GUARD in os.environ or ranks.is_launched():
         return None
     command = ["-m", "rlkd_cli", *arguments]
     if not accelerator:
@@ -34,24 +66,18 @@ def launcher(
             raise UsageError(
                 f"--launch {config} needs accelerators; on CPU: --num-processes N alone"
             )
-        return [TORCHRUN, "--standalone", "--nproc_per_node", str(processes or 1), *command]
-    file = (
-        Path(__file__).with_name("configs") / f"{config or 'ddp'}.yaml"
-        if (config or "ddp") in CONFIGS
-        else Path(str(config))
-    )
-    if not file.is_file():
-        raise UsageError(
-            f"--launch {config}: one of {', '.join(CONFIGS)}, or an accelerate configuration file"
-        )
+        return [TORCHRUN, "--standalone", "--nproc_per_node", str(asked or 1), *command]
+    file = _configuration(config or "ddp")
     if config in ("zero2", "zero3") and find_spec("deepspeed") is None:
         raise UsageError(f"--launch {config} needs DeepSpeed (pip install deepspeed)")
-    count = ["--num_processes", str(processes)] if processes else []
+    count = ["--num_processes", str(asked)] if asked else []
     return [ACCELERATE, "--config_file", str(file), *count, *command]
 
 
 def become(command: list[str], folder: Path) -> None:
-    """Replaces this process by the launcher, so that the memory of what was done here is free for the training."""
+    """Replaces this process by the launcher, so that the memory of what was done here is free for
+    the training.
+    """
     os.environ[GUARD] = "1"
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     if command[0] == TORCHRUN:
@@ -64,10 +90,12 @@ def become(command: list[str], folder: Path) -> None:
 
 
 def run(command: list[str]) -> int:
-    """Runs the launcher in this process until all of its processes have ended; the exit status of the first that failed.
+    """Runs the launcher in this process until all of its processes have ended; the exit status of
+    the first that failed.
 
-    Negative where that one was ended by a signal, 130 where they were told to end. An interrupt is passed on to them,
-    and they end after the step that they are in; any other signal ends them at once.
+    Negative where that one was ended by a signal, 130 where they were told to end. An interrupt is
+    passed on to them, and they end after the step that they are in; any other signal ends them at
+    once.
     """
     import psutil
     from torch.distributed.elastic.multiprocessing.api import SignalException

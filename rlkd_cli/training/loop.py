@@ -1,4 +1,6 @@
-"""The training loop around a trainer: metrics on disk, interrupts, and going on from the last checkpoint."""
+"""The training loop around a trainer: metrics on disk, interrupts, and going on from the last
+checkpoint.
+"""
 
 import json
 import random
@@ -18,10 +20,11 @@ from transformers import (
     TrainerState,
     TrainingArguments,
 )
-from transformers.integrations import is_deepspeed_zero3_enabled
 from transformers.trainer_utils import get_last_checkpoint
 
-from rlkd_cli.errors import RlkdError, UsageError
+from rlkd_cli.errors import RlkdError
+from rlkd_cli.training.checkpoints import Rotation
+from rlkd_cli.training.options import Training
 
 Show = Callable[[dict[str, Any]], None]
 
@@ -36,7 +39,9 @@ class MetricsCallback(TrainerCallback):  # type: ignore[misc]
     def on_train_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
-        """Drops entries that a killed run logged after its last checkpoint: they will come again."""
+        """Drops entries that a killed run logged after its last checkpoint: they will come
+        again.
+        """
         if self.file.exists() and state.is_world_process_zero:
             lines = [
                 line for line in self.file.read_text("utf-8").split("\n") if line.endswith("}")
@@ -55,7 +60,7 @@ class MetricsCallback(TrainerCallback):  # type: ignore[misc]
         if not logs or not state.is_world_process_zero:
             return
         entry = {"step": state.global_step, "of": state.max_steps, **logs}
-        if "train_runtime" not in logs:
+        if "train_runtime" not in logs and not any(name.startswith("eval_") for name in logs):
             self.last = entry
         with self.file.open("a", encoding="utf-8") as out:
             out.write(json.dumps(entry) + "\n")
@@ -63,9 +68,11 @@ class MetricsCallback(TrainerCallback):  # type: ignore[misc]
 
 
 class TogetherCallback(TrainerCallback):  # type: ignore[misc]
-    """Ends several processes after the same step, with a checkpoint, when one of them is interrupted.
+    """Ends several processes after the same step, with a checkpoint, when one of them is
+    interrupted.
 
-    Each waits for the others in every step: one that stopped where it stood would leave them waiting.
+    Each waits for the others in every step: one that stopped where it stood would leave them
+    waiting.
     """
 
     def __init__(self) -> None:
@@ -91,7 +98,9 @@ class TogetherCallback(TrainerCallback):  # type: ignore[misc]
 
 
 class BoundaryCallback(TrainerCallback):  # type: ignore[misc]
-    """Remembers the random numbers' state at each step's end, so that a step cut short can be begun again."""
+    """Remembers the random numbers' state at each step's end, so that a step cut short can be begun
+    again.
+    """
 
     def __init__(self) -> None:
         self.states: dict[str, Any] = {}
@@ -124,28 +133,25 @@ class Check(TrainerCallback):  # type: ignore[misc]
     failure: RlkdError | None = None
 
 
-def fit(trainer: Trainer, folder: Path, show: Show, checks: Sequence[Check] = ()) -> dict[str, Any]:
-    """Trains from the last checkpoint in `folder`; returns the last logged metrics.
+def fit(
+    trainer: Trainer, options: Training, show: Show, checks: Sequence[Check] = ()
+) -> dict[str, Any]:
+    """Trains from the last checkpoint in the run's folder; returns the last logged metrics.
 
-    A run that is interrupted leaves a checkpoint of the last whole step; one process stops at once, several together
-    at their step's end. So does one process that an error of ours stops.
+    A run that is interrupted leaves a checkpoint of the last whole step; one process stops at once,
+    several together at their step's end. So does one process that an error of ours stops.
     """
-    if hasattr(trainer.model, "merge_and_unload") and (
-        trainer.is_fsdp_enabled or is_deepspeed_zero3_enabled()
-    ):
-        raise UsageError(
-            "--lora: adapters cannot be merged into a model sharded by zero3 or fsdp2; --launch ddp or zero2"
-        )
-    metrics, boundary, together = (
-        MetricsCallback(folder / "metrics.jsonl", show),
-        BoundaryCallback(),
-        TogetherCallback(),
-    )
+    folder = options.output
+    metrics = MetricsCallback(folder / "metrics.jsonl", show)
+    boundary, together = BoundaryCallback(), TogetherCallback()
+    last = trainer.args.save_total_limit or options.save_limit  # --trl may say it too
+    trainer.args.save_total_limit = None
+    rotation = Rotation(folder, last, options.keep_checkpoints)
     for printer in (PrinterCallback, ProgressCallback):
         trainer.remove_callback(printer)
     trainer.add_callback(metrics)
     alone = trainer.accelerator.num_processes == 1
-    for callback in (boundary if alone else together, *checks):
+    for callback in (boundary if alone else together, rotation, *checks):
         trainer.add_callback(callback)
     try:
         trainer.train(resume_from_checkpoint=latest_checkpoint(folder))
@@ -154,7 +160,8 @@ def fit(trainer: Trainer, folder: Path, show: Show, checks: Sequence[Check] = ()
             boundary.restore()
             trainer._save_checkpoint(trainer.model_wrapped, None)
         raise
-    trainer.accelerator.wait_for_everyone()  # a process that ends early would be the end of one that still saves
+    # a process that ends early would be the end of one that still saves
+    trainer.accelerator.wait_for_everyone()
     if together.agreed:
         raise KeyboardInterrupt
     for check in checks:

@@ -1,23 +1,37 @@
-"""The model that is trained: its trainer's arguments, how it is loaded, and how it is saved."""
+"""The model that is trained: its trainer's arguments, and how it is loaded."""
 
 import logging
 import warnings
-from collections.abc import Mapping
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-from transformers import (
-    AutoModelForCausalLM,
-    AutoTokenizer,
-    Trainer,
-)
+from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from rlkd_cli.errors import ModelError
 from rlkd_cli.models.spec import model_of
+from rlkd_cli.records.schema import Raw
+from rlkd_cli.training.context import rope_changes
 from rlkd_cli.training.gsrm.options import GsrmTraining
+from rlkd_cli.training.methods import METHODS
 from rlkd_cli.training.methods.options import Distillation
+from rlkd_cli.training.methods.recipes import RECIPES, without_opening
 from rlkd_cli.training.options import Training
+from rlkd_cli.training.replies import own_settings
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What a trainer is built with beside options and records.
+
+    `needed`: tokens of the longest prompt and reply; `more`: arguments given by `--trl` and a
+    recipe; `held_out`: records to evaluate on during training.
+    """
+
+    needed: int
+    more: Mapping[str, Any] = field(default_factory=dict)
+    held_out: Sequence[Raw] = ()
 
 
 def arguments(options: GsrmTraining | Distillation) -> dict[str, Any]:
@@ -32,7 +46,6 @@ def arguments(options: GsrmTraining | Distillation) -> dict[str, Any]:
         "bf16": options.bf16,
         "use_cpu": options.bf16 and not torch.cuda.is_available(),  # else bf16 is refused there
         "save_steps": options.save_steps,
-        "save_total_limit": 2,
         "logging_steps": 1,
         "seed": options.seed,
         "disable_tqdm": True,
@@ -42,40 +55,58 @@ def arguments(options: GsrmTraining | Distillation) -> dict[str, Any]:
 
 def distill_arguments(options: Distillation) -> dict[str, Any]:
     """What every method of `distill` takes."""
-    return arguments(options) | {
+    rewarded = METHODS[options.method].rewards
+    evaluating = {
+        "eval_strategy": "steps",
+        "eval_steps": options.eval_every,
+        "metric_for_best_model": "reward" if rewarded else "loss",
+        "greater_is_better": rewarded,
+    }
+    own = {
         "max_steps": options.steps,
         "lr_scheduler_type": "constant_with_warmup",
         "max_grad_norm": options.max_grad_norm,
     }
+    return arguments(options) | own | (evaluating if options.eval else {})
 
 
-def load_tokenizer(name: str) -> Any:
-    """A tokenizer that pads on the left. ModelError where it cannot be loaded."""
+def load_tokenizer(name: str, recipe: str = "ours") -> Any:
+    """A tokenizer that pads on the left, with the recipe's template. ModelError where it cannot be
+    loaded.
+    """
     try:
         tokenizer = AutoTokenizer.from_pretrained(model_of(name), padding_side="left")
     except (OSError, ValueError) as error:
         raise ModelError.loading(name, error) from error
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
+    if tokenizer.chat_template and not RECIPES[recipe].keeps_template:
+        tokenizer.chat_template = without_opening(tokenizer.chat_template)
     return tokenizer
 
 
 def load_causal(name: str, **more: Any) -> Any:
-    """A causal language model; `more` goes to transformers. ModelError where it cannot be loaded."""
+    """A causal language model; `more` goes to transformers. ModelError where it cannot be
+    loaded.
+    """
     try:
         return AutoModelForCausalLM.from_pretrained(model_of(name), **more)
     except (OSError, ValueError) as error:
         raise ModelError.loading(name, error) from error
 
 
-def load(name: str, options: Training, changes: Mapping[str, Any] | None = None) -> tuple[Any, Any]:
-    """A causal language model to be trained, and its tokenizer; `changes` override fields of the model's config.
+def load(name: str, options: Training, needed: int) -> tuple[Any, Any]:
+    """A causal language model to be trained on sequences of `needed` tokens, and its tokenizer.
 
-    Weights that are trained are float32, as TRL loads them, also where bf16 computes: a bfloat16 has 8 bits,
-    and most steps at these learning rates would be lost.
+    Weights that are trained are float32, as TRL loads them, also where bf16 computes: a bfloat16
+    has 8 bits, and most steps at these learning rates would be lost. Of the settings that the model
+    came with for writing replies only those stay that say where one ends.
     """
     dtype = torch.bfloat16 if options.bf16 and options.lora else torch.float32
-    return load_causal(name, dtype=dtype, **(changes or {})), load_tokenizer(name)
+    model = load_causal(name, dtype=dtype, **rope_changes(name, options, needed))
+    tokenizer = load_tokenizer(name, getattr(options, "recipe", "ours"))
+    model.generation_config = own_settings(model, tokenizer)
+    return model, tokenizer
 
 
 def lora(rank: int | None) -> Any:
@@ -89,28 +120,10 @@ def lora(rank: int | None) -> Any:
     )
 
 
-def save_model(trainer: Trainer, tokenizer: Any, folder: Path) -> bool:
-    """Saves the model, adapters merged, and its tokenizer; True in the one process that goes on to write beside them.
-
-    What was trained in bf16 is saved in it: half the size, and what engines load.
-    """
-    model = trainer.accelerator.unwrap_model(trainer.model)
-    if hasattr(model, "merge_and_unload"):
-        model = model.merge_and_unload()
-    dtype, state = torch.bfloat16 if trainer.args.bf16 else torch.float32, None
-    if trainer.is_fsdp_enabled or trainer.is_deepspeed_enabled:
-        whole = trainer.accelerator.get_state_dict(trainer.model) or {}  # nothing on most processes
-        state = {name: weights.to(dtype) for name, weights in whole.items()}
-    else:
-        model.to(dtype)
-    if trainer.is_world_process_zero():
-        model.save_pretrained(folder, state_dict=state)
-        tokenizer.save_pretrained(folder)
-    return bool(trainer.is_world_process_zero())
-
-
 def quiet_libraries() -> None:
-    """Training libraries talk on standard output and error; what matters is shown by our own progress."""
+    """Training libraries talk on standard output and error; what matters is shown by our own
+    progress.
+    """
     import datasets
     from transformers.utils import logging as transformers_logging
 

@@ -34,7 +34,7 @@ class Training:
         bool,
         option(
             "--bf16/--fp32",
-            help="Compute in bf16, over fp32 weights (release: bf16); without an accelerator: fp32.",
+            help="Compute in bf16, over fp32 weights (release: bf16); on CPU: fp32.",
             panel=TRAINING,
             free=True,
         ),
@@ -58,6 +58,62 @@ class Training:
             panel=TRAINING,
         ),
     ] = None
+    keep_adapter: Annotated[
+        bool,
+        option(
+            "--keep-adapter",
+            help="With --lora: the folder holds the adapter alone, for PEFT, not merged.",
+            panel=TRAINING,
+        ),
+    ] = False
+    rope_theta: Annotated[
+        float | None,
+        option(
+            "--rope-theta",
+            help="Override the rope base, and let it reach what is trained (release: 300,000).",
+            panel=TRAINING,
+        ),
+    ] = None
+    yarn: Annotated[
+        float | None,
+        option(
+            "--yarn",
+            metavar="FACTOR",
+            min=1,
+            help="Extend the model's context so many times, by YaRN.",
+            panel=TRAINING,
+        ),
+    ] = None
+    trl: Annotated[
+        list[str] | None,
+        option(
+            "--trl",
+            metavar="NAME=VALUE",
+            help="Any other argument of the trainer's configuration; repeat for several.",
+            panel=TRAINING,
+        ),
+    ] = None
+    save_limit: Annotated[
+        int,
+        option(
+            "--save-limit",
+            min=1,
+            help="How many of the last checkpoints are kept.",
+            panel=TRAINING,
+            free=True,
+        ),
+    ] = 2
+    keep_checkpoints: Annotated[
+        int,
+        option(
+            "--keep-checkpoints",
+            metavar="N",
+            min=0,
+            help="Keep N more, spread evenly over the training (Figure 4).",
+            panel=TRAINING,
+            free=True,
+        ),
+    ] = 0
     seed: Annotated[int, option("--seed", help="Seed of all random numbers.", panel=RUN)] = 42
     launch: Annotated[
         str | None,

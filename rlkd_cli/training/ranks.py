@@ -1,4 +1,6 @@
-"""Which of several processes this is: everything that a launcher's variables say, asked here alone."""
+"""Which of several processes this is: everything that a launcher's variables say, asked here
+alone.
+"""
 
 import os
 
@@ -11,3 +13,8 @@ def is_launched() -> bool:
 def is_first() -> bool:
     """Whether this is the process that speaks and writes."""
     return os.environ.get("RANK", "0") == "0"
+
+
+def count() -> int:
+    """How many processes train together."""
+    return int(os.environ.get("WORLD_SIZE", "1"))

@@ -1,7 +1,8 @@
 """The reward of a training step as TRL asks for it: one async function over a batch of completions.
 
-One function and not several, because TRL sums several with missing values as zeros; a reward that could not
-be computed must not train as one (see `reward/total.py`). The reward itself is `rlkd score`'s.
+One function and not several, because TRL sums several with missing values as zeros; a reward that
+could not be computed must not train as one (see `reward/total.py`). The reward itself is `rlkd
+score`'s.
 """
 
 import asyncio
@@ -19,32 +20,28 @@ from rlkd_cli.records.schema import Raw, Step
 from rlkd_cli.records.write import dumps
 from rlkd_cli.reward.grading.grader import Grader
 from rlkd_cli.reward.structured import Structure
-from rlkd_cli.reward.total import Parts, Weights, format_reward, total_reward
+from rlkd_cli.reward.total import Parts, Weights, format_reward, tag_reward, total_reward
 from rlkd_cli.training.loop import Check
-
-# What an unavailable server looks like; anything else is the completion's own fault and is not asked again
-SERVER_CODES = {
-    "no_connection",
-    "timeout",
-    "bad_response",
-    "empty_reply",
-    "http_429",
-    "judge_failed",
-}
+from rlkd_cli.training.patience import is_away, patiently
 
 
 @dataclass
 class Attempt:
-    """What came of one completion: its parts, its steps, and whether a server is why a part is missing."""
+    """What came of one completion: its parts, its steps, and whether a server is why a part is
+    missing.
+    """
 
     parts: Parts = field(default_factory=Parts)
     steps: list[Step] = field(default_factory=list)
     verdicts: list[Raw] = field(default_factory=list)
     server_failed: bool = False
+    unsegmentable: bool = False  # the GSRM answered, and found no steps
 
 
 class Clock:
-    """When each part of the reward was first and last at work; parts run at the same time, so spans overlap."""
+    """When each part of the reward was first and last at work; parts run at the same time, so spans
+    overlap.
+    """
 
     def __init__(self) -> None:
         self.spans: dict[str, tuple[float, float]] = {}
@@ -64,8 +61,8 @@ class Clock:
 class Reward:
     """The composite reward; TRL calls it with lists of equal length and keeps it on one event loop.
 
-    Where a GSRM's or a judge's server is unavailable, training waits up to `timeout` seconds for it; a
-    completion whose reward is missing then is left out of its group.
+    Where a GSRM's or a judge's server is unavailable, training waits up to `timeout` seconds for
+    it; a completion whose reward is missing then is left out of its group.
     """
 
     records: Sequence[Raw]  # by row number: what the teacher says about each prompt
@@ -78,10 +75,7 @@ class Reward:
     samples: Path | None = None  # where completions are kept for people to look at
     sample_every: int = 10
     tell: Callable[[str], None] = lambda text: None
-    missing: tuple[int, int] = (
-        0,
-        0,
-    )  # of the last batch: structured rewards missing, and asked for
+    missing: tuple[int, int] = (0, 0)  # structured rewards of the last batch: missing, asked for
     __name__: str = field(default="rlkd_reward", init=False)
 
     async def __call__(
@@ -89,12 +83,11 @@ class Reward:
     ) -> list[float | None]:
         paths = [self.decode(ids) for ids in completion_ids]
         records = [self.records[number] for number in row]
-        clock, started = Clock(), time.perf_counter()
+        clock = Clock()
         attempts = await self._patiently(paths, records, clock)
         parts = [attempt.parts for attempt in attempts]
         pairs = zip(parts, records, strict=True)
         totals = [total_reward(part, self.weights.of(record)) for part, record in pairs]
-        clock.spans["reward"] = (started, time.perf_counter())
         if self.structure:
             self.missing = sum(part.structure is None for part in parts), len(parts)
         if log := kwargs.get("log_metric"):
@@ -107,32 +100,21 @@ class Reward:
 
     async def _patiently(self, paths: list[str], records: list[Raw], clock: Clock) -> list[Attempt]:
         """All attempts; those that a server's absence spoilt are made again while there is time."""
-        deadline, pause = time.monotonic() + self.timeout, 1.0
-        attempts = list(
-            await asyncio.gather(
-                *(self._attempt(p, r, clock) for p, r in zip(paths, records, strict=True))
-            )
-        )
-        while failed := [i for i, attempt in enumerate(attempts) if attempt.server_failed]:
-            if time.monotonic() + pause > deadline:
-                break
-            self.tell(
-                f"{len(failed)} rewards wait for a server that does not answer; {deadline - time.monotonic():.0f} s are left"
-            )
-            await asyncio.sleep(pause)
-            pause = min(2 * pause, 30.0)
-            again = await asyncio.gather(
-                *(self._attempt(paths[i], records[i], clock) for i in failed)
-            )
-            for i, attempt in zip(failed, again, strict=True):
-                attempts[i] = attempt
-        return attempts
+
+        async def one(i: int) -> Attempt:
+            return await self._attempt(paths[i], records[i], clock)
+
+        def failed(attempt: Attempt) -> bool:
+            return attempt.server_failed
+
+        return await patiently(one, len(paths), failed, self.timeout, self.tell)
 
     async def _attempt(self, path: str, record: Raw, clock: Clock) -> Attempt:
         outcome, attempt = await asyncio.gather(
             self._outcome(path, record, clock), self._structure(path, record, clock)
         )
         attempt.parts.outcome, attempt.parts.format = outcome, format_reward(path)
+        attempt.parts.tags = tag_reward(path)
         return attempt
 
     async def _outcome(self, path: str, record: Raw, clock: Clock) -> float | None:
@@ -153,10 +135,10 @@ class Reward:
             with clock("judging"):
                 score = await self.structure.score(teacher, steps)
         except RecordError as error:
-            away = error.code in SERVER_CODES or error.code.startswith("http_5")
-            return Attempt(server_failed=away)
+            found_none = error.code == "unparsable_steps"
+            return Attempt(server_failed=is_away(error.code), unsegmentable=found_none)
         verdicts = [verdict._asdict() for verdict in score.verdicts]
-        return Attempt(Parts(structure=score.reward), steps, verdicts)
+        return Attempt(Parts(structure=score.reward), steps, verdicts, unsegmentable=not steps)
 
     async def close(self) -> None:
         """Closes the connections to servers, and the grader."""
@@ -185,7 +167,7 @@ class Reward:
         if self.structure:
             scored = [attempt for attempt in attempts if attempt.parts.structure is not None]
             log("reward_failures", 1 - len(scored) / len(attempts))
-            log("unsegmentable", sum(not attempt.steps for attempt in scored) / len(attempts))
+            log("unsegmentable", sum(a.unsegmentable for a in attempts) / len(attempts))
 
     def _keep_sample(
         self, step: int, path: str, attempt: Attempt, total: float | None, raw: Raw
@@ -206,9 +188,11 @@ class Reward:
 
 
 class MissingCallback(Check):
-    """Ends a training, in all of its processes alike, where too many of a step's rewards are missing.
+    """Ends a training, in all of its processes alike, where too many of a step's rewards are
+    missing.
 
-    Counted at the step's end on the main thread: TRL's reward thread must not talk to other processes.
+    Counted at the step's end on the main thread: TRL's reward thread must not talk to other
+    processes.
     """
 
     def __init__(self, reward: Reward) -> None:
@@ -222,7 +206,7 @@ class MissingCallback(Check):
         if asked and missing / asked > self._reward.max_failures:
             control.should_save = control.should_training_stop = True
             self.failure = ModelError(
-                f"{missing / asked:.0%} of a step's structured rewards could not be computed, more than "
-                f"--max-reward-failures {self._reward.max_failures:g}; a checkpoint is kept: "
+                f"{missing / asked:.0%} of a step's structured rewards could not be computed, more "
+                f"than --max-reward-failures {self._reward.max_failures:g}; a checkpoint is kept: "
                 "run the same command again to go on"
             )

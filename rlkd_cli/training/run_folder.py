@@ -1,4 +1,6 @@
-"""A training's folder: what it was created with, whether it has ended, its model card, its upload."""
+"""A training's folder: what it was created with, whether it has ended, its model card, its
+upload.
+"""
 
 import json
 import shutil
@@ -16,6 +18,7 @@ from rlkd_cli.records.manifest import (
     folder_fingerprint,
     load_manifest,
 )
+from rlkd_cli.records.write import objects
 
 
 class RunFolder:
@@ -25,8 +28,10 @@ class RunFolder:
         self.path, self._file = path, path / "run.json"
 
     def check(self, settings: Settings, overwrite: bool) -> bool:
-        """Whether an earlier run has finished here. UsageError where the folder is another run's, or no run's."""
-        if overwrite or not self.path.exists() or not any(self.path.iterdir()):
+        """Whether an earlier run has finished here. UsageError where the folder is another run's,
+        or no run's.
+        """
+        if overwrite or not self.path.exists() or not self._has_begun():
             return False
         if not self._file.exists():
             raise UsageError(
@@ -36,17 +41,35 @@ class RunFolder:
         check_same(self.path, manifest["settings"], json.loads(json.dumps(dict(settings))))
         if manifest["finished"] and manifest["output"] != self._contents():
             raise UsageError(
-                f"{self.path}: the model was changed after it was finished; --overwrite starts afresh"
+                f"{self.path}: the model was changed after it was finished; "
+                "--overwrite starts afresh"
             )
         return bool(manifest["finished"])
 
+    def _has_begun(self) -> bool:
+        """Whether there is anything that binds a later run: a run that took no step does not."""
+        if not self._file.exists():
+            return any(file.name != "rejects.jsonl" for file in self.path.iterdir())
+        started = (self.path / "metrics.jsonl").exists() or any(self.path.glob("checkpoint-*"))
+        return started or bool(load_manifest(self._file)["finished"])
+
     def begin(self, settings: Settings, overwrite: bool) -> None:
-        """Makes the folder and notes what it is made from; with `overwrite` what an earlier run left goes."""
-        if overwrite and self._file.exists():
+        """Makes the folder and notes what it is made from; with `overwrite` what an earlier run
+        left goes.
+
+        So does what a run of other settings left that took no step.
+        """
+        if self._file.exists() and (
+            overwrite or (not self._has_begun() and self._differs(settings))
+        ):
             shutil.rmtree(self.path)
         if not self._file.exists():
             manifest = {"rlkd": __version__, "settings": dict(settings), "finished": False}
             write_json(self._file, manifest)
+
+    def _differs(self, settings: Settings) -> bool:
+        own = json.loads(json.dumps(dict(settings)))
+        return bool(load_manifest(self._file)["settings"] != own)
 
     def finish(self, rejected: int) -> None:
         """Notes that the training has ended, and how many records it could not use."""
@@ -62,15 +85,28 @@ class RunFolder:
         return fingerprint_text(folder_fingerprint(self.path))
 
 
+def averages(metrics: Path, count: int = 10) -> dict[str, float]:
+    """The means of the last `count` steps of a metrics.jsonl, by name; evaluations are no steps."""
+    entries = [row for row in objects(metrics) if "loss" in row] if metrics.exists() else []
+    last = entries[-count:]
+    names = dict.fromkeys(name for entry in last for name in entry)
+    values = {
+        name: [e[name] for e in last if isinstance(e.get(name), int | float)] for name in names
+    }
+    return {name: sum(found) / len(found) for name, found in values.items() if found}
+
+
 def write_card(folder: Path, title: str, text: str, facts: Mapping[str, Any]) -> None:
     """A short model card, README.md in the model folder."""
-    rows = "\n".join(f"| {name} | {value} |" for name, value in facts.items())
+    known = {name: value for name, value in facts.items() if value is not None}
+    rows = "\n".join(f"| {name} | {value} |" for name, value in known.items())
     with atomic_write(folder / "README.md") as out:
         out.write(f"# {title}\n\n{text} Made by rlkd.\n\n| | |\n| --- | --- |\n{rows}\n")
 
 
 def push(folder: Path, repository: str) -> str:
-    """Uploads a model folder to a private repository, without its checkpoints, and returns its address.
+    """Uploads a model folder to a private repository, without its checkpoints, and returns its
+    address.
 
     ModelError where the hub refuses.
     """

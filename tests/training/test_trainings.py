@@ -141,14 +141,15 @@ def test_every_method_trains_a_student(rlkd, base, world, method: str) -> None:
         "--teacher",
         base,
     ]
-    assert rlkd("distill", world / "teacher.jsonl", "-o", "student", *flags).status == 0
+    done = 3 if method == "sft" else 0  # some teacher's paths are longer than --max-tokens
+    assert rlkd("distill", world / "teacher.jsonl", "-o", "student", *flags).status == done
     entries = [entry for entry in read(Path("student/metrics.jsonl")) if "loss" in entry]
     assert len(entries) == 2
     if method != "sft":
         assert "outcome_reward" in entries[0] and read(Path("student/completions.jsonl"))[0]["path"]
     assert weights(Path("student")).keys() == weights(BASE).keys()
     again = rlkd("distill", world / "teacher.jsonl", "-o", "student", *flags)
-    assert again.status == 0 and "earlier run" in again.err
+    assert again.status == done and "earlier run" in again.err
     other = rlkd("distill", world / "teacher.jsonl", "-o", "student", *flags, "--seed", "1")
     assert other.status == 2 and "seed" in other.err
 
@@ -445,6 +446,7 @@ def test_an_interrupted_distillation_leaves_its_last_step_and_ends_like_an_undis
     process.send_signal(signal.SIGINT)
     said = process.communicate(timeout=60)[1]
     assert process.returncode == 130 and "same command again" in said
+    assert not Path("stopped/README.md").exists()  # a card says what is finished
     assert any(
         1 <= int(folder.name.split("-")[1]) < 8 for folder in Path("stopped").glob("checkpoint-*")
     )

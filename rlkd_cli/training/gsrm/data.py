@@ -1,4 +1,6 @@
-"""From segmentations to token ids with roles: what Structured Fine-grained Training counts (RLKD, section 3.1)."""
+"""From segmentations to token ids with roles: what Structured Fine-grained Training counts (RLKD,
+section 3.1).
+"""
 
 import bisect
 import random
@@ -16,15 +18,18 @@ from rlkd_cli.errors import RecordError
 from rlkd_cli.models.base import user
 from rlkd_cli.models.chat import encode_chat
 from rlkd_cli.records.schema import Raw, Step
+from rlkd_cli.training.replies import end_of, survives
 
 IGNORED = -1  # the role of prompt and padding
 
 
 @dataclass(frozen=True)
 class Example:
-    """One (R, S) pair: token ids of the prompt, of S and of the end token, and a role for each, both (tokens,).
+    """One (R, S) pair: token ids of the prompt, of S and of the end token, and a role for each,
+    both (tokens,).
 
-    Arrays of 5 bytes a token, where lists of Python's integers take 45: a hundred thousand long pairs stay in memory.
+    Arrays of 5 bytes a token, where lists of Python's integers take 45: a hundred thousand long
+    pairs stay in memory.
     """
 
     ids: NDArray[np.int32]
@@ -36,12 +41,15 @@ def encode(
 ) -> Example:
     """A segmentation record as an Example.
 
-    RecordError where the steps' text would not be read back as the same steps, or where there are more than
-    `max_length` tokens; with `truncate`, the path in the prompt then loses its end instead, never the steps.
+    RecordError where the steps' text would not be read back as the same steps, from text or tokens,
+    or where there are more than `max_length` tokens; with `truncate`, the path in the prompt then
+    loses its end instead, never the steps.
     """
     text = _faithful_text([Step(**step) for step in raw["steps"]])
     path, problem = raw["path"], raw.get("problem", "")
     target = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
+    if not survives(tokenizer, target["input_ids"], text):
+        raise RecordError("path_lost", "the model's tokens do not give the steps back")
     roles = [*token_roles([tuple(pair) for pair in target["offset_mapping"]], spans(text)), END]
 
     def asked(characters: int) -> list[int]:
@@ -61,7 +69,7 @@ def encode(
                 "too_long", f"{len(start) + len(roles)} tokens, more than --max-length {max_length}"
             )
         start = asked(keep)
-    ids = [*start, *target["input_ids"], tokenizer.eos_token_id]
+    ids = [*start, *target["input_ids"], end_of(tokenizer)]
     return Example(np.array(ids, np.int32), np.array([IGNORED] * len(start) + roles, np.int8))
 
 
@@ -85,7 +93,9 @@ def _longest(fits: Callable[[int], bool], most: int) -> int:
 
 
 def split(records: Sequence[Raw], fraction: float, seed: int) -> tuple[list[Raw], list[Raw]]:
-    """(held out, to train on): a random share of the records is kept from training, the same one for the same seed."""
+    """(held out, to train on): a random share of the records is kept from training, the same one
+    for the same seed.
+    """
     held = set(random.Random(seed).sample(range(len(records)), round(fraction * len(records))))
     return [r for i, r in enumerate(records) if i in held], [
         r for i, r in enumerate(records) if i not in held
@@ -116,8 +126,9 @@ def collate(examples: Sequence[Example], pad: int) -> dict[str, Any]:
 def pack(examples: Sequence[Example]) -> dict[str, Any]:
     """Examples behind one another in a single row, (1, total) each, without padding.
 
-    `position_ids` begin anew with each example: without an attention mask, that is what keeps them from seeing
-    one another. The first token of each has no label, because what stands before it is another example.
+    `position_ids` begin anew with each example: without an attention mask, that is what keeps them
+    from seeing one another. The first token of each has no label, because what stands before it is
+    another example.
     """
     import torch
 

@@ -1,7 +1,8 @@
-"""How well a model segments paths that it was not trained on, against their reference segmentations.
+"""How well a model segments paths that it was not trained on, against their reference
+segmentations.
 
-The models are those on disk, loaded as anyone would: the base model before there is a training (and before there
-are several processes of it), the finished folder after it.
+The models are those on disk, loaded as anyone would: the base model before there is a training (and
+before there are several processes of it), the finished folder after it.
 """
 
 import asyncio
@@ -22,9 +23,11 @@ from rlkd_cli.reward.segmenter import Segmenter
 def agreement(
     references: Sequence[Sequence[Raw]], found: Sequence[Sequence[Raw] | None]
 ) -> dict[str, float]:
-    """Shares over paths: that parse, and that have as many steps as the reference; over the reference's steps: exact.
+    """Shares over paths: that parse, and that have as many steps as the reference; over the
+    reference's steps: exact.
 
-    A step is exact where its three texts are the reference's of the same number; None is a reply that does not parse.
+    A step is exact where its three texts are the reference's of the same number; None is a reply
+    that does not parse.
     """
     total = sum(map(len, references))
     pairs = [(a, b) for a, b in zip(references, found, strict=True) if b is not None]
@@ -37,7 +40,9 @@ def agreement(
 
 
 class HeldOut:
-    """Measures a model before and after; kept in held_out.json, so that a resumed run and other processes know the first."""
+    """Measures a model before and after; kept in held_out.json, so that a resumed run and other
+    processes know the first.
+    """
 
     def __init__(self, records: Sequence[Raw], prompt: str, folder: Path) -> None:
         self._records, self._prompt, self._file = records, prompt, folder / "held_out.json"
@@ -45,7 +50,10 @@ class HeldOut:
     @property
     def facts(self) -> dict[str, float]:
         """What was measured, by name."""
-        return json.loads(self._file.read_text("utf-8")) if self._file.exists() else {}  # type: ignore[no-any-return]
+        found: dict[str, float] = {}
+        if self._file.exists():
+            found = json.loads(self._file.read_text("utf-8"))
+        return found
 
     def has(self, when: str) -> bool:
         """Whether it was measured, or there is nothing to measure it on."""
@@ -65,7 +73,9 @@ class HeldOut:
         write_json(self._file, facts)
 
     async def _segment(self, name: str, references: list[str]) -> list[list[Raw] | None]:
-        """The steps of each path, None where the reply does not parse; no reply may be much longer than the longest reference."""
+        """The steps of each path, None where the reply does not parse; no reply may be much longer
+        than the longest reference.
+        """
         model = HfModel(model_of(name), batch_size=32)
         limit = max(map(model.count_tokens, references)) + 32
         segmenter = Segmenter(model, Sampling(max_tokens=limit), self._prompt, None, max_attempts=1)
@@ -80,3 +90,14 @@ class HeldOut:
             return list(await asyncio.gather(*map(one, self._records)))
         finally:
             await model.close()
+
+
+def parse_rate(spec: str) -> float | None:
+    """The share of held-out replies that parsed, of a GSRM in a folder; None where it is not
+    known.
+    """
+    file = Path(model_of(spec), "held_out.json")
+    if not file.is_file():
+        return None
+    facts: dict[str, float] = json.loads(file.read_text("utf-8"))
+    return facts.get("parse rate held out after")

@@ -62,14 +62,6 @@ class GsrmTraining(Training):
         bool,
         option("--packing", help="A batch's pairs in one row, without padding.", panel=TRAINING),
     ] = False
-    rope_theta: Annotated[
-        float | None,
-        option(
-            "--rope-theta",
-            help="Override the base model's, and let it reach --max-length (release: 300,000).",
-            panel=TRAINING,
-        ),
-    ] = None
     eval_fraction: Annotated[
         float,
         option(

@@ -1,31 +1,33 @@
-"""`train-gsrm`: Structured Fine-grained Training (RLKD, section 3.1, equation 1) on transformers' Trainer.
+"""`train-gsrm`: Structured Fine-grained Training (RLKD, section 3.1, equation 1) on transformers'
+Trainer.
 
-One epoch on the M tokens, one on the Q&A tokens, one on both with weights that follow the losses. Every loss is
-the mean over its set's tokens in the whole optimiser step (all accumulated batches, all processes), so that
-neither padding nor the way a batch is split changes it.
+One epoch on the M tokens, one on the Q&A tokens, one on both with weights that follow the losses.
+Every loss is the mean over its set's tokens in the whole optimiser step (all accumulated batches,
+all processes), so that neither padding nor the way a batch is split changes it.
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
 import torch
-from transformers import AutoConfig, Trainer, TrainerCallback, TrainingArguments
+from transformers import Trainer, TrainerCallback, TrainingArguments
 from transformers.trainer_callback import ExportableState
 
 from rlkd_cli.core.loss_weights import END, META, SOLVING, LossBalance, Phase, phase_weights
-from rlkd_cli.errors import ModelError, RecordError
+from rlkd_cli.errors import RecordError, UsageError
 from rlkd_cli.models.labelled_head import LabelledHead
-from rlkd_cli.models.spec import model_of
 from rlkd_cli.records.atomic import write_json
 from rlkd_cli.records.schema import Raw
 from rlkd_cli.training import model as models
-from rlkd_cli.training.gsrm.data import collate, encode_all, pack, split
+from rlkd_cli.training.gsrm.data import collate, pack, split
 from rlkd_cli.training.gsrm.held_out import HeldOut
 from rlkd_cli.training.gsrm.options import GsrmTraining
+from rlkd_cli.training.gsrm.prepare import Pairs, needed, prepare
 from rlkd_cli.training.loop import Show, fit
-from rlkd_cli.training.run_folder import write_card
+from rlkd_cli.training.run_folder import averages, write_card
+from rlkd_cli.training.saving import leave_others, save_model
 
 
 class BalanceCallback(TrainerCallback, ExportableState):  # type: ignore[misc]
@@ -39,7 +41,9 @@ class BalanceCallback(TrainerCallback, ExportableState):  # type: ignore[misc]
 
 
 class StructuredTrainer(Trainer):
-    """Trainer with a phase an epoch and a loss by token set; `sums` holds the step's losses and token counts."""
+    """Trainer with a phase an epoch and a loss by token set; `sums` holds the step's losses and
+    token counts.
+    """
 
     def __init__(
         self, phases: Sequence[Phase], balance: BalanceCallback, head: LabelledHead, **kwargs: Any
@@ -77,7 +81,7 @@ class StructuredTrainer(Trainer):
             ).to(device)
         self.counts = self.accelerator.reduce(counts, "sum")
         self.sums = torch.zeros(2, device=device)
-        # a count tells Trainer that the loss is normalised already: else it divides by the accumulation steps
+        # a count tells Trainer that the loss is normalised already, not to divide by accumulation
         return batches, self.counts.sum()
 
     def compute_loss(
@@ -106,7 +110,9 @@ class StructuredTrainer(Trainer):
         return loss * self.accelerator.num_processes
 
     def _weights(self, phase: Phase) -> torch.Tensor:
-        """What one token of each set weighs, (2,): the phase's weight over the set's count in the step."""
+        """What one token of each set weighs, (2,): the phase's weight over the set's count in the
+        step.
+        """
         if phase == "plain":
             return torch.ones(2) / self.counts.sum().clamp(min=1).cpu()
         share = torch.tensor(phase_weights(phase, self.balance.a, self.balance.b))
@@ -138,27 +144,15 @@ class StructuredTrainer(Trainer):
         super().log(logs, *args, **kwargs)
 
 
-def load(options: GsrmTraining) -> tuple[Any, Any, LabelledHead]:
+def load(options: GsrmTraining, needed: int) -> tuple[Any, Any, LabelledHead]:
     """The base model, its tokenizer, and its head. ModelError where they cannot be loaded."""
-    model, tokenizer = models.load(options.model, options, rope_changes(options))
+    model, tokenizer = models.load(options.model, options, needed)
     head = LabelledHead(model)  # before adapters are put around the model
     if options.lora:
         from peft import get_peft_model
 
         model = get_peft_model(model, models.lora(options.lora))
     return model, tokenizer, head
-
-
-def rope_changes(options: GsrmTraining) -> dict[str, Any]:
-    """What the released recipe changes in the base model for long paths: the rope base, and the positions it covers."""
-    if options.rope_theta is None:
-        return {}
-    base = AutoConfig.from_pretrained(model_of(options.model))
-    positions = max(base.max_position_embeddings, options.max_length)
-    return {
-        "rope_parameters": {**base.rope_parameters, "rope_theta": options.rope_theta},
-        "max_position_embeddings": positions,
-    }
 
 
 def held_out(options: GsrmTraining, records: Sequence[Raw], prompt: str) -> HeldOut:
@@ -168,64 +162,78 @@ def held_out(options: GsrmTraining, records: Sequence[Raw], prompt: str) -> Held
 
 
 def train(
-    options: GsrmTraining, records: Sequence[Raw], prompt: str, on_log: Show
+    options: GsrmTraining,
+    records: Sequence[Raw],
+    prompt: str,
+    on_log: Show,
+    pairs: Pairs | None = None,
+    more: Mapping[str, Any] | None = None,
 ) -> tuple[dict[str, Any], list[tuple[Raw, RecordError]]]:
     """Trains and saves a GSRM in `options.output`; continues from the last checkpoint there.
 
-    Returns the last logged metrics and the records that could not be used, with the reason.
+    Returns the last logged metrics and the records that could not be used, with the reason; `more`
+    are arguments given by `--trl`. UsageError where no record can be used.
     """
     models.quiet_libraries()
+    pairs = pairs or prepare(options, records, prompt)
+    if not pairs.examples:
+        raise UsageError(f"no pair can be trained on; the first: {pairs.rejected[0][1]}")
+    trainer, tokenizer = _trainer(options, pairs, more or {})
+    metrics = fit(trainer, options, on_log)
+    if save_model(trainer, tokenizer, options.model, options.output, options.keep_adapter):
+        accelerator = trainer.accelerator
+        del trainer
+        accelerator.free_memory()  # room for the check
+        check = held_out(options, records, prompt)
+        check.measure("after", str(options.output))
+        metrics |= check.facts
+        write_folder(options, prompt, metrics, pairs)
+    leave_others()
+    return metrics, pairs.rejected
+
+
+def _trainer(
+    options: GsrmTraining, pairs: Pairs, more: Mapping[str, Any]
+) -> tuple[StructuredTrainer, Any]:
     # before the model is loaded: DeepSpeed and FSDP load it in shards when they know of it
-    arguments = TrainingArguments(
-        **models.arguments(options),
-        num_train_epochs=len(options.epochs),
-        lr_scheduler_type="linear",
-        weight_decay=options.weight_decay,
-        remove_unused_columns=False,
-        restore_callback_states_from_checkpoint=True,
-    )
-    model, tokenizer, head = load(options)
-    mine = split(records, options.eval_fraction, options.seed)[1]
-    examples, rejected = encode_all(mine, tokenizer, prompt, options.max_length, options.truncate)
-    if not examples:
-        reason = f"{len(rejected)} rejected; the first: {rejected[0][1]}"
-        raise ModelError(f"no record can be trained on ({reason})")
+    own = {
+        "num_train_epochs": len(options.epochs),
+        "lr_scheduler_type": "linear",
+        "weight_decay": options.weight_decay,
+        "remove_unused_columns": False,
+        "restore_callback_states_from_checkpoint": True,
+    }
+    arguments = TrainingArguments(**models.arguments(options) | own | dict(more))
+    model, tokenizer, head = load(options, needed(options, pairs))
     trainer = StructuredTrainer(
         options.epochs,  # type: ignore[arg-type]
         BalanceCallback({"alpha": options.alpha}),
         head,
         model=model,
         args=arguments,
-        train_dataset=examples,
+        train_dataset=pairs.examples,
         data_collator=pack if options.packing else partial(collate, pad=tokenizer.pad_token_id),
     )
-    metrics = fit(trainer, options.output, on_log)
-    if models.save_model(trainer, tokenizer, options.output):
-        accelerator = trainer.accelerator
-        del model, head, trainer
-        accelerator.free_memory()  # room for the check
-        check = held_out(options, records, prompt)
-        check.measure("after", str(options.output))
-        metrics |= check.facts
-        write_folder(options, prompt, metrics, len(examples), len(rejected))
-    return metrics, rejected
+    return trainer, tokenizer
 
 
-def write_folder(
-    options: GsrmTraining, prompt: str, metrics: dict[str, Any], used: int, rejected: int
-) -> None:
+def write_folder(options: GsrmTraining, prompt: str, metrics: dict[str, Any], pairs: Pairs) -> None:
     """What makes a model folder a GSRM: its prompt, the form of its replies, and a card."""
     about = {"prompt": prompt, "format": "Meta-reasoning, Sub-problem, Answer"}
     write_json(options.output / "gsrm.json", about)
     facts = {
         "base model": options.model,
-        "pairs": used,
-        "pairs left out": rejected,
+        "pairs": len(pairs.examples),
+        "pairs left out": len(pairs.rejected),
         "phases": ", ".join(options.epochs),
         "learning rate": options.learning_rate,
         "batch": options.batch_size * options.accumulation,
+        "LoRA rank": options.lora,
+        "weights": "a LoRA adapter of the base, not merged" if options.keep_adapter else None,
     }
-    shown = ("loss_meta", "loss_solving", "a", "b")
-    facts |= {name: metrics[name] for name in metrics if name in shown or " held out " in name}
+    means = averages(options.output / "metrics.jsonl")
+    losses = [name for name in ("loss_meta", "loss_solving") if name in means]
+    facts |= {f"{name} (mean of the last steps)": f"{means[name]:.4g}" for name in losses}
+    facts |= {name: metrics[name] for name in metrics if name in "ab" or " held out " in name}
     text = "Turns a reasoning path into steps (RLKD, section 3.1)."
     write_card(options.output, "GSRM", text, facts)

@@ -1,7 +1,8 @@
-"""The methods of `rlkd distill` by name: RLKD and its baselines on one budget (RLKD, 3.2 and 4.1; RLAD, 2602.22495).
+"""The methods of `rlkd distill` by name: RLKD and its baselines on one budget (RLKD, 3.2 and 4.1;
+RLAD, 2602.22495).
 
-A method is a file here with `build(options, records, reward)`, which gives a trainer of transformers and its
-tokenizer, and a row of the table.
+A method is a file here with `build(options, records, reward, setting)`, which gives a trainer of
+transformers and its tokenizer, and a row of the table.
 """
 
 from dataclasses import dataclass
@@ -16,9 +17,9 @@ from rlkd_cli.records.schema import PathRecord, Problem, Record
 class Method:
     """What a method is told apart by.
 
-    `module` is its file; `schema` what it needs of a teacher's record; `rewards`: whether the student writes
-    and is rewarded; `structure`: whether the structured reward is part of that; `needs`: options without
-    which it cannot run, by field and flag.
+    `module` is its file; `schema` what it needs of a teacher's record; `rewards`: whether the
+    student writes and is rewarded; `structure`: whether the structured reward is part of that;
+    `needs`: options without which it cannot run, by field and flag.
     """
 
     summary: str
@@ -28,10 +29,10 @@ class Method:
     structure: bool = False
     needs: tuple[tuple[str, str], ...] = ()
 
-    def build(self, options: Any, records: Any, reward: Any) -> tuple[Any, Any]:
+    def build(self, options: Any, records: Any, reward: Any, setting: Any) -> tuple[Any, Any]:
         """(trainer, tokenizer); see `methods/grpo.py`."""
         module = import_module(f"rlkd_cli.training.methods.{self.module}")
-        return module.build(options, records, reward)  # type: ignore[no-any-return]
+        return module.build(options, records, reward, setting)  # type: ignore[no-any-return]
 
     def check(self, options: Any) -> None:
         """UsageError where an option is missing without which the method cannot run."""

@@ -11,7 +11,9 @@ from rlkd_cli.training.options import Training
 
 @dataclass(frozen=True, kw_only=True)
 class Distillation(Training, Prompting):
-    """How a student is trained; defaults are the paper's (4.1) and, where it is silent, the release's."""
+    """How a student is trained; defaults are the paper's (4.1) and, where it is silent, the
+    release's.
+    """
 
     student: Annotated[str, option("--student", help="The model to train (4.1).", panel=MODEL)] = (
         "deepseek-ai/DeepSeek-R1-Distill-Qwen-7B"
@@ -25,6 +27,43 @@ class Distillation(Training, Prompting):
             panel=TRAINING,
         ),
     ] = "rlkd"
+    recipe: Annotated[
+        str,
+        option(
+            "--recipe",
+            help="release: KL term, token average, system prompt, template and tag reward of the "
+            "authors' code; ours: what the paper says, and nothing else.",
+            choices=("ours", "release"),
+            panel=TRAINING,
+        ),
+    ] = "ours"
+    eval: Annotated[
+        str | None,
+        option(
+            "--eval",
+            metavar="FILE",
+            help="Evaluate on these during training, and keep the best checkpoint.",
+            panel=TRAINING,
+        ),
+    ] = None
+    eval_every: Annotated[
+        int,
+        option(
+            "--eval-every",
+            min=1,
+            help="Steps between evaluations; a multiple of --save-steps.",
+            panel=TRAINING,
+        ),
+    ] = 10
+    teacher_paths: Annotated[
+        str,
+        option(
+            "--teacher-paths",
+            help="Of a problem's paths that were checked: first-correct (4.1), all-correct, all.",
+            choices=("first-correct", "all-correct", "all"),
+            panel=TRAINING,
+        ),
+    ] = "first-correct"
     structure_weight: Annotated[
         float, option("--structure-weight", min=0, help="Release: 15.", panel=TRAINING)
     ] = 15.0

@@ -1,9 +1,11 @@
-"""PPO, the paper's third baseline (4.1), on GRPO's rollouts and rewards: a critic and GAE give each token its advantage.
+"""PPO, the paper's third baseline (4.1), on GRPO's rollouts and rewards: a critic and GAE give each
+token its advantage.
 
-TRL has no PPO trainer any more. GRPOTrainer generates, rewards, and computes the clipped loss, which takes
-advantages of shape (B, T); what is added here is where they come from. The critic is the student's own
-architecture and weights with one number a token for an output. Choices of ours: discount 1, GAE's lambda 0.95,
-advantages whitened over the batch, the student's learning rate for the critic.
+TRL has no PPO trainer any more. GRPOTrainer generates, rewards, and computes the clipped loss,
+which takes advantages of shape (B, T); what is added here is where they come from. The critic is
+the student's own architecture and weights with one number a token for an output. Choices of ours:
+discount 1, GAE's lambda 0.95, advantages whitened over the batch, the student's learning rate for
+the critic.
 """
 
 from collections.abc import Sequence
@@ -13,21 +15,25 @@ from typing import Any
 import torch
 from transformers import AutoConfig, AutoModelForTokenClassification, TrainerCallback
 
-from rlkd_cli.errors import UsageError
+from rlkd_cli.errors import ModelError, UsageError
+from rlkd_cli.models.spec import model_of
 from rlkd_cli.records.schema import Raw
 from rlkd_cli.training import model as models
+from rlkd_cli.training.context import rope_changes
 from rlkd_cli.training.methods.grpo import TimedTrainer, grpo_arguments, trainer_parts
 from rlkd_cli.training.methods.options import Distillation
 
 LAMBDA = 0.95
 
 
-def build(options: Distillation, records: Sequence[Raw], reward: Any) -> tuple["PpoTrainer", Any]:
+def build(
+    options: Distillation, records: Sequence[Raw], reward: Any, setting: models.Setting
+) -> tuple["PpoTrainer", Any]:
     """The trainer and its tokenizer."""
-    arguments = grpo_arguments(options)
-    model, tokenizer = models.load(options.student, options)
-    parts = trainer_parts(options, records, reward, arguments, model, tokenizer)
-    return PpoTrainer(**parts, critic=load_critic(options.student)), tokenizer
+    arguments = grpo_arguments(options, setting)
+    model, tokenizer = models.load(options.student, options, setting.needed)
+    parts = trainer_parts(options, records, reward, arguments, model, tokenizer, setting)
+    return PpoTrainer(**parts, critic=load_critic(options, setting.needed)), tokenizer
 
 
 def advantages_of(
@@ -35,8 +41,8 @@ def advantages_of(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Generalised advantage estimates and the critic's targets, each (B, T).
 
-    `rewards` (B,) come with a completion's last token; `values` (B, T) are those before each token; `mask` (B, T)
-    is 1 on a completion's tokens, which start at column 0.
+    `rewards` (B,) come with a completion's last token; `values` (B, T) are those before each token;
+    `mask` (B, T) is 1 on a completion's tokens, which start at column 0.
     """
     ends = mask.sum(1).long() - 1
     gained = torch.zeros_like(values)
@@ -53,14 +59,23 @@ def advantages_of(
     return advantages, (advantages + values) * mask
 
 
-def load_critic(student: str) -> Any:
-    """The student's backbone with a value head that says 0 at first."""
-    config = AutoConfig.from_pretrained(student, num_labels=1, classifier_dropout=0.0)
-    critic = AutoModelForTokenClassification.from_pretrained(
-        student, config=config, dtype=torch.float32
-    )
-    torch.nn.init.zeros_(critic.score.weight)
-    torch.nn.init.zeros_(critic.score.bias)
+def load_critic(options: Distillation, needed: int) -> Any:
+    """The student's backbone with a value head that says 0 at first. ModelError where it has
+    none.
+    """
+    name, heads = model_of(options.student), {"num_labels": 1, "classifier_dropout": 0.0}
+    try:
+        config = AutoConfig.from_pretrained(
+            name, **heads, **rope_changes(options.student, options, needed)
+        )
+        critic = AutoModelForTokenClassification.from_pretrained(
+            name, config=config, dtype=torch.float32
+        )
+    except (OSError, ValueError) as error:
+        raise ModelError.loading(f"the critic of {options.student}", error) from error
+    head = critic.score if hasattr(critic, "score") else critic.classifier
+    torch.nn.init.zeros_(head.weight)
+    torch.nn.init.zeros_(head.bias)
     return critic
 
 
@@ -71,7 +86,8 @@ class PpoTrainer(TimedTrainer):
         super().__init__(*args, **kwargs)
         if self.is_deepspeed_enabled or self.is_fsdp_enabled:
             raise UsageError(
-                "--method ppo holds student and critic whole on each device: --launch ddp, or one device"
+                "--method ppo holds student and critic whole on each device: "
+                "--launch ddp, or one device"
             )
         self.critic = critic.to(self.accelerator.device)
         self.critic_optimizer = torch.optim.AdamW(
@@ -108,13 +124,15 @@ class PpoTrainer(TimedTrainer):
         mask = torch.cat([batch["prompt_mask"], batch["completion_mask"]], dim=1)
         with self.accelerator.autocast():
             values = self.critic(input_ids=ids, attention_mask=mask).logits[..., 0]
-        return values[:, -batch["completion_ids"].shape[1] - 1 : -1].float()  # type: ignore[no-any-return]
+        before: torch.Tensor = values[:, -batch["completion_ids"].shape[1] - 1 : -1]
+        return before.float()
 
     def _compute_loss(self, model: Any, inputs: dict[str, Any]) -> Any:
         if model.training:
             mask = inputs["value_mask"]
             errors = (self._values(inputs) - inputs["returns"]).square() * mask
-            loss = errors.sum() / mask.sum().clamp(min=1) / 2
+            # a mean over completions, as the policy's: no split of a step changes its gradient
+            loss = (errors.sum(1) / mask.sum(1).clamp(min=1)).mean() / 2
             (loss / self.current_gradient_accumulation_steps).backward()
             self._metrics["train"]["value_loss"].append(
                 self.accelerator.gather(loss.detach()).mean().item()
@@ -158,7 +176,9 @@ class PpoTrainer(TimedTrainer):
 
 
 class _StepCritic(TrainerCallback):  # type: ignore[misc]
-    """The critic is stepped with the student: Trainer knows one optimiser, and zeroes one model's gradients."""
+    """The critic is stepped with the student: Trainer knows one optimiser, and zeroes one model's
+    gradients.
+    """
 
     def __init__(self, trainer: PpoTrainer) -> None:
         self._trainer = trainer

@@ -1,8 +1,8 @@
 """RLAD's Trust Region Ratio Distillation (2602.22495) on TRL's GRPOTrainer.
 
-The likelihood ratio of a token, pi / pi_old, becomes pi / (pi_old^alpha * pi_T^(1 - alpha)), with pi_T the
-teacher. TRL computes the ratio as exp(log pi - old_per_token_logps), so an anchor put in the place of
-`old_per_token_logps` is all that changes; with alpha = 1 it is GRPO.
+The likelihood ratio of a token, pi / pi_old, becomes pi / (pi_old^alpha * pi_T^(1 - alpha)), with
+pi_T the teacher. TRL computes the ratio as exp(log pi - old_per_token_logps), so an anchor put in
+the place of `old_per_token_logps` is all that changes; with alpha = 1 it is GRPO.
 """
 
 from collections.abc import Sequence
@@ -22,20 +22,26 @@ CLAMP = 1.0  # the log-ratio of student and teacher is kept in [-1, 1]
 
 
 def anchor(old: torch.Tensor, teacher: torch.Tensor, alpha: float) -> torch.Tensor:
-    """alpha * old + (1 - alpha) * teacher, in log-probabilities of shape (B, T), with old - teacher clamped.
+    """alpha * old + (1 - alpha) * teacher, in log-probabilities of shape (B, T), with old - teacher
+    clamped.
 
     At pi = pi_old the ratio is exp((1 - alpha) * D), with D = log pi - log pi_T clamped to [-1, 1].
     """
     return old - (1 - alpha) * (old - teacher).clamp(-CLAMP, CLAMP)
 
 
-def build(options: Distillation, records: Sequence[Raw], reward: Any) -> tuple["TrrdTrainer", Any]:
-    """The trainer and its tokenizer; the upper clip is RLAD's."""
-    arguments = grpo_arguments(options, epsilon_high=0.28)
-    check_vocabularies(str(options.teacher_model), options.student)
+def build(
+    options: Distillation, records: Sequence[Raw], reward: Any, setting: models.Setting
+) -> tuple["TrrdTrainer", Any]:
+    """The trainer and its tokenizer; the upper clip is RLAD's. UsageError for a KL term
+    (`beta`).
+    """
+    if setting.more.get("beta"):
+        raise UsageError("--trl beta: rlad's ratio is anchored at the teacher already")
+    arguments = grpo_arguments(options, setting, epsilon_high=0.28)
     teacher = load_teacher(str(options.teacher_model))
-    model, tokenizer = models.load(options.student, options)
-    parts = trainer_parts(options, records, reward, arguments, model, tokenizer)
+    model, tokenizer = models.load(options.student, options, setting.needed)
+    parts = trainer_parts(options, records, reward, arguments, model, tokenizer, setting)
     return TrrdTrainer(**parts, teacher=teacher, alpha=options.trrd_alpha), tokenizer
 
 
@@ -44,7 +50,8 @@ def check_vocabularies(teacher: str, student: str) -> None:
     theirs, ours = (models.load_tokenizer(name).get_vocab() for name in (teacher, student))
     if theirs != ours:
         raise UsageError(
-            f"--teacher {teacher}: its vocabulary differs from the student's; rlad compares token by token"
+            f"--teacher {teacher}: its vocabulary differs from the student's; "
+            "rlad compares token by token"
         )
 
 

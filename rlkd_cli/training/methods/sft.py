@@ -1,4 +1,6 @@
-"""Supervised fine-tuning on the teacher's paths (4.1): the loss is on the path alone."""
+"""Supervised fine-tuning on the teacher's paths (4.1): the loss is on the path and its end
+alone.
+"""
 
 from collections.abc import Sequence
 from typing import Any
@@ -8,30 +10,47 @@ from trl import SFTConfig, SFTTrainer
 
 from rlkd_cli.records.schema import Raw
 from rlkd_cli.training import model as models
-from rlkd_cli.training.data import prompt_of
+from rlkd_cli.training.data import messages_of
 from rlkd_cli.training.methods.options import Distillation
+from rlkd_cli.training.replies import encode_reply
 
 
-def build(options: Distillation, records: Sequence[Raw], reward: Any) -> tuple[Any, Any]:
-    """The trainer and its tokenizer; nothing is rewarded."""
+class PathTrainer(SFTTrainer):  # type: ignore[misc]
+    """SFTTrainer that leaves the model card to rlkd."""
+
+    def create_model_card(self, *args: Any, **kwargs: Any) -> None:
+        """Written once, at the end."""
+
+
+def build(
+    options: Distillation, records: Sequence[Raw], reward: Any, setting: models.Setting
+) -> tuple[Any, Any]:
+    """The trainer and its tokenizer; nothing is rewarded.
+
+    Rows are encoded here, prompt + path + end: a chat template would change the path on its way.
+    """
     arguments = SFTConfig(
-        **models.distill_arguments(options),
-        max_length=options.max_prompt_length + options.max_tokens,
-        completion_only_loss=True,
+        **models.distill_arguments(options)
+        | {"max_length": None, "dataset_kwargs": {"skip_prepare_dataset": True}}
+        | dict(setting.more)
     )
-    model, tokenizer = models.load(options.student, options)
-    chat = tokenizer.chat_template is not None
-    end = tokenizer.eos_token or ""
+    model, tokenizer = models.load(options.student, options, setting.needed)
 
-    def example(raw: Raw) -> dict[str, Any]:
-        reply = [{"role": "assistant", "content": raw["path"]}] if chat else raw["path"] + end
-        return {"prompt": prompt_of(raw, options, chat), "completion": reply}
+    def rows(some: Sequence[Raw]) -> Dataset:
+        return Dataset.from_list([example(raw, options, tokenizer) for raw in some])
 
-    trainer = SFTTrainer(
+    trainer = PathTrainer(
         model=model,
         args=arguments,
-        train_dataset=Dataset.from_list([example(raw) for raw in records]),
+        train_dataset=rows(records),
+        eval_dataset=rows(setting.held_out) if setting.held_out else None,
         processing_class=tokenizer,
         peft_config=models.lora(options.lora),
     )
     return trainer, tokenizer
+
+
+def example(raw: Raw, options: Distillation, tokenizer: Any) -> dict[str, list[int]]:
+    """`input_ids` and `labels` of prompt + path + end; the prompt has no labels."""
+    ids, prompt = encode_reply(tokenizer, messages_of(raw, options, tokenizer), raw["path"])
+    return {"input_ids": ids, "labels": [-100] * prompt + ids[prompt:]}

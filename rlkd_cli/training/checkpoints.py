@@ -1,0 +1,39 @@
+"""Which checkpoints stay: the last ones, to go on from; some over the whole training, for its
+curve; the best.
+"""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+from transformers import TrainerCallback
+
+
+def milestones(steps: int, every: int, count: int) -> set[int]:
+    """The steps of `count` checkpoints spread evenly over a training that saves every so many
+    steps.
+
+    >>> sorted(milestones(100, 10, 4))
+    [30, 50, 80, 100]
+    """
+    saved = [*range(every, steps, every), steps]
+    return {min(saved, key=lambda s: (abs(s - steps * i / count), -s)) for i in range(1, count + 1)}
+
+
+class Rotation(TrainerCallback):  # type: ignore[misc]
+    """Deletes the checkpoints that are not to stay, after each saving."""
+
+    def __init__(self, folder: Path, last: int, spread: int) -> None:
+        self._folder, self._last, self._spread = folder, last, spread
+
+    def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        if not state.is_world_process_zero:
+            return
+        found = {int(f.name.split("-")[1]): f for f in self._folder.glob("checkpoint-[0-9]*")}
+        kept = set(sorted(found)[-self._last :])
+        if self._spread:
+            kept |= milestones(state.max_steps, int(args.save_steps), self._spread)
+        best = Path(state.best_model_checkpoint or "-").name
+        for step, folder in found.items():
+            if step not in kept and folder.name != best:
+                shutil.rmtree(folder)
