@@ -110,7 +110,7 @@ def worker(kind: str, model: str, size: int, steps: int, prompt: int, reply: int
             processing_class=AutoTokenizer.from_pretrained(BASE),
         )
     else:
-        from rlkd_cli.models.labelled_head import LabelledHead
+        from rlkd_cli.models.local.labelled_head import LabelledHead
         from rlkd_cli.training.gsrm.data import collate
         from rlkd_cli.training.gsrm.trainer import BalanceCallback, StructuredTrainer
 

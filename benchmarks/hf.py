@@ -14,7 +14,7 @@ from pathlib import Path
 import torch
 
 from rlkd_cli.models import Sampling, user
-from rlkd_cli.models.hf import HfModel
+from rlkd_cli.models.local.hf import HfModel
 
 BASE = Path(__file__).parents[1] / "examples/tiny/base"
 

@@ -18,11 +18,10 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
-from rlkd_cli import __version__, console, streams
+from rlkd_cli import __version__, console, ranks, streams
 from rlkd_cli.commands import COMMANDS
 from rlkd_cli.errors import INTERRUPTED, RlkdError, UsageError
 from rlkd_cli.option import Field, check_choices, fields_of
-from rlkd_cli.training import ranks
 
 ABOUT = "Distil how a teacher chooses its sub-problems, not its words (RLKD)."
 ENVIRONMENT = (

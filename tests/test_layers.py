@@ -16,7 +16,7 @@ PACKAGE = ROOT / "rlkd_cli"
 # From the bottom up: a room may import itself and the floors below, nothing else of its own floor
 FLOORS = (
     {"errors", "__init__"},
-    {"option", "console", "streams"},
+    {"option", "console", "streams", "ranks"},
     {"core"},
     {"records"},
     {"models", "prompts", "benchmarks", "plots"},

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from rlkd_cli import console
+from rlkd_cli import console, ranks
 from rlkd_cli.commands import training
 from rlkd_cli.commands.common import Running, opened
 from rlkd_cli.errors import ModelError, UsageError
@@ -17,7 +17,6 @@ from rlkd_cli.records.schema import Raw
 from rlkd_cli.reward.grading import Grader
 from rlkd_cli.reward.segmenter import Segmenter
 from rlkd_cli.reward.structured import Matching, Structure, open_gsrm
-from rlkd_cli.training import ranks
 from rlkd_cli.training.launcher import processes
 from rlkd_cli.training.methods import METHODS
 from rlkd_cli.training.methods.options import Distillation

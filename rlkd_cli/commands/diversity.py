@@ -7,7 +7,7 @@ from rlkd_cli import console
 from rlkd_cli.commands.common import Plotted, Running, Seeded
 from rlkd_cli.commands.show.diversity import show_diversity
 from rlkd_cli.commands.table import Table
-from rlkd_cli.models.embedders import Embedder, Embedding, open_embedder
+from rlkd_cli.models.local.embedders import Embedder, Embedding, open_embedder
 from rlkd_cli.option import IO, option
 from rlkd_cli.pipeline.diversity import diversity_per_step
 from rlkd_cli.records.read import In, Input, Rows

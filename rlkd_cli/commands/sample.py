@@ -17,8 +17,8 @@ from rlkd_cli.commands.common import (
 from rlkd_cli.core.question import Prompting, question
 from rlkd_cli.errors import UsageError
 from rlkd_cli.models import Asking, Sampling
-from rlkd_cli.models.batch_api import IN_BATCHES
 from rlkd_cli.models.options import Batching
+from rlkd_cli.models.server.batch_api import IN_BATCHES
 from rlkd_cli.models.spec import batched
 from rlkd_cli.option import MODEL, RUN, option
 from rlkd_cli.pipeline.estimate import Call

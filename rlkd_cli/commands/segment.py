@@ -6,10 +6,10 @@ from typing import Annotated, Any
 from rlkd_cli import prompts
 from rlkd_cli.commands.common import Job, Opened, Running, Seeded, finish, in_flight, opened
 from rlkd_cli.models import Asking, Sampling
-from rlkd_cli.models.batch_api import IN_BATCHES
 from rlkd_cli.models.fingerprint import gsrm_prompt
 from rlkd_cli.models.options import Batching
 from rlkd_cli.models.providers import PROVIDERS
+from rlkd_cli.models.server.batch_api import IN_BATCHES
 from rlkd_cli.models.spec import engine_of, shown
 from rlkd_cli.option import MODEL, option
 from rlkd_cli.pipeline.ledger import Budget

@@ -8,7 +8,7 @@ from rlkd_cli.benchmarks import benchmark
 from rlkd_cli.commands.common import Running
 from rlkd_cli.commands.table import Table
 from rlkd_cli.errors import InputError
-from rlkd_cli.models.embedders import Embedding, open_embedder
+from rlkd_cli.models.local.embedders import Embedding, open_embedder
 from rlkd_cli.option import IO, argument, option
 from rlkd_cli.pipeline.select import least_similar
 from rlkd_cli.records.read import Rows

@@ -4,14 +4,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from rlkd_cli import console, prompts
+from rlkd_cli import console, prompts, ranks
 from rlkd_cli.commands import training
 from rlkd_cli.commands.common import Running
 from rlkd_cli.errors import ModelError, UsageError
 from rlkd_cli.records.manifest import contents
 from rlkd_cli.records.read import In, Rows
 from rlkd_cli.records.schema import Raw, Segmentation
-from rlkd_cli.training import ranks
 from rlkd_cli.training.gsrm.options import PHASES, GsrmTraining
 from rlkd_cli.training.launcher import processes
 

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 import typer
 
-from rlkd_cli import console
+from rlkd_cli import console, ranks
 from rlkd_cli.commands.common import made_from
 from rlkd_cli.errors import REJECTED, InputError, RecordError, UsageError
 from rlkd_cli.records.manifest import check_places
@@ -19,7 +19,6 @@ from rlkd_cli.records.read import Input
 from rlkd_cli.records.schema import Raw
 from rlkd_cli.records.sources import rows
 from rlkd_cli.records.stream import write_rejects
-from rlkd_cli.training import ranks
 from rlkd_cli.training.launcher import become, launcher
 from rlkd_cli.training.options import Training
 from rlkd_cli.training.run_folder import RunFolder, push

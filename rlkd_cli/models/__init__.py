@@ -6,12 +6,12 @@ from pathlib import Path
 
 from rlkd_cli.errors import UsageError
 from rlkd_cli.models.base import Message, Reply, Sampling, TextModel, user
-from rlkd_cli.models.batch_api import BatchModel
-from rlkd_cli.models.endpoint import EndpointModel
-from rlkd_cli.models.listing import served_model
 from rlkd_cli.models.options import Asking, BatchOptions, HttpOptions
 from rlkd_cli.models.providers import PROVIDERS, address_of, hosted, key_of, usable_key
 from rlkd_cli.models.replay import RecordingModel, ReplayModel
+from rlkd_cli.models.server.batch_api import BatchModel
+from rlkd_cli.models.server.endpoint import EndpointModel
+from rlkd_cli.models.server.listing import served_model
 from rlkd_cli.models.spec import engine_of, model_of, parse_address, shown
 
 __all__ = [
@@ -61,10 +61,10 @@ def _open(spec: str, http: HttpOptions) -> TextModel:
     if engine == "replay":
         return ReplayModel(Path(name))
     if runs_in_vllm(spec):
-        from rlkd_cli.models.vllm import VllmModel
+        from rlkd_cli.models.local.vllm import VllmModel
 
         return VllmModel(name)
-    from rlkd_cli.models.hf import HfModel
+    from rlkd_cli.models.local.hf import HfModel
 
     return HfModel(name, batch_size=http.concurrency)
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from rlkd_cli.core.metrics import bootstrap_interval, diversity
 from rlkd_cli.core.steps import PARTS
-from rlkd_cli.models.embedders import Embedder
+from rlkd_cli.models.local.embedders import Embedder
 from rlkd_cli.records.schema import Raw
 
 

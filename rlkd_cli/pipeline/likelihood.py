@@ -10,7 +10,7 @@ from rlkd_cli.models.spec import model_of
 
 def mean_likelihood(spec: str, paths: Sequence[tuple[str, str]], asked: Prompting) -> float:
     """The mean log-probability per token, over (problem, path) pairs."""
-    from rlkd_cli.models.hf import HfModel
+    from rlkd_cli.models.local.hf import HfModel
 
     engine = HfModel(model_of(spec), batch_size=16)
 

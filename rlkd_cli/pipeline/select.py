@@ -7,7 +7,7 @@ from itertools import count, islice
 import numpy as np
 from numpy.typing import NDArray
 
-from rlkd_cli.models.embedders import Embedder
+from rlkd_cli.models.local.embedders import Embedder
 from rlkd_cli.records.schema import Raw
 
 LOT = 1024  # problems embedded in one call

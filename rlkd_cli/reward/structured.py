@@ -14,8 +14,8 @@ from rlkd_cli.core.reward import Normalize
 from rlkd_cli.core.thinking import reasoning
 from rlkd_cli.errors import RecordError, UsageError
 from rlkd_cli.models import Sampling, TextModel
-from rlkd_cli.models.embedders import Embedding
 from rlkd_cli.models.fingerprint import gsrm_prompt, model_fingerprint
+from rlkd_cli.models.local.embedders import Embedding
 from rlkd_cli.models.providers import PROVIDERS
 from rlkd_cli.models.spec import engine_of
 from rlkd_cli.option import MODEL, RUN, option

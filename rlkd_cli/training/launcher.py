@@ -12,8 +12,8 @@ import sys
 from importlib.util import find_spec
 from pathlib import Path
 
+from rlkd_cli import ranks
 from rlkd_cli.errors import INTERRUPTED, UsageError
-from rlkd_cli.training import ranks
 
 CONFIGS = ("ddp", "zero2", "zero3", "fsdp2")
 TORCHRUN, ACCELERATE = "torch.distributed.run", "accelerate.commands.launch"

@@ -7,9 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from rlkd_cli.errors import ModelError
+from rlkd_cli.models.local import loading
 from rlkd_cli.models.spec import model_of
 from rlkd_cli.records.schema import Raw
 from rlkd_cli.training.context import rope_changes
@@ -71,28 +70,11 @@ def distill_arguments(options: Distillation) -> dict[str, Any]:
 
 
 def load_tokenizer(name: str, recipe: str = "ours") -> Any:
-    """A tokenizer that pads on the left, with the recipe's template. ModelError where it cannot be
-    loaded.
-    """
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(model_of(name), padding_side="left")
-    except (OSError, ValueError) as error:
-        raise ModelError.loading(name, error) from error
-    if tokenizer.pad_token_id is None:
-        tokenizer.pad_token = tokenizer.eos_token
+    """The tokenizer with the recipe's template. ModelError where it cannot be loaded."""
+    tokenizer = loading.load_tokenizer(model_of(name), name)
     if tokenizer.chat_template and not RECIPES[recipe].keeps_template:
         tokenizer.chat_template = without_opening(tokenizer.chat_template)
     return tokenizer
-
-
-def load_causal(name: str, **more: Any) -> Any:
-    """A causal language model; `more` goes to transformers. ModelError where it cannot be
-    loaded.
-    """
-    try:
-        return AutoModelForCausalLM.from_pretrained(model_of(name), **more)
-    except (OSError, ValueError) as error:
-        raise ModelError.loading(name, error) from error
 
 
 def load(name: str, options: Training, needed: int) -> tuple[Any, Any]:
@@ -103,7 +85,7 @@ def load(name: str, options: Training, needed: int) -> tuple[Any, Any]:
     came with for writing replies only those stay that say where one ends.
     """
     dtype = torch.bfloat16 if options.bf16 and options.lora else torch.float32
-    model = load_causal(name, dtype=dtype, **rope_changes(name, options, needed))
+    model = loading.load_causal(model_of(name), name, dtype, **rope_changes(name, options, needed))
     tokenizer = load_tokenizer(name, getattr(options, "recipe", "ours"))
     model.generation_config = own_settings(model, tokenizer)
     return model, tokenizer

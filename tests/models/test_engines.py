@@ -61,7 +61,7 @@ def test_the_labelled_head_scores_and_trains_like_the_full_logits(base) -> None:
     import torch
     from transformers import AutoModelForCausalLM
 
-    from rlkd_cli.models.labelled_head import LabelledHead
+    from rlkd_cli.models.local.labelled_head import LabelledHead
 
     model = AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32)
     ids = torch.randint(5, 90, (3, 20), generator=torch.Generator().manual_seed(0))

@@ -5,7 +5,7 @@ import pytest
 from rlkd_cli.models import Sampling, open_model, user
 from rlkd_cli.models.providers import PROVIDERS, hosted
 from rlkd_cli.models.spec import engine_of, is_paid, parse_address, shown
-from tests.models.test_endpoint import ask
+from tests.models.server.test_endpoint import ask
 from tests.servers.scripted import Response
 
 

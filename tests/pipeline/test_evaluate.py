@@ -269,7 +269,7 @@ def test_likelihood_is_that_of_the_whole_softmax(base) -> None:
 
     from rlkd_cli.models import user
     from rlkd_cli.models.chat import encode_chat
-    from rlkd_cli.models.hf import HfModel
+    from rlkd_cli.models.local.hf import HfModel
 
     tokenizer, model = (
         AutoTokenizer.from_pretrained(base),
@@ -344,7 +344,7 @@ def test_a_finished_grading_is_shown_again(rlkd) -> None:
 
 
 def test_stop_goes_with_every_request_and_into_the_manifest(rlkd, server, monkeypatch) -> None:
-    from rlkd_cli.models.endpoint import EndpointModel
+    from rlkd_cli.models.server.endpoint import EndpointModel
 
     asked = []
 

@@ -223,7 +223,7 @@ import torch
 from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import fully_shard
 from transformers import AutoModelForCausalLM
-from rlkd_cli.models.labelled_head import LabelledHead
+from rlkd_cli.models.local.labelled_head import LabelledHead
 
 def losses(sharded):
     torch.manual_seed(0)

@@ -65,7 +65,7 @@ def test_sft_teaches_the_whole_path_and_its_end(rlkd, zoo, name: str) -> None:
 def test_a_gsrm_segments_after_training(rlkd, zoo, name: str) -> None:
     from rlkd_cli import prompts
     from rlkd_cli.models.base import Sampling
-    from rlkd_cli.models.hf import HfModel
+    from rlkd_cli.models.local.hf import HfModel
     from rlkd_cli.reward.segmenter import Segmenter
 
     if name == "gpt2":

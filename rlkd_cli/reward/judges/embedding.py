@@ -3,8 +3,8 @@
 from typing import Any, Self
 
 from rlkd_cli.core.steps import Part
-from rlkd_cli.models.batching import Batcher
-from rlkd_cli.models.embedders import Embedder, open_embedder
+from rlkd_cli.models.local.batching import Batcher
+from rlkd_cli.models.local.embedders import Embedder, open_embedder
 from rlkd_cli.reward.grading.grader import Grader
 from rlkd_cli.reward.judges.base import Judge, Means, is_formula, same_or_hollow
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from rlkd_cli.core.steps import render
 from rlkd_cli.errors import RecordError
 from rlkd_cli.models.base import Sampling
-from rlkd_cli.models.hf import HfModel
+from rlkd_cli.models.local.hf import HfModel
 from rlkd_cli.models.spec import model_of
 from rlkd_cli.records.atomic import write_json
 from rlkd_cli.records.schema import Raw, Step

@@ -17,7 +17,7 @@ from transformers.trainer_callback import ExportableState
 
 from rlkd_cli.core.loss_weights import END, META, SOLVING, LossBalance, Phase, phase_weights
 from rlkd_cli.errors import RecordError, UsageError
-from rlkd_cli.models.labelled_head import LabelledHead
+from rlkd_cli.models.local.labelled_head import LabelledHead
 from rlkd_cli.records.atomic import write_json
 from rlkd_cli.records.schema import Raw
 from rlkd_cli.training import model as models

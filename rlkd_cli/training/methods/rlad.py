@@ -13,6 +13,8 @@ from trl.models import prepare_deepspeed, prepare_fsdp
 from trl.trainer.utils import add_fused_lm_head
 
 from rlkd_cli.errors import UsageError
+from rlkd_cli.models.local.loading import load_causal
+from rlkd_cli.models.spec import model_of
 from rlkd_cli.records.schema import Raw
 from rlkd_cli.training import model as models
 from rlkd_cli.training.methods.grpo import TimedTrainer, grpo_arguments, trainer_parts
@@ -57,7 +59,7 @@ def check_vocabularies(teacher: str, student: str) -> None:
 
 def load_teacher(name: str) -> Any:
     """The teacher's weights, frozen."""
-    return models.load_causal(name, dtype="auto").eval().requires_grad_(False)
+    return load_causal(model_of(name), name).eval().requires_grad_(False)
 
 
 class TrrdTrainer(TimedTrainer):

@@ -14,15 +14,15 @@ from contextlib import suppress
 from typing import Any
 
 from rlkd_cli.errors import ModelError, Unavailable
-from rlkd_cli.models import faults
-from rlkd_cli.models.backoff import pause
 from rlkd_cli.models.base import Message, Reply, Sampling, request_key
-from rlkd_cli.models.endpoint import EndpointModel
-from rlkd_cli.models.faults import Fault, fault_of
 from rlkd_cli.models.masks import hide_keys
 from rlkd_cli.models.options import BatchOptions
-from rlkd_cli.models.replies import read
-from rlkd_cli.models.said import Said
+from rlkd_cli.models.server import faults
+from rlkd_cli.models.server.backoff import pause
+from rlkd_cli.models.server.endpoint import EndpointModel
+from rlkd_cli.models.server.faults import Fault, fault_of
+from rlkd_cli.models.server.replies import read
+from rlkd_cli.models.server.said import Said
 from rlkd_cli.models.spec import batched
 from rlkd_cli.models.usage import spend
 

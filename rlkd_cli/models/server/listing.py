@@ -10,9 +10,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from rlkd_cli.errors import ModelError, UsageError
-from rlkd_cli.models.endpoint import headers
 from rlkd_cli.models.masks import hide_keys
-from rlkd_cli.models.said import Said
+from rlkd_cli.models.server.endpoint import headers
+from rlkd_cli.models.server.said import Said
 from rlkd_cli.models.spec import Address
 
 _ENDS = ("shutdown_date", "expiration_date", "deprecation")  # OpenAI, OpenRouter, Mistral

@@ -7,8 +7,8 @@ from email.utils import format_datetime
 
 import pytest
 
-from rlkd_cli.models import faults
-from rlkd_cli.models.faults import AWAY, END, REJECT, RETRY, SLOW, fault_of
+from rlkd_cli.models.server import faults
+from rlkd_cli.models.server.faults import AWAY, END, REJECT, RETRY, SLOW, fault_of
 from tests.conftest import COLLECTED
 
 # (status, body, what it means, the reject's code where it is one)

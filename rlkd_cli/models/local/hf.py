@@ -9,11 +9,11 @@ from typing import Any
 from rlkd_cli.core.thinking import split
 from rlkd_cli.errors import RecordError
 from rlkd_cli.models.base import Message, Reply, Sampling, Telling, cut_at
-from rlkd_cli.models.batching import Batcher
 from rlkd_cli.models.chat import ChatEncoder
-from rlkd_cli.models.generation import Generation, Row
-from rlkd_cli.models.loading import load_causal, load_tokenizer
-from rlkd_cli.models.stepping import Stepper
+from rlkd_cli.models.local.batching import Batcher
+from rlkd_cli.models.local.generation import Generation, Row
+from rlkd_cli.models.local.loading import load_causal, load_tokenizer
+from rlkd_cli.models.local.stepping import Stepper
 from rlkd_cli.models.usage import spend
 
 # What a model's generation_config.json may set besides its end tokens, with the values that do
@@ -178,7 +178,7 @@ class HfModel(Telling):
         logits at once."""
         import torch
 
-        from rlkd_cli.models.labelled_head import LabelledHead
+        from rlkd_cli.models.local.labelled_head import LabelledHead
 
         if self._head is None:
             self._head = LabelledHead(self._model)

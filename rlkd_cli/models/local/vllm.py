@@ -15,9 +15,9 @@ from typing import Any
 from rlkd_cli.core.thinking import split
 from rlkd_cli.errors import ModelError, RecordError, UsageError
 from rlkd_cli.models.base import Message, Reply, Sampling, Telling, choice_probabilities, cut_at
-from rlkd_cli.models.batching import settle
 from rlkd_cli.models.chat import ChatEncoder
-from rlkd_cli.models.endpoint import TOP_LOGPROBS
+from rlkd_cli.models.local.batching import settle
+from rlkd_cli.models.server.endpoint import TOP_LOGPROBS
 from rlkd_cli.models.usage import spend
 
 

@@ -11,8 +11,8 @@ import torch
 
 from rlkd_cli.errors import ModelError, UsageError
 from rlkd_cli.models import Sampling, open_model, user
-from rlkd_cli.models.hf import HfModel
-from rlkd_cli.models.sampling import draw, generator
+from rlkd_cli.models.local.hf import HfModel
+from rlkd_cli.models.local.sampling import draw, generator
 from tests.conftest import BASE
 
 PROBLEM = "eggs = 3. cups = eggs + 4. gems = cups + 1. hats = 2. What is gems?"

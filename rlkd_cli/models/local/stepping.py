@@ -7,8 +7,8 @@ import threading
 
 from rlkd_cli.errors import ModelError
 from rlkd_cli.models.base import Sampling
-from rlkd_cli.models.batching import settle
-from rlkd_cli.models.generation import Generation, Row
+from rlkd_cli.models.local.batching import settle
+from rlkd_cli.models.local.generation import Generation, Row
 
 Waiter = tuple[asyncio.AbstractEventLoop, "asyncio.Future[Row]"]
 

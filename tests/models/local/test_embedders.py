@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from rlkd_cli.errors import ModelError
-from rlkd_cli.models.embedders import SentenceEmbedder
+from rlkd_cli.models.local.embedders import SentenceEmbedder
 from tests.conftest import BASE, segmentation, step, write
 
 pytestmark = pytest.mark.skipif(

@@ -7,7 +7,7 @@ from typing import Any
 from rlkd_cli.core.thinking import TAGS, split
 from rlkd_cli.errors import RecordError
 from rlkd_cli.models.base import Reply, Sampling, choice_probabilities, cut_at
-from rlkd_cli.models.faults import REJECT, RETRY, SERVERS_FAULT, Fault, fault_of
+from rlkd_cli.models.server.faults import REJECT, RETRY, SERVERS_FAULT, Fault, fault_of
 from rlkd_cli.models.usage import spend
 
 # What servers call the end that a text came to by itself, and the end that a limit brought

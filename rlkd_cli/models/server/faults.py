@@ -13,7 +13,7 @@ from email.utils import parsedate_to_datetime
 from time import time
 from typing import Any
 
-from rlkd_cli.models.said import Said, plain
+from rlkd_cli.models.server.said import Said, plain
 
 END, REJECT, RETRY, SLOW, AWAY = "end", "reject", "retry", "slow", "away"
 SERVERS_FAULT = (  # reasons to finish that say that the server failed, not the text

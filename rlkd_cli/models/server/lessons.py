@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
-from rlkd_cli.models.said import Said, plain
+from rlkd_cli.models.server.said import Said, plain
 
 LIMITS = ("max_tokens", "max_completion_tokens")  # the old and the new name of one limit
 _OURS = ("model", "messages")  # what no request goes without

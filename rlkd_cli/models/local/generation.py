@@ -12,7 +12,7 @@ from inspect import signature
 from typing import Any
 
 from rlkd_cli.models.base import Sampling
-from rlkd_cli.models.sampling import draw, generator
+from rlkd_cli.models.local.sampling import draw, generator
 
 _SHARE = 8  # of a batch: how many ended rows are let be before they are taken out, or places filled
 

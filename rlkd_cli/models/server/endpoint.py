@@ -16,14 +16,14 @@ from time import monotonic
 from typing import Any
 
 from rlkd_cli.errors import ModelError, RecordError
-from rlkd_cli.models import faults
-from rlkd_cli.models.backoff import Pace, pause
 from rlkd_cli.models.base import Message, Reply, Sampling, Telling
-from rlkd_cli.models.faults import Fault, fault_of
-from rlkd_cli.models.lessons import LIMITS, Lessons, blamed, room
 from rlkd_cli.models.masks import hide_keys, remember
 from rlkd_cli.models.options import HttpOptions
-from rlkd_cli.models.replies import THINKS, read
+from rlkd_cli.models.server import faults
+from rlkd_cli.models.server.backoff import Pace, pause
+from rlkd_cli.models.server.faults import Fault, fault_of
+from rlkd_cli.models.server.lessons import LIMITS, Lessons, blamed, room
+from rlkd_cli.models.server.replies import THINKS, read
 from rlkd_cli.models.spec import Address, parse_address
 from rlkd_cli.models.usage import spend
 

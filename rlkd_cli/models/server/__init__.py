@@ -1,0 +1,1 @@
+"""Models behind an address: requests, what answers mean, waiting, batches."""
