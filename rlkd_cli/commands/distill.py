@@ -70,7 +70,7 @@ def run(options: Options) -> None:
     found = _usable(options, chosen, lost)
     records, refused = _teacher(options, found.records, begin, "teacher.jsonl")
     held_out = _held_out(options, begin)
-    training.launch_if_asked(options)
+    training.launch_if_asked(options, begin)
     view, show = console.training_view(f"distill {options.method}", options.quiet, SHOWN)
     reward = _reward(options, [*records, *held_out]) if method.rewards else None
     begin()

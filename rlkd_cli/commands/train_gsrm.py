@@ -44,7 +44,7 @@ def run(options: Options) -> None:
         return training.end_with_status(options.output)
     options = training.on_this_machine(options)
     _check_before(options, records, prompt, begin)
-    training.launch_if_asked(options)
+    training.launch_if_asked(options, begin)
     pairs = _pairs(options, records, prompt, lost)
     begin()
     view, show = console.training_view("train-gsrm", options.quiet, SHOWN)

@@ -5,7 +5,7 @@ they end.
 import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -19,7 +19,7 @@ from rlkd_cli.records.read import Input
 from rlkd_cli.records.schema import Raw
 from rlkd_cli.records.sources import rows
 from rlkd_cli.records.stream import write_rejects
-from rlkd_cli.training.launcher import become, launcher
+from rlkd_cli.training import launcher
 from rlkd_cli.training.options import Training
 from rlkd_cli.training.run_folder import RunFolder, push
 
@@ -45,9 +45,22 @@ def check(options: Training) -> None:
         raise UsageError("--keep-adapter needs --lora RANK")
 
 
+@dataclass
+class Beginning:
+    """Makes the folder, the first time that it is called."""
+
+    make: Callable[[], None]
+    done: bool = False
+
+    def __call__(self) -> None:
+        if not self.done:
+            self.make()
+            self.done = True
+
+
 def begin(
     command: str, options: Training, source: Input, models: Sequence[str], settings: dict[str, Any]
-) -> Callable[[], None] | None:
+) -> "Beginning | None":
     """Checks the folder against all it depends on; what makes it, or None where an earlier run has
     finished it.
 
@@ -55,14 +68,15 @@ def begin(
     several processes only the first one does this.
     """
     if not ranks.is_first():
-        return lambda: None
+        return Beginning(lambda: None)
     check_places([source.source], {"--rejects": options.rejects})
     own = made_from(command, options, models, {"data": source}) | settings
     folder = RunFolder(options.output)
-    if folder.check(own, options.overwrite):
+    overwrite = options.overwrite and not launcher.has_begun()
+    if folder.check(own, overwrite):
         console.message(f"{options.output}: finished by an earlier run")
         return None
-    return lambda: folder.begin(own, options.overwrite)
+    return Beginning(lambda: folder.begin(own, overwrite))
 
 
 def nothing_left(options: Training, lost: Lost, reason: str) -> UsageError:
@@ -106,11 +120,12 @@ def on_this_machine(options: T) -> T:
     return replace(options, bf16=options.bf16 and has_accelerator())
 
 
-def launch_if_asked(options: Training) -> None:
+def launch_if_asked(options: Training, begin: Beginning) -> None:
     """Replaces this process by the launcher if several processes are requested."""
-    command = launcher(options.launch, options.num_processes, sys.argv[1:], has_accelerator())
+    asked = (options.launch, options.num_processes)
+    command = launcher.launcher(*asked, sys.argv[1:], has_accelerator())
     if command:
-        become(command, options.output)
+        launcher.become(command, options.output, begin.done)
 
 
 def end(options: Training, names: tuple[str, ...], smooth: int, lost: Lost) -> None:

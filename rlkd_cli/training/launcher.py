@@ -18,6 +18,7 @@ from rlkd_cli.errors import INTERRUPTED, UsageError
 CONFIGS = ("ddp", "zero2", "zero3", "fsdp2")
 TORCHRUN, ACCELERATE = "torch.distributed.run", "accelerate.commands.launch"
 GUARD = "RLKD_LAUNCHED"
+BEGUN = "RLKD_FOLDER_BEGUN"  # what the launching process has made in the folder stays
 
 
 def processes(config: str | None, asked: int | None) -> int:
@@ -74,11 +75,20 @@ def launcher(
     return [ACCELERATE, "--config_file", str(file), *count, *command]
 
 
-def become(command: list[str], folder: Path) -> None:
+def has_begun() -> bool:
+    """Whether the process that launched this one has begun the folder, afresh where it was asked
+    to.
+    """
+    return GUARD in os.environ and BEGUN in os.environ
+
+
+def become(command: list[str], folder: Path, begun: bool) -> None:
     """Replaces this process by the launcher, so that the memory of what was done here is free for
-    the training.
+    the training. `begun`: the folder is made.
     """
     os.environ[GUARD] = "1"
+    if begun:
+        os.environ[BEGUN] = "1"
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     if command[0] == TORCHRUN:
         os.environ["ACCELERATE_USE_CPU"] = "true"

@@ -31,12 +31,14 @@ class RunFolder:
         """Whether an earlier run has finished here. UsageError where the folder is another run's,
         or no run's.
         """
-        if overwrite or not self.path.exists() or not self._has_begun():
+        if not self.path.exists() or not self._has_begun():
             return False
         if not self._file.exists():
             raise UsageError(
                 f"{self.path} is not empty and was not made by this command; name another folder"
             )
+        if overwrite:
+            return False
         manifest = load_manifest(self._file)
         check_same(self.path, manifest["settings"], json.loads(json.dumps(dict(settings))))
         if manifest["finished"] and manifest["output"] != self._contents():

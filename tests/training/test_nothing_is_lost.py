@@ -153,3 +153,24 @@ def test_a_system_prompt_goes_before_the_question_where_a_template_knows_no_syst
     for name, first in (("gemma", "Be brief.\n\n2+2?"), ("qwen3", "Be brief.")):
         messages = messages_of({"problem": "2+2?"}, options, load_tokenizer(str(zoo(name))))
         assert messages[0]["content"] == first
+
+
+def test_a_folder_of_something_else_is_not_overwritten(rlkd, base, world) -> None:
+    Path("mine").mkdir()
+    Path("mine/notes.txt").write_text("mine")
+    flags = ["--method", "sft", "--student", base, "--steps", "1", "--overwrite"]
+    refused = rlkd("distill", world / "teacher.jsonl", "-o", "mine", *flags)
+    assert refused.status == 2 and "was not made by this command" in refused.err
+    assert [file.name for file in Path("mine").iterdir()] == ["notes.txt"]
+
+
+def test_a_fresh_start_keeps_what_it_made_itself(rlkd, zoo, server) -> None:
+    data = write(Path("t.jsonl"), problems(4))
+    flags = ["--student", zoo("qwen3"), *SHORT, "--judge", "exact", "--overwrite"]
+    flags += ["--gsrm", f"{server.url}#gsrm"]
+    server.script = lambda request, number: Response(STEPS)
+    for _ in range(2):
+        assert rlkd("distill", data, "-o", "s", *flags).status == 0
+        assert len(read(Path("s/teacher.jsonl"))) == 4
+    steps = [entry["step"] for entry in read(Path("s/metrics.jsonl")) if "loss" in entry]
+    assert len(steps) == len(set(steps))
