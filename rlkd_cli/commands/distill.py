@@ -1,6 +1,5 @@
 """`rlkd distill`."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -153,7 +152,7 @@ def _structure(options: Options, grader: Grader) -> Structure:
 
 
 def _teacher(
-    options: Options, records: list[Raw], begin: Callable[[], None], name: str
+    options: Options, records: list[Raw], begin: training.Beginning, name: str
 ) -> tuple[list[Raw], training.Lost]:
     """The teacher's records with steps, and those without; made before there are several
     processes.
@@ -167,6 +166,7 @@ def _teacher(
         begin()  # a model that cannot be opened leaves no folder
         return gsrm
 
+    begin.clear()
     file = options.output / name
     return with_steps(records, opened_gsrm, file, options.reward_timeout, _warn)
 
@@ -180,7 +180,7 @@ def _evaluated(options: Options) -> dict[str, Any]:
     return contents({f"eval {options.eval}": held_out.fingerprint()})
 
 
-def _held_out(options: Options, begin: Callable[[], None]) -> list[Raw]:
+def _held_out(options: Options, begin: training.Beginning) -> list[Raw]:
     """The usable records of `--eval`. UsageError where there is none."""
     if not options.eval:
         return []

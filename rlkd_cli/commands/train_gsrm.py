@@ -1,6 +1,5 @@
 """`rlkd train-gsrm`."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -60,12 +59,13 @@ def run(options: Options) -> None:
 
 
 def _check_before(
-    options: Options, records: list[Raw], prompt: str, begin: Callable[[], None]
+    options: Options, records: list[Raw], prompt: str, begin: training.Beginning
 ) -> None:
     """Measures the base model on the pairs held out, before there are several processes."""
     from rlkd_cli.training.gsrm import prepare, trainer
 
     prepare.check_model(options)
+    begin.clear()
     check = trainer.held_out(options, records, prompt)
     if check.has("before"):
         return

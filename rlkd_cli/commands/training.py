@@ -50,12 +50,18 @@ class Beginning:
     """Makes the folder, the first time that it is called."""
 
     make: Callable[[], None]
+    overwrites: bool = False  # what an earlier run left there must not be read
     done: bool = False
 
     def __call__(self) -> None:
         if not self.done:
             self.make()
             self.done = True
+
+    def clear(self) -> None:
+        """Before something in the folder is read: what must not be read goes."""
+        if self.overwrites:
+            self()
 
 
 def begin(
@@ -76,7 +82,7 @@ def begin(
     if folder.check(own, overwrite):
         console.message(f"{options.output}: finished by an earlier run")
         return None
-    return Beginning(lambda: folder.begin(own, overwrite))
+    return Beginning(lambda: folder.begin(own, overwrite), overwrite)
 
 
 def nothing_left(options: Training, lost: Lost, reason: str) -> UsageError:
