@@ -22,7 +22,7 @@ class Options(Running, Rows, GsrmTraining):
     source: In
 
 
-def run(options: Options) -> None:
+def run(options: Options) -> int | None:
     """Reads segmentations; writes a model folder that `segment` and every engine loads, with
     metrics.jsonl.
     """
@@ -51,11 +51,11 @@ def run(options: Options) -> None:
         watched = training.watched(show)
         metrics, refused = trainer.train(options, records, prompt, watched, pairs, more)
     if not ranks.is_first():
-        return
+        return None
     if not options.quiet:
         shown = [n for n in metrics if n in (*LOSSES, "a", "b") or " held out " in n]
         console.table("train-gsrm", [(name, f"{metrics[name]:.4f}") for name in shown])
-    training.end(options, LOSSES, 10, refused + lost)
+    return training.end(options, LOSSES, 10, refused + lost)
 
 
 def _check_before(

@@ -9,12 +9,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-import typer
-
 from rlkd_cli import console, ranks
-from rlkd_cli.commands.common import made_from
-from rlkd_cli.errors import REJECTED, InputError, RecordError, UsageError
-from rlkd_cli.records.manifest import check_places
+from rlkd_cli.commands.common import made_from, status_of
+from rlkd_cli.errors import InputError, RecordError, UsageError
 from rlkd_cli.records.read import Input
 from rlkd_cli.records.schema import Raw
 from rlkd_cli.records.sources import rows
@@ -75,7 +72,6 @@ def begin(
     """
     if not ranks.is_first():
         return Beginning(lambda: None)
-    check_places([source.source], {"--rejects": options.rejects})
     own = made_from(command, options, models, {"data": source}) | settings
     folder = RunFolder(options.output)
     overwrite = options.overwrite and not launcher.has_begun()
@@ -134,8 +130,8 @@ def launch_if_asked(options: Training, begin: Beginning) -> None:
         launcher.become(command, options.output, begin.done)
 
 
-def end(options: Training, names: tuple[str, ...], smooth: int, lost: Lost) -> None:
-    """Writes rejects, marks the folder as finished, draws its metrics, uploads it."""
+def end(options: Training, names: tuple[str, ...], smooth: int, lost: Lost) -> int:
+    """Writes rejects, marks the folder as finished, draws its metrics, uploads it; the exit status."""
     folder = RunFolder(options.output)
     if lost:
         write_rejects(lost, options.rejects_file)
@@ -149,15 +145,12 @@ def end(options: Training, names: tuple[str, ...], smooth: int, lost: Lost) -> N
         plot_training({options.output.name: entries}, names, options.plot, smooth)
     if options.push_to_hub:
         console.message(f"uploaded: {push(options.output, options.push_to_hub)}")
-    end_with_status(options.output)
+    return end_with_status(options.output)
 
 
-def end_with_status(folder: Path) -> None:
-    """Ends with the status for rejects where there were some; of several processes, the launcher
-    does so.
-    """
-    if RunFolder(folder).rejected and not ranks.is_launched():
-        raise typer.Exit(REJECTED)
+def end_with_status(folder: Path) -> int:
+    """The status for rejects where there were some; of several processes, the launcher gives it."""
+    return 0 if ranks.is_launched() else status_of(RunFolder(folder).rejected)
 
 
 def has_accelerator() -> bool:
