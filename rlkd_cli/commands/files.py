@@ -12,8 +12,8 @@ from rlkd_cli.models.spec import engine_of, model_of
 from rlkd_cli.option import fields_of, files_of
 from rlkd_cli.records.atomic import atomic_write
 from rlkd_cli.records.manifest import check_places
+from rlkd_cli.records.rejects import check_rejects
 from rlkd_cli.records.schema import Raw
-from rlkd_cli.records.write import check_rejects
 
 # What stands beside an output
 BESIDE = {
@@ -42,7 +42,8 @@ def check_files(options: Any, command: str) -> None:
                 outputs[what] = f"{options.output}{ending}"
     check_places(inputs, outputs)
     if named:
-        check_rejects(Path(named(command)), options.overwrite)
+        output = None if options.output in (None, "-") else Path(options.output)
+        check_rejects(Path(named(command)), output, options.overwrite)
     if outputs.get("--plot") and Path(outputs["--plot"]).suffix.lower() not in FIGURES:
         raise UsageError(f"--plot {outputs['--plot']}: name a file in {', '.join(FIGURES)}")
     template = getattr(options, "prompt_template", None)

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from itertools import starmap
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +10,19 @@ from rlkd_cli import __version__, console
 from rlkd_cli.commands.common import made_from, say_numbered, status_of
 from rlkd_cli.errors import RecordError, UsageError
 from rlkd_cli.records.atomic import write_json
-from rlkd_cli.records.forms import check_form, objects, standard_output, stream_of, written
+from rlkd_cli.records.forms import (
+    check_form,
+    close,
+    objects,
+    put,
+    standard_output,
+    stream_of,
+    written,
+)
 from rlkd_cli.records.manifest import describe, finished, manifest_of
 from rlkd_cli.records.read import Input
+from rlkd_cli.records.rejects import reject, write_rejects
 from rlkd_cli.records.schema import Raw
-from rlkd_cli.records.stream import close, put, write_rejects
 
 
 class Table:
@@ -85,7 +94,7 @@ class Table:
 
     def end(self, lost: list[tuple[Raw, RecordError]]) -> int:
         """Writes the records that were left out, if any; the command's exit status."""
-        write_rejects(lost, self._rejects)
+        write_rejects(starmap(reject, lost), self._rejects)
         if lost:
             console.message(f"{len(lost)} records rejected: {self._rejects}")
         return status_of(len(lost))

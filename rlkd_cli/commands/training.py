@@ -6,6 +6,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import starmap
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -13,9 +14,9 @@ from rlkd_cli import console, ranks
 from rlkd_cli.commands.common import made_from, status_of
 from rlkd_cli.errors import InputError, RecordError, UsageError
 from rlkd_cli.records.read import Input
+from rlkd_cli.records.rejects import reject, write_rejects
 from rlkd_cli.records.schema import Raw
 from rlkd_cli.records.sources import rows
-from rlkd_cli.records.stream import write_rejects
 from rlkd_cli.training import launcher
 from rlkd_cli.training.options import Training
 from rlkd_cli.training.run_folder import RunFolder, push
@@ -89,7 +90,7 @@ def nothing_left(options: Training, lost: Lost, reason: str) -> UsageError:
         return UsageError(reason)
     if ranks.is_first():
         options.rejects_file.parent.mkdir(parents=True, exist_ok=True)
-        write_rejects(lost, options.rejects_file)
+        write_rejects(starmap(reject, lost), options.rejects_file)
     most = Counter(error.code for _, error in lost).most_common(3)
     codes = ", ".join(f"{code} {count}" for code, count in most)
     return UsageError(f"{reason}; {len(lost)} records rejected ({codes}): {options.rejects_file}")
@@ -131,10 +132,10 @@ def launch_if_asked(options: Training, begin: Beginning) -> None:
 
 
 def end(options: Training, names: tuple[str, ...], smooth: int, lost: Lost) -> int:
-    """Writes rejects, marks the folder as finished, draws its metrics, uploads it; the exit status."""
+    """Writes rejects, marks the folder as finished, draws metrics, uploads it; the exit status."""
     folder = RunFolder(options.output)
     if lost:
-        write_rejects(lost, options.rejects_file)
+        write_rejects(starmap(reject, lost), options.rejects_file)
         console.message(f"{len(lost)} records rejected: {options.rejects_file}")
     folder.finish(len(lost))
     if options.plot:

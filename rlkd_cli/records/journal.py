@@ -90,7 +90,7 @@ class Journal:
             with suppress(OSError):
                 os.ftruncate(self._file.fileno(), start)
         raise OutputError(
-            f"{self.path}: {reason}; what is finished is kept: make room, then run it again"
+            f"{self.path}: {reason}; what is finished is kept: free disk space, then run it again"
         )
 
     def close(self) -> None:

@@ -15,14 +15,14 @@ from typing import Any
 from rlkd_cli import __version__
 from rlkd_cli.errors import InputError, OutputError, RecordError, UsageError
 from rlkd_cli.records.atomic import write_json
-from rlkd_cli.records.done import Done, is_among
+from rlkd_cli.records.done import INVALID, Done, is_among
 from rlkd_cli.records.forms import check_form, objects, stream_of, written
 from rlkd_cli.records.journal import Journal
 from rlkd_cli.records.manifest import Settings, check_same, describe, finished, manifest_of
 from rlkd_cli.records.read import Input, Item
+from rlkd_cli.records.rejects import kept_rejects, place_of, reject, write_rejects
 from rlkd_cli.records.schema import Raw, key_of
-from rlkd_cli.records.stream import Rejects
-from rlkd_cli.records.write import OnRecord, Result, Usage, reject
+from rlkd_cli.records.write import OnRecord, Result, Usage
 
 LARGEST = 1 << 32  # no input has so many records: an index beyond is damage
 
@@ -147,26 +147,34 @@ class FileOutput:
                 "--overwrite starts over"
             )
         is_same = count == before["records"] and manifest["settings"] == self._settings
-        codes = manifest.get("rejects", {})
-        self.complete = is_same and not any(is_among(code, self._again) for code in codes)
+        is_asked_again = any(is_among(code, self._again) for code in manifest.get("rejects", {}))
+        self.complete = is_same and not is_asked_again and self._are_rejects_there(manifest)
         self._manifest_before = manifest
         if not self.complete:
             self._journal.lock()
             self._take_over(manifest, self._again)
+
+    def _are_rejects_there(self, manifest: Raw) -> bool:
+        """Whether the rejects, if any, are where this run wants them; lost ones are asked again."""
+        if not manifest.get("rejected") or stream_of(self._rejects_name):
+            return True
+        file = kept_rejects(manifest, self.path)
+        return file is not None and file.resolve() == Path(self._rejects_name).resolve()
 
     def _take_over(self, manifest: Raw, again: Sequence[str]) -> None:
         """Makes a journal of the finished file, without the rejects that are asked again.
 
         The file and its rejects are in the input's order, so that they are read along with it.
         """
-        count = sum(1 for _ in objects(self.path)) + sum(1 for _ in self._kept(again))
+        file = kept_rejects(manifest, self.path)
+        count = sum(1 for _ in objects(self.path)) + sum(1 for _ in _staying(file, again))
         header: Raw = {"settings": self._settings, "copied": count}
         spent = manifest.get("models", {})
         header["u"] = {name: [*numbers.values()] for name, numbers in spent.items()}
         header |= {"t": manifest.get("seconds", 0.0)} | ({"again": list(again)} if again else {})
         self._journal.begin(header)
         self._done.carry_over(header)
-        ahead = {"r": objects(self.path), "x": self._kept(again)}
+        ahead = {"r": objects(self.path), "x": _staying(file, again)}
         nearest = {kind: next(records, None) for kind, records in ahead.items()}
         for index, item in enumerate(self._source):
             for kind, record in nearest.items():
@@ -175,14 +183,6 @@ class FileOutput:
                     self._done.note(entry, self._journal.append(entry))
                     nearest[kind] = next(ahead[kind], None)
                     break
-
-    def _kept(self, again: Sequence[str]) -> Iterator[Raw]:
-        """The rejects of the finished file that stay; invalid records are judged anew."""
-        rejects = Path(self._rejects_name)
-        for record in objects(rejects) if rejects.is_file() else ():
-            error = record.get("error")
-            if error and error != "invalid_input" and not is_among(error, again):
-                yield record
 
     def _check_length(self, is_over: bool = False) -> None:
         """UsageError where the input ends before the journal does; a stream's end is known when it
@@ -226,30 +226,13 @@ class FileOutput:
                         record = self._journal.read(offset)["r"]
                         write(record)
                         self._on_record(record)
-            self._write_rejects()
+            lost = (self._done.offsets[index] for index in sorted(self._done.lost))
+            write_rejects((self._journal.read(offset)["x"] for offset in lost), self._rejects_name)
             write_json(manifest_of(self.path), self._manifest(facts))
             self._journal.remove()
         except OSError as error:
-            reason = f"{self.path}: {error.strerror}; nothing is lost: make room, then run it again"
-            raise OutputError(reason) from None
-
-    def _write_rejects(self) -> None:
-        """The rejects, in order; a file of them goes where there are none any more."""
-        records = (
-            self._journal.read(self._done.offsets[index])["x"] for index in sorted(self._done.lost)
-        )
-        stream, file = stream_of(self._rejects_name), Path(self._rejects_name)
-        if stream is None and self._done.lost:
-            with written(file) as write:
-                for record in records:
-                    write(record)
-        elif stream is None:
-            file.unlink(missing_ok=True)
-        else:
-            rejects = Rejects(self._rejects_name)
-            for record in records:
-                rejects.write(record)
-            rejects.close()
+            advice = "nothing is lost: free disk space, then run it again"
+            raise OutputError(f"{self.path}: {error.strerror}; {advice}") from None
 
     def _manifest(self, facts: Mapping[str, Any]) -> Raw:
         digests = self._source.digests
@@ -260,6 +243,7 @@ class FileOutput:
             "output": describe(self.path),
             "records": len(self._done.offsets),
             "rejected": self.rejected,
+            **(place_of(self._rejects_name, self.path) if self._done.lost else {}),
             **facts,
         }
 
@@ -278,3 +262,11 @@ class FileOutput:
 
     def close(self) -> None:
         self._journal.close()
+
+
+def _staying(file: Path | None, again: Sequence[str]) -> Iterator[Raw]:
+    """The rejects of a finished output that stay; invalid records are judged anew."""
+    for record in objects(file) if file else ():
+        error = record.get("error")
+        if error and error != INVALID and not is_among(error, again):
+            yield record

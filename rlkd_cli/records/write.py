@@ -5,10 +5,9 @@ stream.
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated, Any, Protocol
 
-from rlkd_cli.errors import RecordError, RlkdError, UsageError
+from rlkd_cli.errors import RecordError, UsageError
 from rlkd_cli.option import IO, option
 from rlkd_cli.records.forms import dumps as dumps
 from rlkd_cli.records.forms import objects as objects
@@ -146,24 +145,3 @@ class Output(Protocol):
         ...
 
     def close(self) -> None: ...
-
-
-def reject(raw: Raw, error: RecordError) -> Raw:
-    """The input record plus why it could not be done, and the reply that could not be read."""
-    reply = {} if error.reply is None else {"reply": error.reply}
-    return {**raw, "error": error.code, "detail": error.detail, **reply}
-
-
-def check_rejects(file: Path, overwrite: bool) -> None:
-    """UsageError where a file that is to hold rejects holds anything else."""
-    if overwrite or not file.is_file():
-        return
-    try:
-        are_rejects = all("error" in row and "detail" in row for row in objects(file))
-    except (ValueError, TypeError, OSError, RlkdError):
-        are_rejects = False
-    if not are_rejects:
-        raise UsageError(
-            f"{file} exists and holds no rejects; --rejects names another file, "
-            "--overwrite replaces it"
-        )
