@@ -119,7 +119,7 @@ class Matching(Embedding):
 
     @property
     def unused(self) -> set[str]:
-        """Options without effect: another judge's embedder, and those of a GSRM that is not asked."""
+        """Options without effect: an embedder no judge uses, those of a GSRM that is not asked."""
         embedder = set() if self.judge == "embedding" else {"embedder"}
         gsrm = {"gsrm_max_tokens", "gsrm_instruct", "unsegmentable"}
         return embedder | (set() if self.gsrm else gsrm)
