@@ -25,7 +25,7 @@ from rlkd_cli.reward.grading.grader import Grader
 def grader():
     grader = Grader(workers=1)
     yield grader
-    grader.close()
+    asyncio.run(grader.close())
 
 
 def paths(rights: dict[str, list[int]]) -> list[dict]:

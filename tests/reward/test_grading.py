@@ -32,7 +32,7 @@ def pairs(file: str) -> list[tuple[str, str]]:
 def grader() -> Iterator[Grader]:
     grader = Grader(workers=1)
     yield grader
-    grader.close()
+    asyncio.run(grader.close())
 
 
 def grades(grader: Grader, asked: list[tuple[str, str]]) -> list[Grade]:
@@ -181,5 +181,5 @@ def test_hostile_answers_end(grader: Grader) -> None:
     try:
         found = grades(quick, [(f"\\boxed{{{one}}}", r"\frac{1}{7}") for one in hostile])
     finally:
-        quick.close()
+        asyncio.run(quick.close())
     assert {grade.verdict for grade in found} <= {"wrong", "unparsable", "timeout", "no_answer"}
