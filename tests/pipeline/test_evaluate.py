@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from rlkd_cli.models import Reply
 from tests.conftest import BASE, read, write
 from tests.servers.scripted import Response
 
@@ -343,27 +342,21 @@ def test_a_finished_grading_is_shown_again(rlkd) -> None:
     )
 
 
-def test_stop_goes_with_every_request_and_into_the_manifest(rlkd, server, monkeypatch) -> None:
-    from rlkd_cli.models.server.endpoint import EndpointModel
-
-    asked = []
-
-    async def reply(self, messages, sampling):
-        asked.append(sampling)
-        return Reply("so 4")
-
-    monkeypatch.setattr(EndpointModel, "reply", reply)
+def test_stop_goes_with_every_request_and_into_the_manifest(rlkd, server) -> None:
+    server.script = lambda request, number: Response("so 4")
     write(Path("in.jsonl"), [{"id": 1, "problem": "p", "answer": "4"}])
     ends = ["--stop", "\nQuestion:", "--stop", "Problem"]
     for command in (["sample", "in.jsonl", "--n", "1"], ["eval", "--bench", "in.jsonl"]):
         flags = ["--model", server.url, "-o", f"{command[0]}.jsonl"]
         assert rlkd(*command, *flags, *ends).status == 0
-        assert asked[-1].stop == ("\nQuestion:", "Problem")
+        assert server.requests[-1]["stop"] == ["\nQuestion:", "Problem"]
         changed = rlkd(*command, *flags)
         assert changed.status == 2 and "stop" in changed.err
         empty = rlkd(*command, *flags, "--overwrite", "--stop", "")
         assert empty.status == 2 and "--stop" in empty.err
-    assert len(asked) == 2
+    assert len(server.requests) == 2
+    assert rlkd("sample", "in.jsonl", "--n", "1", "--model", server.url).status == 0
+    assert "stop" not in server.requests[-1]
 
 
 def test_a_line_where_most_paths_hold_no_box(rlkd, server) -> None:
