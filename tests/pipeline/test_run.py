@@ -52,7 +52,9 @@ def test_in_bad_weather_every_record_is_accounted_for(rlkd, server) -> None:
     done = [record["id"] for record in read(Path("out.jsonl"))]
     lost = [record["id"] for record in read(Path("out.jsonl.rejects.jsonl"))]
     assert result.status == 3 and sorted(done + lost) == list(range(2000))
-    assert hopeless <= set(lost) and done == sorted(done) and lost == sorted(lost) and len(lost) < 200
+    assert (
+        hopeless <= set(lost) and done == sorted(done) and lost == sorted(lost) and len(lost) < 200
+    )
     ledger = json.loads(Path("out.jsonl.run.json").read_text())
     assert sum(ledger["rejects"].values()) == len(lost)
     assert ledger["models"][server.url]["requests"] == len(server.requests)
