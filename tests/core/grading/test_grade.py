@@ -107,13 +107,6 @@ def test_time_out_is_a_verdict_and_the_next_answer_is_graded(grader: Grader) -> 
     assert asyncio.run(grader.compare(r"\frac{3}{6}", "0.5")) == "correct"
 
 
-@pytest.fixture(scope="module")
-def grader():
-    grader = Grader(workers=1)
-    yield grader
-    asyncio.run(grader.close())
-
-
 def test_ordinary_answers_pass_the_screen() -> None:
     for answer in (r"\frac{\sqrt{3}}{2}", "x^2+3", r"(1, \frac{\pi}{2})", "2^{10}"):
         assert screen(answer) is None
