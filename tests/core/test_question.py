@@ -21,3 +21,16 @@ def test_protocols_differ_in_prompt_and_extraction(grader: Grader) -> None:
         for name in ("deepseek", "nemo-skills")
     }
     assert by == {"deepseek": False, "nemo-skills": True}
+
+
+def test_a_template_goes_before_the_protocol() -> None:
+    record = {"problem": "a {problem} b", "answer": "B", "choices": ["x", "y"]}
+    assert question(record, "Q: {problem}") == "Q: a {problem} b"
+
+
+def test_the_kind_of_answer_chooses_the_prompt() -> None:
+    letter = {"problem": "p", "answer": "B"}
+    assert 'a line "Answer: LETTER"' in question(letter)
+    assert "boxed" in question(letter, kind="math")
+    assert "one of ABCD." in question({"problem": "p"}, protocol="lighteval", kind="letter")
+    assert "0 and 999" not in question({"problem": "p", "answer": "7"}, protocol="matharena")
