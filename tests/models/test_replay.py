@@ -20,11 +20,8 @@ def test_replies_come_back_in_their_order_and_the_last_one_again(server, tmp_pat
     asked = len(server.requests)
     replayed = open_model(f"replay/{file}")
     found = [replies(replayed, ("q", Sampling()))[0] for _ in range(3)]
-    assert (
-        [reply.text for reply in found]
-        == [*texts, texts[-1]]
-        == ["reply 0", "reply 1"] + ["reply 1"]
-    )
+    assert texts == ["reply 0", "reply 1"]
+    assert [reply.text for reply in found] == [*texts, "reply 1"]
     assert found[0].completion_tokens == 7 and len(server.requests) == asked
     with pytest.raises(RecordError, match="not_recorded"):
         replies(replayed, ("q", Sampling(temperature=0.5)))
