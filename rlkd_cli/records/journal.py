@@ -61,7 +61,7 @@ class Journal:
                 entry = json.loads(line)
             except ValueError:
                 raise UsageError(
-                    f"{self.path}:{number}: a damaged line; remove it, or start afresh "
+                    f"{self.path}:{number}: a damaged line; remove it, or start over "
                     "with --overwrite"
                 ) from None
             yield end, entry

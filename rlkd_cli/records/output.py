@@ -18,11 +18,13 @@ from rlkd_cli.records.atomic import write_json
 from rlkd_cli.records.done import Done, is_among
 from rlkd_cli.records.forms import check_form, objects, stream_of, written
 from rlkd_cli.records.journal import Journal
-from rlkd_cli.records.manifest import Settings, check_same, file_digest, load_manifest, manifest_of
+from rlkd_cli.records.manifest import Settings, check_same, describe, finished, manifest_of
 from rlkd_cli.records.read import Input, Item
 from rlkd_cli.records.schema import Raw, key_of
 from rlkd_cli.records.stream import Rejects
 from rlkd_cli.records.write import OnRecord, Result, Usage, reject
+
+LARGEST = 1 << 32  # no input has so many records: an index beyond is damage
 
 
 class FileOutput:
@@ -85,7 +87,7 @@ class FileOutput:
 
     def _open(self, overwrite: bool) -> None:
         if not overwrite and not self._journal.is_begun and self.path.exists():
-            self._open_finished(self._finished())
+            self._open_finished(finished(self.path, self._settings, self._grows))
             return
         self._journal.lock()
         if overwrite or not self._journal.is_begun:
@@ -97,8 +99,8 @@ class FileOutput:
         """Notes where each finished record stands in a journal that an earlier run left."""
         try:
             self._read_journal()
-        except (KeyError, TypeError, AttributeError):
-            reason = "holds what no run wrote; remove it, or start afresh with --overwrite"
+        except (KeyError, TypeError, AttributeError, IndexError):
+            reason = "holds what no run wrote; remove it, or start over with --overwrite"
             raise UsageError(f"{self._journal.path}: {reason}") from None
 
     def _read_journal(self) -> None:
@@ -106,46 +108,28 @@ class FileOutput:
         header = next(entries)[1]
         check_same(self.path, header["settings"], self._settings)
         self._done.carry_over(header)
-        was_asked = "again" in header
+        asked = set(header.get("again", ()))
         copied = 0
         for offset, entry in entries:
             if "again" in entry:
-                was_asked = True
+                asked |= set(entry["again"])
                 self._done.drop(entry["again"])
             else:
                 copied += 1
+                if not 0 <= entry["i"] < LARGEST:
+                    raise IndexError(entry["i"])
                 self._done.note(entry, offset)
                 self._done.carry_over(entry)
         if copied < header.get("copied", 0):
             # it died while a finished file was taken over
             self._done = Done()
-            self._take_over(self._finished(), header.get("again", ()))
-        elif self._again and not was_asked:
+            self._take_over(
+                finished(self.path, self._settings, self._grows), header.get("again", ())
+            )
+        elif set(self._again) - asked:
             self._journal.append({"again": list(self._again)})
             self._done.drop(self._again)
         self._check_length()
-
-    def _finished(self) -> Raw:
-        """The manifest of a finished file.
-
-        UsageError where this command did not make it, and leave it so.
-        """
-        manifest_file = manifest_of(self.path)
-        if not manifest_file.exists():
-            raise UsageError(
-                f"{self.path} exists and was not made by this command; --overwrite replaces it"
-            )
-        manifest = load_manifest(manifest_file)
-        before, now = manifest["settings"], dict(self._settings)
-        if self._grows and before.get(self._grows, 0) < now[self._grows]:
-            now[self._grows] = before[self._grows]
-        check_same(self.path, before, now)
-        is_as_left = manifest["output"] == describe(self.path)
-        if not is_as_left:
-            raise UsageError(
-                f"{self.path} was changed after it was finished; --overwrite starts afresh"
-            )
-        return manifest
 
     def _open_finished(self, manifest: Raw) -> None:
         self._source.hold()
@@ -154,13 +138,13 @@ class FileOutput:
         source = self._source.source
         if count < before["records"]:
             raise UsageError(
-                f"{source} holds {count} records, {self.path} was made from {before['records']}; "
-                "--overwrite starts afresh"
+                f"{source} gives {count} records with these options, {self.path} was made from "
+                f"{before['records']}; --overwrite starts over"
             )
         if not is_same_so_far:
             raise UsageError(
                 f"{source}: its records changed since {self.path} was created; "
-                "--overwrite starts afresh"
+                "--overwrite starts over"
             )
         is_same = count == before["records"] and manifest["settings"] == self._settings
         codes = manifest.get("rejects", {})
@@ -200,22 +184,23 @@ class FileOutput:
             if error and error != "invalid_input" and not is_among(error, again):
                 yield record
 
-    def _check_length(self) -> None:
-        """UsageError where the input ends before the journal does."""
+    def _check_length(self, is_over: bool = False) -> None:
+        """UsageError where the input ends before the journal does; a stream's end is known when it
+        is over.
+        """
         items = len(self._source.digests) * (self._source.copies or 1)
-        if not self._source.is_stream and items < len(self._done.offsets):
+        is_read = not self._source.is_stream or is_over
+        if is_read and items < len(self._done.offsets):
             raise UsageError(
                 f"{self._source.source} holds {items} records, {self._journal.path} has finished "
-                f"number {len(self._done.offsets)}: it was cut; --overwrite starts afresh"
+                f"number {len(self._done.offsets)}: it was cut; --overwrite starts over"
             )
 
     def has(self, index: int, item: Item) -> bool:
         if index >= len(self._done.offsets) or self._done.offsets[index] < 0:
             return False
         if self._done.digests[index] != item.digest:
-            reason = (
-                f"is not the record that {self.path} was created with; --overwrite starts afresh"
-            )
+            reason = f"is not the record that {self.path} was created with; --overwrite starts over"
             raise InputError(item.where, "", reason)
         return True
 
@@ -233,7 +218,7 @@ class FileOutput:
 
     def finish(self, facts: Mapping[str, Any]) -> None:
         """Puts the journal in order. Files appear whole or not at all, the journal goes last."""
-        self._check_length()
+        self._check_length(is_over=True)
         try:
             with written(self.path) as write:
                 for index, offset in enumerate(self._done.offsets):
@@ -278,6 +263,12 @@ class FileOutput:
             **facts,
         }
 
+    def bind(self, contents: Settings) -> None:
+        """Fingerprints that were not known before the models were opened go into the manifest."""
+        self._settings |= {
+            name: value for name, value in contents.items() if self._settings.get(name) is None
+        }
+
     def show(self) -> int:
         """Shows the records of a finished file to `on_record`; how many there are."""
         count = 0
@@ -287,8 +278,3 @@ class FileOutput:
 
     def close(self) -> None:
         self._journal.close()
-
-
-def describe(file: Path) -> dict[str, Any]:
-    """What tells a file from one that was changed or cut."""
-    return {"bytes": file.stat().st_size, "digest": file_digest(file)}

@@ -56,6 +56,9 @@ class StreamOutput:
     def finish(self, facts: Mapping[str, Any]) -> None:
         pass  # records were seen as they left
 
+    def bind(self, contents: Mapping[str, Any]) -> None:
+        pass  # a stream has no manifest
+
     def show(self) -> int:
         return 0
 
@@ -71,10 +74,11 @@ class Rejects:
         self._name, self._file = name, stream_of(name)
         if self._file is None and not is_lines(name):
             raise UsageError(f"--rejects {name}: beside a stream, rejects are lines; name a .jsonl")
+        if self._file is None:
+            Path(name).parent.mkdir(parents=True, exist_ok=True)
 
     def write(self, record: Raw) -> None:
         if self._file is None:
-            Path(self._name).parent.mkdir(parents=True, exist_ok=True)
             self._file = Path(self._name).open("w", encoding="utf-8")
         put(self._file, record)
 
@@ -102,13 +106,15 @@ def close(stream: File[str] | None) -> None:
 
 
 def write_rejects(lost: list[tuple[Raw, RecordError]], name: str | Path) -> None:
-    """Records that could not be used, each with the reason."""
+    """Records that could not be used, each with the reason; no file of them where there are none."""
     stream = stream_of(str(name))
-    if stream is None:
+    if stream is None and not lost:
+        Path(name).unlink(missing_ok=True)
+    elif stream is None:
         with written(Path(name)) as write:
             for raw, error in lost:
                 write(reject(raw, error))
-        return
-    for raw, error in lost:
-        put(stream, reject(raw, error))
-    close(stream)
+    else:
+        for raw, error in lost:
+            put(stream, reject(raw, error))
+        close(stream)

@@ -34,6 +34,7 @@ class Out:
             help="Where to write: .jsonl, .jsonl.gz, .json, .parquet (default: standard output).",
             panel=IO,
             free=True,
+            file="out",
         ),
     ] = None
     rejects: Annotated[
@@ -44,13 +45,14 @@ class Out:
             help="Where records that could not be done go (default: beside the output).",
             panel=IO,
             free=True,
+            file="out",
         ),
     ] = None
     overwrite: Annotated[
         bool,
         option(
             "--overwrite",
-            help="Start afresh, whatever an earlier run left.",
+            help="Discard what an earlier run left and start over.",
             panel=IO,
             free=True,
         ),
@@ -133,6 +135,10 @@ class Output(Protocol):
 
     def finish(self, facts: Mapping[str, Any]) -> None:
         """Everything is in: the output is complete after this; `facts` go into its manifest."""
+        ...
+
+    def bind(self, contents: Mapping[str, Any]) -> None:
+        """What became known of the models when they were opened, for the manifest."""
         ...
 
     def show(self) -> int:

@@ -105,6 +105,7 @@ class Matching(Embedding):
             help="Keep verdicts on disk (SQLite), for later runs.",
             panel=MODEL,
             free=True,
+            file="out",
         ),
     ] = None
 
@@ -115,6 +116,13 @@ class Matching(Embedding):
             raise UsageError(
                 f"--judge {self.judge} says yes or no: no --threshold, no --probabilities"
             )
+
+    @property
+    def unused(self) -> set[str]:
+        """Options without effect: the embedder of another judge, and of a GSRM that is not asked."""
+        embedder = set() if self.judge == "embedding" else {"embedder"}
+        gsrm = {"gsrm_max_tokens", "gsrm_instruct", "unsegmentable"}
+        return embedder | (set() if self.gsrm else gsrm)
 
     @property
     def models(self) -> list[str]:

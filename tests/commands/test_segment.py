@@ -39,7 +39,7 @@ def test_a_price_that_is_not_known_is_said_before_the_run(rlkd, server, monkeypa
     write(Path("in.jsonl"), paths(1))
     server.script = lambda request, number: Response(status=401)
     command = ["segment", "in.jsonl", "--no-verify", "--model", "openai/some-new-model"]
-    assert "price of openai/some-new-model is not in the table" in rlkd(*command).err
+    assert "no known price for openai/some-new-model" in rlkd(*command).err
     prices = ["--price-in", "1", "--price-out", "1"]
     assert "price of" not in rlkd(*command, *prices).err
 

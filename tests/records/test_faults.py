@@ -180,7 +180,7 @@ def test_openr1_rows(rlkd, server, data) -> None:
 def test_rows_without_ids(segment) -> None:
     result = segment("omr.jsonl", "--map", "path=generated_solution")
     assert result.status == 0 and result.records[0]["id"] == 1
-    assert result.err.count("known by their numbers") == 1
+    assert result.err.count("using row numbers") == 1
 
 
 def test_reasoning_beside_the_content(segment, server) -> None:
