@@ -172,21 +172,9 @@ def test_several_files_share_a_plot(rlkd) -> None:
     a = graded_file(rlkd, "a.jsonl", {"1": [0, 1], "2": [1, 0]})
     write(Path("s.jsonl"), samples({"1": [1, 1], "2": [1, 0]}))
     for ending in ("png", "svg", "pdf"):
-        assert (
-            rlkd(
-                "eval",
-                "--samples",
-                "s.jsonl",
-                "--k",
-                "2",
-                "--with",
-                a,
-                "--plot",
-                f"p.{ending}",
-                "-q",
-            ).status
-            == 0
-        )
+        words = ["eval", "--samples", "s.jsonl", "--k", "2", "--with", a, "--plot", f"p.{ending}"]
+        words += ["-q"]
+        assert rlkd(*words).status == 0
         assert Path(f"p.{ending}").stat().st_size > 2000
     assert rlkd("eval", "--samples", "s.jsonl", "--plot", "p.nonsense", "-q").status == 2
 
@@ -225,16 +213,8 @@ def test_pass_at_k_and_its_refusal(rlkd) -> None:
 
 def test_a_benchmark_file_through_a_tiny_model(rlkd, base) -> None:
     write(Path("bench.jsonl"), [{"id": 1, "problem": QUESTION, "answer": "8"}])
-    flags = [
-        "--model",
-        f"hf/{base}",
-        "--k",
-        "4",
-        "--max-tokens",
-        "64",
-        "--prompt-template",
-        "{problem}",
-    ]
+    flags = ["--model", f"hf/{base}", "--k", "4", "--max-tokens", "64"]
+    flags += ["--prompt-template", "{problem}"]
     result = rlkd("eval", "--bench", "bench.jsonl", *flags, "--json")
     metrics = json.loads(result.out)
     assert (result.status, metrics["samples"]) == (0, 4) and 0 <= metrics["pass@1"] <= metrics[

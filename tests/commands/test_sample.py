@@ -38,14 +38,9 @@ def test_thinking_that_a_server_gives_apart_is_part_of_the_path(rlkd, server) ->
         "usage": {"completion_tokens": 20},
     }
     server.script = lambda request, number: Response(body=json.dumps(body).encode())
-    result = rlkd(
-        "sample",
-        write(Path("in.jsonl"), [{"id": 1, "problem": "p"}]),
-        "--model",
-        server.url,
-        "--n",
-        "1",
-    )
+    words = ["sample", write(Path("in.jsonl"), [{"id": 1, "problem": "p"}])]
+    words += ["--model", server.url, "--n", "1"]
+    result = rlkd(*words)
     assert result.records[0]["path"] == "<think>\n2 and 2 make 4\n</think>\n\nSo \\boxed{4}"
     assert 0 < result.records[0]["thinking_tokens"] < 20
 

@@ -10,14 +10,8 @@ TEACHER = [segmentation(1, step("a"), step("b")), segmentation("two", step("a"))
 
 def test_a_pipe_carries_records_and_nothing_else(rlkd) -> None:
     student = [segmentation("two", step("a")), segmentation(1, step("a"), step("x"))]
-    result = rlkd(
-        "score",
-        write(Path("t.jsonl"), TEACHER),
-        "-",
-        "--judge",
-        "exact",
-        stdin="\n".join(map(json.dumps, student)),
-    )
+    words = ["score", write(Path("t.jsonl"), TEACHER), "-", "--judge", "exact"]
+    result = rlkd(*words, stdin="\n".join(map(json.dumps, student)))
     assert result.status == 0
     assert [(r["id"], r["reward"], r["matched_steps"]) for r in result.records] == [
         ("two", 1.0, 1),

@@ -55,16 +55,9 @@ def test_real_text_that_the_tiny_model_cannot_segment_is_rejected_with_reasons(r
         {"id": i, "problem": "p", "path": "Let $x^2 = 4$, so $x = \\pm 2$. " * (1 + 400 * (i == 2))}
         for i in range(3)
     ]
-    result = rlkd(
-        "segment",
-        write(Path("in.jsonl"), paths),
-        "--model",
-        f"hf/{base}",
-        "--max-tokens",
-        "32",
-        "--rejects",
-        "r",
-    )
+    words = ["segment", write(Path("in.jsonl"), paths), "--model", f"hf/{base}"]
+    words += ["--max-tokens", "32", "--rejects", "r"]
+    result = rlkd(*words)
     rejects = read(Path("r"))
     assert result.status == 3 and len(result.records) + len(rejects) == 3
     assert rejects[-1]["error"] == "too_long" and all(r["detail"] for r in rejects)

@@ -49,14 +49,7 @@ def test_thinking_that_the_template_opens_is_thinking(thinker, engine: str) -> N
 
 def test_a_path_that_never_closed_its_thinking_has_no_answer(rlkd, thinker) -> None:
     write(Path("bench.jsonl"), [{"id": 1, "problem": PROBLEM, "answer": "8"}])
-    flags = [
-        "--model",
-        f"hf/{thinker}",
-        "--max-tokens",
-        "5",
-        "-q",
-        "--prompt-template",
-        "{problem}",
-    ]
+    flags = ["--model", f"hf/{thinker}", "--max-tokens", "5", "-q"]
+    flags += ["--prompt-template", "{problem}"]
     graded = rlkd("eval", "--bench", "bench.jsonl", *flags).records[0]
     assert graded["path"].startswith("<think>\n") and graded["verdict"] == "truncated"

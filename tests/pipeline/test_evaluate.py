@@ -131,19 +131,8 @@ def test_checkpoints_are_evaluated_each(rlkd) -> None:
         shutil.copy(file, "run")
     scale_weights(Path("run/checkpoint-10"))
     write(Path("bench.jsonl"), [{"id": 1, "problem": QUESTION, "answer": "7"}])
-    flags = [
-        "--k",
-        "2",
-        "--max-tokens",
-        "32",
-        "--prompt-template",
-        "{problem}",
-        "-o",
-        "out.jsonl",
-        "--json",
-        "--plot",
-        "p.svg",
-    ]
+    flags = ["--k", "2", "--max-tokens", "32", "--prompt-template", "{problem}"]
+    flags += ["-o", "out.jsonl", "--json", "--plot", "p.svg"]
     result = rlkd("eval", "--bench", "bench.jsonl", "--checkpoints", "run", *flags)
     assert result.status == 0 and [record["checkpoint"] for record in result.records] == [
         "5",

@@ -62,19 +62,8 @@ def test_in_bad_weather_every_record_is_accounted_for(rlkd, server) -> None:
 
 
 def start(server, output: str, *flags: str, **more) -> subprocess.Popen:
-    command = [
-        sys.executable,
-        "-m",
-        "rlkd_cli",
-        "segment",
-        "in.jsonl",
-        "--model",
-        server.url,
-        "--no-verify",
-        "-o",
-        output,
-        *flags,
-    ]
+    command = [sys.executable, "-m", "rlkd_cli", "segment", "in.jsonl", "--model", server.url]
+    command += ["--no-verify", "-o", output, *flags]
     return subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=os.environ, **more)
 
 
@@ -141,17 +130,8 @@ def test_the_ledger_counts_over_all_runs(rlkd, server) -> None:
 
 def test_a_budget_stops_a_run_in_good_order(rlkd, server) -> None:
     write(Path("in.jsonl"), paths(60))
-    flags = [
-        "--no-verify",
-        "-o",
-        "out.jsonl",
-        "--price-in",
-        "0",
-        "--price-out",
-        "1000",
-        "--concurrency",
-        "4",
-    ]  # 0.007 a record
+    prices = ["--price-in", "0", "--price-out", "1000"]  # 0.007 a record
+    flags = ["--no-verify", "-o", "out.jsonl", *prices, "--concurrency", "4"]
     stopped = rlkd("segment", "in.jsonl", "--model", server.url, *flags, "--max-cost", "0.1")
     assert (
         stopped.status == 1
@@ -205,18 +185,8 @@ def test_batches_are_submitted_collected_and_picked_up_again(rlkd, server) -> No
 def test_a_batch_that_expired_ends_the_run_and_is_submitted_anew_by_the_next(rlkd, server) -> None:
     write(Path("in.jsonl"), paths(3))
     server.batches.status = "expired"
-    command = [
-        "segment",
-        "in.jsonl",
-        "--model",
-        server.url,
-        "--no-verify",
-        "--batch",
-        "--batch-poll",
-        "0.1",
-        "-o",
-        "out.jsonl",
-    ]
+    command = ["segment", "in.jsonl", "--model", server.url, "--no-verify", "--batch"]
+    command += ["--batch-poll", "0.1", "-o", "out.jsonl"]
     expired = rlkd(*command)
     assert expired.status == 1 and "expired" in expired.err and "again" in expired.err
     server.batches.status = "completed"
