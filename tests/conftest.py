@@ -30,7 +30,8 @@ COLLECTED = Path(os.environ.get("RLKD_TEST_CASES", "no-cases"))
 for name in [name for name in os.environ if name.startswith("RLKD_") or name.endswith("_API_KEY")]:
     del os.environ[name]
 
-# A shell's background process ignores SIGINT, and so would every process that a test starts and interrupts
+# A shell's background process ignores SIGINT, and so would every process that a test starts and
+# interrupts
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 from rlkd_cli.cli import main  # noqa: E402  # after the environment is set

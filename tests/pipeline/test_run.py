@@ -1,4 +1,6 @@
-"""`segment` as a data factory: weather, deaths, budgets, batches, against a server whose behaviour each test writes down."""
+"""`segment` as a data factory: weather, deaths, budgets, batches, against a server whose
+behaviour each test writes down.
+"""
 
 import json
 import os

@@ -1,4 +1,6 @@
-"""An output is bound to what it was made from: anything else is one line, status 2, and --overwrite."""
+"""An output is bound to what it was made from: anything else is one line, status 2, and
+--overwrite.
+"""
 
 import json
 import os
@@ -15,7 +17,9 @@ from tests.servers.scripted import Response
 
 
 def refused(result, *words: str) -> bool:
-    """Whether a command stopped with one line that holds the words, and nothing on standard output."""
+    """Whether a command stopped with one line that holds the words, and nothing on standard
+    output.
+    """
     is_line = len(result.err.strip().splitlines()) == 1 and "--overwrite" in result.err
     return (
         result.status == 2 and result.out == "" and is_line and all(w in result.err for w in words)

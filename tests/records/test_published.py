@@ -1,4 +1,6 @@
-"""Published data sets become records by their columns; problems are taken alone where a model is asked."""
+"""Published data sets become records by their columns; problems are taken alone where a model is
+asked.
+"""
 
 import json
 from pathlib import Path

@@ -109,7 +109,10 @@ PUBLISHED = {
             {"from": "user", "value": "p"},
             {
                 "from": "assistant",
-                "value": "<|begin_of_thought|>t<|end_of_thought|><|begin_of_solution|>\\boxed{5}<|end_of_solution|>",
+                "value": (
+                    "<|begin_of_thought|>t<|end_of_thought|><|begin_of_solution|"
+                    ">\\boxed{5}<|end_of_solution|>"
+                ),
             },
         ],
         "answer": "5",

@@ -218,7 +218,10 @@ def test_a_model_that_calls_the_limit_otherwise_is_asked_in_its_own_words(
         )
 
     def newer(request: dict, number: int) -> Response:
-        said = "Unsupported parameter: 'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead."
+        said = (
+            "Unsupported parameter: 'max_tokens' is not supported with this model. Use "
+            "'max_completion_tokens' instead."
+        )
         return refusal("unsupported_parameter", said) if "max_tokens" in request else Response()
 
     server.script = newer

@@ -62,7 +62,9 @@ def pair(
 
 
 def no_to(*words: str):
-    """A judge that says no where a question holds one of the words, and asks nothing else of the two texts."""
+    """A judge that says no where a question holds one of the words, and asks nothing else of the
+    two texts.
+    """
 
     def judge(request: dict, number: int) -> Response:
         text = request["messages"][0]["content"]
@@ -90,7 +92,9 @@ def test_verdicts_are_kept_on_disk_for_later_runs_and_other_processes(rlkd, serv
 
 
 def logprobs(yes: float):
-    """A judge whose yes has this probability, with the rest on no, and some on tokens that are neither."""
+    """A judge whose yes has this probability, with the rest on no, and some on tokens that are
+    neither.
+    """
 
     def judge(request: dict, number: int) -> Response:
         assert request["logprobs"] is True and request["top_logprobs"] == 20

@@ -9,8 +9,8 @@ MILLION = 1_000_000
 PIECES = [
     "\\boxed{", "\\boxed{1}", "\\boxed", "\\boxed 5 ", "\\boxed{1},", "\\boxed{1} or ", "<answer>",
     "<answer>5</answer>", "</answer>", "<think>", "</think>", "[THINK]", "{", "}", "\\", "$", " ",
-    "answer is ", "Answer: B ", "答案是", "the answer is a ", "(B) ", "I choose ", "\n", "*", "1", "^",
-    "9^{", "(", "\\frac{", "\\text{", "Wait, that is wrong. ", "²", "answer" + " " * 30,
+    "answer is ", "Answer: B ", "答案是", "the answer is a ", "(B) ", "I choose ", "\n", "*", "1",
+    "^", "9^{", "(", "\\frac{", "\\text{", "Wait, that is wrong. ", "²", "answer" + " " * 30,
 ]  # fmt: skip
 
 

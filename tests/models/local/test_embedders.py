@@ -1,4 +1,6 @@
-"""The sentence-transformers embedder, on tiny models with random weights that a test writes down."""
+"""The sentence-transformers embedder, on tiny models with random weights that a test writes
+down.
+"""
 
 import json
 import shutil

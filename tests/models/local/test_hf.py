@@ -169,9 +169,12 @@ def tiny(kind: str, folder: Path) -> str:
 def test_models_of_every_memory_write_the_same_alone_and_together(kind: str, tmp_path) -> None:
     folder = tiny(kind, tmp_path / "m")
     asked = [
-        (f"hats = {i}. {'pens = 1. ' * (i % 3)}", Sampling(temperature=float(i % 2), max_tokens=4 + 3 * i, seed=i))
+        (
+            f"hats = {i}. {'pens = 1. ' * (i % 3)}",
+            Sampling(temperature=float(i % 2), max_tokens=4 + 3 * i, seed=i),
+        )
         for i in range(6)
-    ]  # fmt: skip
+    ]
     alone = [replies(HfModel(folder, batch_size=1), one)[0] for one in asked]
     together = replies(HfModel(folder, batch_size=4), *asked)
     assert [r.text for r in together] == [r.text for r in alone]

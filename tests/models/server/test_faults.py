@@ -168,7 +168,9 @@ CASES = [
     (
         422,
         {
-            "error": "Input validation error: `inputs` must have less than 4096 tokens. Given: 5000",
+            "error": (
+                "Input validation error: `inputs` must have less than 4096 tokens. Given: 5000"
+            ),
             "error_type": "validation",
         },
         REJECT,
@@ -217,7 +219,9 @@ CASES = [
         429,
         {
             "error": {
-                "message": "Request too large for m on tokens per min (TPM): Limit 300, Requested 400.",
+                "message": (
+                    "Request too large for m on tokens per min (TPM): Limit 300, Requested 400."
+                ),
                 "type": "tokens",
                 "code": "rate_limit_exceeded",
             }
@@ -245,7 +249,8 @@ CASES = [
         429,
         {
             "error": {
-                "message": "Rate limit reached for m on tokens per min: Limit 30000. You can increase it "
+                "message": "Rate limit reached for m on tokens per min: Limit 30000. You can "
+                "increase it "
                 "by adding a payment method: billing",
                 "type": "tokens",
                 "code": "rate_limit_exceeded",
