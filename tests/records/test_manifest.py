@@ -1,19 +1,25 @@
-"""An output is bound to what it was made from: anything else is one line, status 2, and --overwrite."""
+"""An output is bound to what it was made from: anything else is one line, status 2, and
+--overwrite.
+"""
 
 import json
 import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from rlkd_cli.records.manifest import folder_fingerprint, manifest_of
+from rlkd_cli.records.manifest import FAST_BYTES, folder_fingerprint, manifest_of
 from tests.conftest import read, segmentation, step, write
 from tests.servers.scripted import Response
 
 
 def refused(result, *words: str) -> bool:
-    """Whether a command stopped with one line that holds the words, and nothing on standard output."""
+    """Whether a command stopped with one line that holds the words, and nothing on standard
+    output.
+    """
     is_line = len(result.err.strip().splitlines()) == 1 and "--overwrite" in result.err
     return (
         result.status == 2 and result.out == "" and is_line and all(w in result.err for w in words)
@@ -83,8 +89,8 @@ def test_a_model_that_was_trained_again_in_its_folder(rlkd, model, command: str)
     assert rlkd(*words, "--overwrite").status == first.status
 
 
-def test_large_weights_are_known_by_their_date_and_it_says_so(model, monkeypatch) -> None:
-    monkeypatch.setattr("rlkd_cli.records.manifest.FAST_BYTES", 0)
+def test_large_weights_are_known_by_their_date(model) -> None:
+    os.truncate(model / "model.safetensors", FAST_BYTES + 1)  # the rest is a hole: nothing on disk
     prints = folder_fingerprint(model)
     assert prints["model.safetensors"].startswith("dated ")
     assert not prints["config.json"].startswith("dated ")
@@ -186,9 +192,24 @@ def test_a_finished_command_opens_nothing(rlkd, server) -> None:
     finished = rlkd(*command)
     assert finished.status == 0 and len(server.requests) == asked
     loaded = rlkd("segment", "in.jsonl", "--model", "hf/nowhere", "--no-verify", "-o", "new.jsonl")
-    assert (
-        loaded.status == 1 and "nowhere" in loaded.err
-    )  # what would have been loaded is not there
+    assert loaded.status == 1 and "nowhere" in loaded.err  # what would have been loaded is away
+
+
+def test_a_finished_command_does_not_import_what_its_model_needs(rlkd, base) -> None:
+    write(Path("in.jsonl"), paths(1))
+    code = """
+import sys
+from rlkd_cli.cli import main
+print(main(sys.argv[1:]), sorted({"torch", "transformers"} & sys.modules.keys()))
+"""
+    words = f"sample in.jsonl --model hf/{base} --n 1 --max-tokens 2 -o out.jsonl -q".split()
+
+    def run() -> str:
+        command = [sys.executable, "-c", code, *words]
+        return subprocess.run(command, capture_output=True, text=True, timeout=120).stdout.strip()
+
+    assert run() == "0 ['torch', 'transformers']"
+    assert run() == "0 []"
 
 
 @pytest.mark.parametrize("flag", ["-o", "--rejects"])
