@@ -92,19 +92,14 @@ def test_a_cut_path_without_an_answer_is_truncated() -> None:
     assert grade is not None and grade.verdict == "truncated"
 
 
-def test_time_out_is_a_verdict_and_the_next_answer_is_graded(grader: Grader) -> None:
-    slow = Grader(timeout=0.01, workers=1)
+def test_time_out_is_a_verdict_and_the_next_answer_is_graded() -> None:
+    quick = Grader(timeout=0.5, workers=1)
+    slow = r"\int_0^1 x^{9} \sin(x) e^{x} dx"  # algebra takes seconds
     try:
-        assert asyncio.run(
-            slow.compare(r"\sum_{k=1}^{99} \sin(k)^{99}", r"\int_0^1 x^{99} e^{x}")
-        ) in (
-            "timeout",
-            "unparsable",
-            "wrong",
-        )
+        assert asyncio.run(quick.compare(slow, r"\frac{1}{7}")) == "timeout"
+        assert asyncio.run(quick.compare("x^2+3y", "3y+x^2")) == "correct"
     finally:
-        asyncio.run(slow.close())
-    assert asyncio.run(grader.compare(r"\frac{3}{6}", "0.5")) == "correct"
+        asyncio.run(quick.close())
 
 
 def test_ordinary_answers_pass_the_screen() -> None:
