@@ -1,6 +1,4 @@
-"""Which of several processes this is: everything that a launcher's variables say, asked here
-alone.
-"""
+"""Which of several processes this is: what a launcher's variables say is asked here alone."""
 
 import os
 

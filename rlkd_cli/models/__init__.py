@@ -33,8 +33,7 @@ def open_model(
     record: Path | None = None,
     batch: BatchOptions | None = None,
 ) -> TextModel:
-    """The model that `spec` names (`ENGINE/NAME` or an endpoint), recording its replies where
-    asked.
+    """The model that `spec` names (`ENGINE/NAME` or an endpoint); `record` keeps its replies.
 
     With `batch` it is asked through the Batch API where it has one: OpenAI, and any server named by
     its address. UsageError where the spec cannot be used as it stands (a missing key, an engine
@@ -101,8 +100,7 @@ def runs_in_vllm(spec: str) -> bool:
 
 
 def has_batches(spec: str) -> bool:
-    """Whether a model can be asked through the Batch API: OpenAI's, and any server named by its
-    address."""
+    """Whether the Batch API may be asked: OpenAI's models, and any server named by its address."""
     engine = engine_of(spec)
     return engine == "http" or (engine in PROVIDERS and PROVIDERS[engine].batches)
 

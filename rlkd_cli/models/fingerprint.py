@@ -33,9 +33,7 @@ def _revision(name: str) -> str | None:
 
 
 def gsrm_prompt(spec: str) -> str | None:
-    """The short prompt that `train-gsrm` stored in a model folder; None where it is no such
-    folder.
-    """
+    """The short prompt that `train-gsrm` stored in a model folder; None for any other model."""
     file = Path(model_of(spec), "gsrm.json")
     if engine_of(spec) in ("http", "replay") or not file.is_file():
         return None

@@ -27,8 +27,7 @@ _BILL: ContextVar[Bill | None] = ContextVar("bill", default=None)
 
 
 def open_bill() -> Bill:
-    """A bill that every model call made by this task, and by tasks that it starts, is written
-    on."""
+    """A bill for every model call that this task makes, and that tasks make which it starts."""
     bill: Bill = {}
     _BILL.set(bill)
     return bill

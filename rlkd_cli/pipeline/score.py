@@ -64,7 +64,7 @@ class Scorer:
     async def __call__(self, raw: Raw) -> Raw:
         """The score record.
 
-        RecordError: no teacher for the id, no steps, or a verdict not to be had.
+        RecordError: no teacher for the id, no steps, or a verdict that could not be obtained.
         """
         references = (await self.teacher()).get(raw["id"])
         if not references:

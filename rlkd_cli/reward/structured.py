@@ -148,7 +148,7 @@ class Structure:
     ) -> "Structure":
         """The reward that the options ask for.
 
-        UsageError and ModelError where a part cannot be had.
+        UsageError and ModelError where a part is not available.
         """
         options.check(probabilities)
         kind = judge_class(options.judge)

@@ -22,9 +22,7 @@ class Weights:
     tags: float = 0.0
 
     def of(self, record: Raw) -> "Weights":
-        """The weights for a record: without a reference answer no outcome is expected of
-        anybody.
-        """
+        """The weights for a record: without a reference answer no outcome is expected."""
         return self if record.get("answer") is not None else replace(self, outcome=0.0)
 
 

@@ -142,8 +142,7 @@ def find_letter(path: str, choices: Sequence[str] = ()) -> str | None:
 
 
 def _in_passing(text: str) -> list[tuple[int, str]]:
-    """Letters stated in a sentence; a small one only where nothing but the sentence's end "
-    "follows."""
+    """Letters stated in a sentence; a small one only at the sentence's end."""
     found = []
     for match in _last(_PASSING, text):
         letter, rest = match["letter"], match["rest"]

@@ -144,7 +144,7 @@ class VllmModel(Telling):
                     waiting.clear()
 
     def _hand_out(self, results: list[tuple["asyncio.Future[Any]", Any]]) -> None:
-        """Hands results to the event loop, all of a step in one call: waking it is dear."""
+        """Hands results to the event loop, all of a step in one call: waking it is expensive."""
         if results:
             with contextlib.suppress(RuntimeError):  # the loop has ended
                 self._loop.call_soon_threadsafe(settle, results)

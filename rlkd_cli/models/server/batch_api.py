@@ -33,8 +33,7 @@ _MOST_LESSONS = 12
 
 
 class BatchModel:
-    """A server's model asked in batches; bills tell it from the same model asked directly, for the
-    price."""
+    """A server's model asked in batches; bills name it apart, for its price is another."""
 
     def __init__(self, endpoint: EndpointModel, options: BatchOptions) -> None:
         self.name, self._bill = endpoint.name, batched(endpoint.name)
@@ -79,8 +78,7 @@ class BatchModel:
         await self._endpoint.close()
 
     def _outcome(self, key: str, body: dict[str, Any]) -> "asyncio.Future[Any]":
-        """What comes of a request: picked up where an earlier sitting submitted it, else
-        submitted."""
+        """What comes of a request: picked up if an earlier run submitted it, else submitted."""
         if key not in self._results:
             self._results[key] = asyncio.get_running_loop().create_future()
             if key in self._batch_of:
@@ -92,7 +90,7 @@ class BatchModel:
         return self._results[key]
 
     def _submitted(self) -> dict[str, str]:
-        """The batch of each request that an earlier sitting submitted; a torn line is none."""
+        """The batch of each request that an earlier run submitted; a torn line is none."""
         found: dict[str, str | None] = {}
         if self._options.file.exists():
             for line in self._options.file.read_text("utf-8", "replace").split("\n"):
@@ -102,7 +100,7 @@ class BatchModel:
         return {key: batch for key, batch in found.items() if batch}
 
     def _remember(self, batch: str | None, requests: list[str]) -> None:
-        """A line for the next sitting, on a line of its own even after one that was torn."""
+        """A line for the next run, on a line of its own even after one that was torn."""
         with self._options.file.open("ab+") as out:
             line = json.dumps({"batch": batch, "requests": requests}) + "\n"
             if out.seek(0, 2):
@@ -131,8 +129,7 @@ class BatchModel:
         return [*self._tasks.values(), *([self._sender] if self._sender else [])]
 
     async def _send(self) -> None:
-        """Waits until no more requests come, then submits them in as few batches as the limits
-        allow."""
+        """Waits until no more requests come, then submits them in as few batches as may be."""
         while self._waiting:
             count = -1
             while len(self._waiting) != count:
@@ -223,8 +220,8 @@ class BatchModel:
             self._tasks[batch] = asyncio.create_task(self._collect(batch))
 
     async def _collect(self, name: str) -> None:
-        """Polls a batch until it has ended and hands its results out, and why there is none for the
-        rest."""
+        """Polls a batch until it has ended, hands its results out, and says why the rest have none.
+        """
         mine = [key for key, batch in self._batch_of.items() if batch == name]
         try:
             while (batch := json.loads(await self._call("GET", f"/batches/{name}")))[
@@ -245,8 +242,7 @@ class BatchModel:
         self._forget_lost([key for key in mine if not self._is_settled(key)], lost)
 
     def _forget_lost(self, keys: list[str], fault: Fault) -> None:
-        """Requests without a result: those who wait for them hear why, the next run submits them
-        anew."""
+        """Requests without a result: their callers hear why, the next run submits them anew."""
         if keys:
             self._remember(None, keys)
         for key in keys:

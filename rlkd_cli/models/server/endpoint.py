@@ -111,8 +111,7 @@ class EndpointModel(Telling):
             self._session = None
 
     def session(self) -> Any:
-        """The connections of the running event loop; a model used from another loop gets new
-        ones."""
+        """The connections of the running event loop; from another loop a model gets new ones."""
         import aiohttp
 
         loop = asyncio.get_running_loop()
@@ -123,14 +122,13 @@ class EndpointModel(Telling):
                 connector=aiohttp.TCPConnector(limit=0),  # `_places` is the limit
                 timeout=aiohttp.ClientTimeout(total=self.options.timeout),
                 headers=self._headers,
-                # Looking for proxies at each request is dear
+                # Looking for proxies at each request is expensive
                 trust_env=bool(urllib.request.getproxies()),
             )
         return self._session
 
     def request(self, messages: Sequence[Message], sampling: Sampling) -> dict[str, Any]:
-        """The body of a chat completion; RecordError where the prompt cannot fit into the
-        context."""
+        """The body of a chat completion; RecordError where the prompt cannot fit the context."""
         tokens = estimated_tokens(messages)
         if self.context and tokens > self.context:
             raise RecordError(
@@ -195,8 +193,7 @@ class EndpointModel(Telling):
             raise Fault(faults.RETRY, "bad_response", f"not JSON: {body[:60]!r}") from None
 
     def no_connection(self, error: Any) -> Exception:
-        """A server that cannot be reached is waited for; a name or a certificate that is wrong is
-        not."""
+        """An unreachable server is waited for; a wrong name or certificate is not."""
         import aiohttp
 
         wrong = isinstance(error, aiohttp.ClientConnectorDNSError) and not self._answered
@@ -207,8 +204,7 @@ class EndpointModel(Telling):
         return Fault(faults.AWAY, "no_connection", f"no connection to {host} ({reason})")
 
     def learn(self, fault: Fault, request: dict[str, Any]) -> bool:
-        """Whether the request is to be made anew, for the model refused a part of it that is not
-        vital."""
+        """Whether the request is to be made anew, without a part that the model refused."""
         if fault.code == THINKS and max(request.get(name, 0) for name in LIMITS) < TO_THINK:
             self._thinks = True
             self.say(f"thinks before it chooses, which is given up to {TO_THINK} tokens")
@@ -229,8 +225,7 @@ class EndpointModel(Telling):
         return left[1] if left else None
 
     def final(self, fault: Fault, request: dict[str, Any]) -> Exception:
-        """What a fault comes to in the end: a ModelError that ends the run, or this record's
-        reject."""
+        """What a fault comes to: a ModelError that ends the run, or this record's reject."""
         text = f"{self.name}: {hide_keys(fault.text)}"
         if fault.kind == faults.END:
             return ModelError(text)

@@ -50,8 +50,7 @@ class Lessons:
         return fitting
 
     def learn(self, said: Said, sent: dict[str, Any]) -> str | None:
-        """The line that says what was learnt from the refusal of `sent`; None where it teaches
-        nothing.
+        """The line that says what the refusal of `sent` teaches; None where it teaches nothing.
 
         A refusal that crossed with others like it teaches nothing new: the line is the same again.
         """
@@ -97,8 +96,7 @@ class Lessons:
 
 
 def blamed(said: Said, sent: dict[str, Any]) -> bool:
-    """Whether a refusal is of a setting that is the same in every request: they all would be
-    refused."""
+    """Whether a refusal is of a setting of the run's, so that every request would be refused."""
     if not _UNSUPPORTED_CODES.isdisjoint(said.codes):
         return True
     name = _subject(said, sent)
@@ -108,8 +106,7 @@ def blamed(said: Said, sent: dict[str, Any]) -> bool:
 
 
 def room(said: Said, sent: dict[str, Any]) -> tuple[int, int] | None:
-    """(context, tokens left for the reply) where prompt and limit together exceed the context; else
-    None.
+    """(context, tokens left for the reply) where prompt and limit exceed the context; else None.
 
     The context is in the server's words ("maximum context length is 4096 tokens … 1000 in the
     messages"); nothing is left where the prompt alone is too long.
@@ -124,8 +121,7 @@ def room(said: Said, sent: dict[str, Any]) -> tuple[int, int] | None:
 
 
 def _subject(said: Said, sent: dict[str, Any]) -> str | None:
-    """The field of the request that a refusal is about: by its `param`, else the first one it
-    names."""
+    """The request's field that a refusal is about: by its `param`, else the first it names."""
     optional = [name for name in sent if name not in _OURS]
     named = re.sub(r"\[.*|.*\.", "", said.param)
     if named in optional:

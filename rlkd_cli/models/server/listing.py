@@ -20,8 +20,7 @@ _ENDS = ("shutdown_date", "expiration_date", "deprecation")  # OpenAI, OpenRoute
 
 @dataclass(frozen=True)
 class Served:
-    """A served model; `context` in tokens and `shutdown` (YYYY-MM-DD) where the server says
-    them."""
+    """A served model; `context` (tokens) and `shutdown` (YYYY-MM-DD) where the server says so."""
 
     name: str
     context: int | None = None

@@ -70,8 +70,7 @@ def read(response: Any, sampling: Sampling, model: str) -> Reply:
 
 
 def _choice(response: Mapping[str, Any]) -> dict[str, Any]:
-    """The first choice, which holds a message. Fault where an error stands in its place, or
-    nothing."""
+    """The first choice, which holds a message. Fault for an error in its place, or nothing."""
     choices = response.get("choices")
     choice = choices[0] if isinstance(choices, list) and choices else None
     for holder in (response, choice, choice.get("message") if isinstance(choice, dict) else None):
@@ -151,8 +150,7 @@ def _count(usage: Any, name: str) -> int:
 
 
 def _first_token(choice: Mapping[str, Any]) -> dict[str, float]:
-    """Log-probabilities of the answer's first token by its text: the first that follows the
-    thinking."""
+    """Log-probabilities, by text, of the answer's first token: the one after the thinking."""
     try:
         tokens = (choice.get("logprobs") or {}).get("content") or []
         written, start = "", 0

@@ -56,7 +56,7 @@ class Judge:
 
     @classmethod
     def open(cls, means: Means) -> Self:
-        """The judge; UsageError or ModelError where it cannot be had."""
+        """The judge; UsageError or ModelError where it is not available."""
         raise NotImplementedError
 
     def settle(self, part: Part, teacher: str, student: str) -> float | None:
