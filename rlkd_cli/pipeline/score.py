@@ -13,7 +13,7 @@ from rlkd_cli.errors import InputError, RecordError
 from rlkd_cli.pipeline.estimate import Call
 from rlkd_cli.records.read import Item
 from rlkd_cli.records.schema import Raw, Step
-from rlkd_cli.reward.judges import JUDGES
+from rlkd_cli.reward.judges import judge_class
 from rlkd_cli.reward.matcher import Score
 from rlkd_cli.reward.structured import Matching, Structure, segmented
 
@@ -186,8 +186,8 @@ class Summary:
 def score_calls(raw: Raw, options: Matching) -> list[Call]:
     """At most one question per part and step; a path without steps is assumed to have eight."""
     steps = raw.get("steps") or [None] * 8
-    asked = [] if options.judge in JUDGES else [options.judge]
-    calls = [Call(name, 800, 1, 4) for name in asked for _ in PARTS * len(steps)]
+    is_model = judge_class(options.judge).uses == "model"
+    calls = [Call(options.judge, 800, 1, 4) for _ in PARTS * len(steps)] if is_model else []
     if options.gsrm and not raw.get("steps"):
         length = len(raw["path"])
         calls.append(Call(options.gsrm, length, length / 8, options.gsrm_max_tokens))

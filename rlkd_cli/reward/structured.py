@@ -15,7 +15,7 @@ from rlkd_cli.core.thinking import reasoning
 from rlkd_cli.errors import RecordError, UsageError
 from rlkd_cli.models import Sampling, TextModel
 from rlkd_cli.models.fingerprint import gsrm_prompt, model_fingerprint
-from rlkd_cli.models.local.embedders import Embedding
+from rlkd_cli.models.local.embedders import LEXICAL, Embedding
 from rlkd_cli.models.providers import PROVIDERS
 from rlkd_cli.models.spec import engine_of
 from rlkd_cli.option import MODEL, RUN, option
@@ -117,9 +117,22 @@ class Matching(Embedding):
             )
 
     @property
+    def judging(self) -> str | None:
+        """The model that verdicts depend on: the judge itself, or its embedder; None for none."""
+        uses = judge_class(self.judge).uses
+        if uses == "embedder":  # always of this process, whatever its name begins with
+            return None if self.embedder == LEXICAL else f"hf/{self.embedder}"
+        return self.judge if uses == "model" else None
+
+    @property
     def models(self) -> list[str]:
-        """The models that a reward asks: judge and GSRM, where they are models."""
-        judge = [] if self.judge in JUDGES else [self.judge]
+        """The models that a reward depends on."""
+        return [spec for spec in (self.judging, self.gsrm) if spec]
+
+    @property
+    def asked(self) -> list[str]:
+        """Those of them that requests go to, which may cost money: judge and GSRM."""
+        judge = [self.judge] if judge_class(self.judge).uses == "model" else []
         return judge + ([self.gsrm] if self.gsrm else [])
 
 
@@ -153,8 +166,8 @@ class Structure:
         options.check(probabilities)
         kind = judge_class(options.judge)
         cache = VerdictCache(options.verdict_cache)
-        fingerprint = None if options.judge in JUDGES else model_fingerprint(options.judge)
-        cache.check_judge(options.judge, fingerprint, overwrite)
+        fingerprint = model_fingerprint(options.judging) if options.judging else None
+        cache.check_judge(options.judging or options.judge, fingerprint, overwrite)
         asked = probabilities or options.threshold is not None
         judge = open_judge(Means(options.judge, grader, open_model, options.embedder, asked))
         threshold = kind.threshold if options.threshold is None else options.threshold

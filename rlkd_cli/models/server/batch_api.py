@@ -220,8 +220,7 @@ class BatchModel:
             self._tasks[batch] = asyncio.create_task(self._collect(batch))
 
     async def _collect(self, name: str) -> None:
-        """Polls a batch until it has ended, hands its results out, and says why the rest have none.
-        """
+        """Polls a batch until it has ended; hands its results out, and why the rest have none."""
         mine = [key for key, batch in self._batch_of.items() if batch == name]
         try:
             while (batch := json.loads(await self._call("GET", f"/batches/{name}")))[
