@@ -146,3 +146,10 @@ class Prompting:
         ),
     ] = None
     system: Annotated[str | None, option("--system", help="A system prompt.", panel=MODEL)] = None
+
+    @property
+    def prompts_used(self) -> dict[str, str]:
+        """The texts that problems are put into, by name: the one given, or the defaults."""
+        given = self.prompt_template
+        own = {"BOXED": BOXED, "LETTER": LETTER} if given is None else {"--prompt-template": given}
+        return {**getattr(super(), "prompts_used", {}), **own}

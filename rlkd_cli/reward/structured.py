@@ -135,6 +135,18 @@ class Matching(Embedding):
         judge = [self.judge] if judge_class(self.judge).uses == "model" else []
         return judge + ([self.gsrm] if self.gsrm else [])
 
+    @property
+    def prompts_used(self) -> dict[str, str]:
+        """The texts that judge and GSRM are asked with, by name."""
+        found = dict[str, str](getattr(super(), "prompts_used", {}))
+        if judge_class(self.judge).uses == "model":
+            found |= prompts.named("match_")
+        if self.gsrm:
+            own = prompt_of_gsrm(self)
+            general = prompts.named("segment") | prompts.named("feedback")
+            found |= general if own is None else {"gsrm": own}
+        return found
+
 
 Opener = Callable[[str], TextModel]
 
@@ -214,15 +226,20 @@ async def segmented(gsrm: Segmenter, raw: Raw) -> list[Step]:
 
 
 def open_gsrm(options: Matching, open_model: Opener) -> Segmenter:
-    """A segmenting model for rewards: greedy, asked twice at most, with the short prompt of its
-    training.
+    """A segmenting model for rewards: greedy, asked twice at most."""
+    sampling, prompt = Sampling(max_tokens=options.gsrm_max_tokens), prompt_of_gsrm(options)
+    model = open_model(str(options.gsrm))
+    return Segmenter(model, sampling, prompt, verifier=None, max_attempts=2)
+
+
+def prompt_of_gsrm(options: Matching) -> str | None:
+    """The short prompt of a GSRM's training; None for a general model, which is instructed.
 
     A folder holds its prompt; a server's model is taken for a GSRM, unless it is said to be a
     general one.
     """
-    spec = str(options.gsrm)
-    general = options.gsrm_instruct or engine_of(spec) in PROVIDERS
-    served = engine_of(spec) in ("http", "replay")
-    prompt = None if general else prompts.load("gsrm") if served else gsrm_prompt(spec)
-    sampling = Sampling(max_tokens=options.gsrm_max_tokens)
-    return Segmenter(open_model(spec), sampling, prompt, verifier=None, max_attempts=2)
+    engine = engine_of(str(options.gsrm))
+    if options.gsrm_instruct or engine in PROVIDERS:
+        return None
+    is_served = engine in ("http", "replay")
+    return prompts.load("gsrm") if is_served else gsrm_prompt(str(options.gsrm))
