@@ -1,6 +1,7 @@
 """Where text comes from: one engine a file, each imported only when a model of its kind is
 opened."""
 
+from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -26,27 +27,33 @@ __all__ = [
     "user",
 ]
 
+Tell = Callable[[str], None]
+
 
 def open_model(
     spec: str,
     http: HttpOptions | None = None,
     record: Path | None = None,
     batch: BatchOptions | None = None,
+    tell: Tell | None = None,
 ) -> TextModel:
     """The model that `spec` names (`ENGINE/NAME` or an endpoint); `record` keeps its replies.
 
     With `batch` it is asked through the Batch API where it has one: OpenAI, and any server named by
     its address. UsageError where the spec cannot be used as it stands (a missing key, an engine
     that is not installed); ModelError where the model cannot be loaded. What the model has to say
-    (a refused parameter, a day after which it is not served) goes to its `tell`, once that is set.
+    (a refused parameter, a day after which it is not served) goes to its `tell`, once that is set,
+    here or later; that its server is waited for is said to `tell` alone.
     """
-    model: TextModel = _open(spec, http or HttpOptions())
+    model: TextModel = _open(spec, http or HttpOptions(), tell or (lambda line: None))
     if batch and isinstance(model, EndpointModel) and has_batches(spec):
         model = BatchModel(model, batch)
+    if tell:
+        model.tell = tell
     return RecordingModel(model, record) if record else model
 
 
-def _open(spec: str, http: HttpOptions) -> TextModel:
+def _open(spec: str, http: HttpOptions, tell: Tell) -> TextModel:
     engine, name = engine_of(spec), model_of(spec)
     if not name:
         raise UsageError(
@@ -54,7 +61,7 @@ def _open(spec: str, http: HttpOptions) -> TextModel:
             "or a model's name or folder"
         )
     if engine == "http":
-        return _own_server(spec, http)
+        return _own_server(spec, http, tell)
     if engine in PROVIDERS:
         return _hosted(spec, http)
     if engine == "replay":
@@ -68,10 +75,10 @@ def _open(spec: str, http: HttpOptions) -> TextModel:
     return HfModel(name, batch_size=http.concurrency)
 
 
-def _own_server(spec: str, http: HttpOptions) -> EndpointModel:
+def _own_server(spec: str, http: HttpOptions, tell: Tell) -> EndpointModel:
     """A server named by its address, with the key in RLKD_API_KEY where it wants one."""
     address, key = parse_address(spec), usable_key("RLKD_API_KEY")
-    served = served_model(address, address.model, key)
+    served = served_model(address, address.model, key, http.server_timeout, tell)
     model = EndpointModel(address, served.name, key, http, shown(spec), served.context, is_own=True)
     if served.shutdown:
         model.say(f"the server ends this model on {served.shutdown}")

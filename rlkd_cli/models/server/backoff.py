@@ -33,6 +33,14 @@ def pause(attempt: int, after: float | None = None) -> float:
     return min(own if after is None else after, LONGEST_PAUSE)
 
 
+def unavailable(why: str, patience: float) -> Unavailable:
+    """What ends the run where a server was waited for, `patience` seconds, and did not come."""
+    return Unavailable(
+        f"{why}; waited {patience:g} s for the server (--server-timeout); "
+        "what is finished is kept: run the same command again to go on"
+    )
+
+
 class Pace:
     """When the next request of a model may go. `patience` is in seconds: how long a server is
     waited for.
@@ -187,7 +195,4 @@ class Pace:
             await asyncio.sleep(min(0.25, left))
 
     def _unavailable(self, why: str) -> Unavailable:
-        return Unavailable(
-            f"{self._name}: {why}; waited {self._patience:g} s for the server (--server-timeout); "
-            "what is finished is kept: run the same command again to go on"
-        )
+        return unavailable(f"{self._name}: {why}", self._patience)
