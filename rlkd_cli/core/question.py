@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from rlkd_cli.core.grading.letters import letter_of, options
+from rlkd_cli.core.grading.letters import choices_of, letter_of
 from rlkd_cli.option import MODEL, option
 
 Extraction = Literal["ours", "boxed"]
@@ -119,7 +119,7 @@ def question(
 
 
 def _template(protocol: Protocol, record: Mapping[str, Any], kind: str | None) -> str:
-    answer, choices = record.get("answer"), options(record)
+    answer, choices = record.get("answer"), choices_of(record)
     is_letter = kind == "letter" or (
         kind is None and isinstance(answer, str) and bool(letter_of(answer, choices))
     )

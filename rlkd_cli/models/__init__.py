@@ -65,7 +65,7 @@ def _open(spec: str, http: HttpOptions, tell: Tell) -> TextModel:
     if engine in PROVIDERS:
         return _hosted(spec, http)
     if engine == "replay":
-        return ReplayModel(Path(name))
+        return ReplayModel(Path(name), http.concurrency)
     if runs_in_vllm(spec):
         from rlkd_cli.models.local.vllm import VllmModel
 

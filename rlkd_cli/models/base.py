@@ -80,11 +80,13 @@ class Telling:
 class TextModel(Protocol):
     """A model that replies to messages. `name` goes into records and cache keys.
 
-    An engine in this process says in `in_flight` how many requests it wants at a time; a server is
-    asked for as many as the user says. `tell` is called with what the user should know, once each.
+    `in_flight` is how many requests it wants at a time: an engine in this process as many as it
+    computes together, a server as many as the user says. `tell` is called with what the user should
+    know, once each.
     """
 
     name: str
+    in_flight: int
     tell: Callable[[str], None]
 
     async def reply(self, messages: Sequence[Message], sampling: Sampling) -> Reply:

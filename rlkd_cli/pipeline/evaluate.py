@@ -9,7 +9,7 @@ from typing import Any
 
 from rlkd_cli.core.grading.answers import last_box
 from rlkd_cli.core.grading.grade import Kind
-from rlkd_cli.core.grading.letters import options
+from rlkd_cli.core.grading.letters import choices_of
 from rlkd_cli.core.grading.numbers import vote_key
 from rlkd_cli.core.metrics import (
     bootstrap_interval,
@@ -54,7 +54,7 @@ class Evaluator:
             content = last_box(path)
             path = "" if content is None else f"\\boxed{{{content}}}"
         grade = await self.grader.grade(
-            path, str(raw["answer"]), truncated, options(raw), self.kind
+            path, str(raw["answer"]), truncated, choices_of(raw), self.kind
         )
         own = {
             "prediction": grade.prediction,

@@ -37,6 +37,7 @@ class BatchModel:
 
     def __init__(self, endpoint: EndpointModel, options: BatchOptions) -> None:
         self.name, self._bill = endpoint.name, batched(endpoint.name)
+        self.in_flight = IN_BATCHES
         self._endpoint, self._options = endpoint, options
         self._waiting: dict[str, dict[str, Any]] = {}  # bodies that no batch holds yet, by request
         self._results: dict[str, asyncio.Future[Any]] = {}  # a response's body, or a Fault

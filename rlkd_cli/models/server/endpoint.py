@@ -54,9 +54,10 @@ class EndpointModel(Telling):
     ) -> None:
         super().__init__()
         self.name, self.model, self.options, self.context = label, model, options, context
+        self.in_flight = options.concurrency
         self._extra, self._own = extra or {}, is_own
         self.address = parse_address(address) if isinstance(address, str) else address
-        self._headers = headers(self.address, key)
+        self._headers = credentials(self.address, key)
         self._lessons, self._thinks = Lessons(), False
         self.pace = Pace(label, options.server_timeout, self._say_again, options.rpm, options.tpm)
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -244,8 +245,11 @@ def estimated_tokens(messages: Sequence[Message]) -> int:
     return sum(len(message["content"]) for message in messages) // 4
 
 
-def headers(address: Address, key: str) -> dict[str, str]:
-    """Who asks: the key, or without one the user and password of the address. Both are hidden."""
+def credentials(address: Address, key: str) -> dict[str, str]:
+    """The headers that say who asks: the key, or without one the user and password of the address.
+
+    Both are hidden from now on.
+    """
     remember(address.user.partition(":")[2])
     remember(key)
     if address.user and not key:

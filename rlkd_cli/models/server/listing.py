@@ -16,7 +16,7 @@ from typing import Any
 from rlkd_cli.errors import ModelError, UsageError
 from rlkd_cli.models.masks import hide_keys
 from rlkd_cli.models.server.backoff import unavailable
-from rlkd_cli.models.server.endpoint import headers
+from rlkd_cli.models.server.endpoint import credentials
 from rlkd_cli.models.server.said import Said
 from rlkd_cli.models.spec import Address
 
@@ -65,7 +65,7 @@ def served_model(
 
 def _listed(address: Address, key: str, timeout: float) -> dict[str, Any]:
     """The models that a server lists, by name."""
-    request = urllib.request.Request(address.at("/models"), headers=headers(address, key))
+    request = urllib.request.Request(address.at("/models"), headers=credentials(address, key))
     with urllib.request.urlopen(request, timeout=timeout) as response:
         return {model["id"]: model for model in json.load(response)["data"]}
 
@@ -92,7 +92,7 @@ def _once_there(
 
 
 def _is_away(error: OSError) -> bool:
-    """Whether nobody answers at an address, which may pass; a wrong name or certificate does not."""
+    """Whether nobody answers at an address, which may pass; a wrong name does not."""
     reason = getattr(error, "reason", error)
     lasting = (socket.gaierror, ssl.SSLError, TimeoutError)
     return isinstance(reason, OSError) and not isinstance(reason, lasting)
