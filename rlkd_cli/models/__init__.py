@@ -81,7 +81,7 @@ def _own_server(spec: str, http: HttpOptions, tell: Tell) -> EndpointModel:
     served = served_model(address, address.model, key, http.server_timeout, tell)
     model = EndpointModel(address, served.name, key, http, shown(spec), served.context, is_own=True)
     if served.shutdown:
-        model.say(f"the server ends this model on {served.shutdown}")
+        model.say(f"the server stops serving this model on {served.shutdown}")
     return model
 
 
@@ -93,10 +93,10 @@ def _hosted(spec: str, http: HttpOptions) -> EndpointModel:
     served = served_model(address, asked, key)
     model = EndpointModel(address, asked, key, http, spec, known.context, known.extra)
     if known.successor:
-        model.say(f"was retired by its provider: asking {known.successor} instead")
+        model.say(f"retired by its provider; using {known.successor} instead")
     if ends := served.shutdown or known.shutdown:
-        instead = f" (its provider names {known.instead})" if known.instead else ""
-        model.say(f"is not served from {ends} on{instead}; choose another model before")
+        instead = f" (replacement: {known.instead})" if known.instead else ""
+        model.say(f"will not be served after {ends}{instead}")
     return model
 
 

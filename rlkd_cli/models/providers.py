@@ -132,6 +132,6 @@ def usable_key(variable: str) -> str:
     remember(key)
     if not (key.isascii() and key.isprintable()):
         raise UsageError(
-            f"{variable} holds characters that no key has (a line break in its middle?)"
+            f"{variable} contains characters that are not valid in a key (a line break?)"
         )
     return key

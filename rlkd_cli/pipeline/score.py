@@ -168,7 +168,7 @@ class Summary:
             ("scored", str(len(self.rewards))),
             ("mean reward", f"{sum(self.rewards) / len(self.rewards):.3f}"),
             ("mean matched steps", f"{sum(self.depths) / len(self.depths):.2f}"),
-            ("walks to the end", str(len(self.rewards) - sum(self.stops.values()))),
+            ("matched to the end", str(len(self.rewards) - sum(self.stops.values()))),
         ]
         most = max(self.stops.values(), default=1)
         rows += [

@@ -38,7 +38,7 @@ class Matching(Embedding):
         str | None,
         option(
             "--gsrm",
-            help="Segments paths that have no steps, the student's above all.",
+            help="Model that segments paths without steps.",
             panel=MODEL,
         ),
     ] = None
@@ -51,8 +51,8 @@ class Matching(Embedding):
             "--threshold",
             min=0,
             max=1,
-            help="What counts as a match: a model's P(yes) / (P(yes) + P(no)) (default: its word), "
-            "or a cosine (default: 0.9, ours).",
+            help="Least P(yes)/(P(yes)+P(no)) of a model (default: its yes or no), or cosine "
+            "(default: 0.9, ours), that is a match.",
             panel=MODEL,
         ),
     ] = None
@@ -60,8 +60,8 @@ class Matching(Embedding):
         str,
         option(
             "--strategy",
-            help="lazy asks what Algorithm 1 needs; eager everything at once, in the fewest round "
-            "trips.",
+            help="lazy: ask only what Algorithm 1 needs; eager: ask everything at once (fewer round "
+            "trips, more questions).",
             choices=get_args(Strategy),
             panel=RUN,
             free=True,
@@ -77,14 +77,14 @@ class Matching(Embedding):
         ),
     ] = "zero"
     gsrm_max_tokens: Annotated[
-        int, option("--gsrm-max-tokens", min=1, help="Tokens of a GSRM's reply.", panel=MODEL)
+        int,
+        option("--gsrm-max-tokens", min=1, help="Tokens of a GSRM's reply (ours).", panel=MODEL),
     ] = 4096
     gsrm_instruct: Annotated[
         bool,
         option(
             "--gsrm-instruct",
-            help="The GSRM is a general model: ask it with the instruction and examples, "
-            "as hosted models always are.",
+            help="Ask the GSRM with the full instruction and examples (hosted models always are).",
             panel=MODEL,
         ),
     ] = False
@@ -113,7 +113,8 @@ class Matching(Embedding):
         asked = self.threshold is not None or probabilities
         if asked and not judge_class(self.judge).is_graded:
             raise UsageError(
-                f"--judge {self.judge} says yes or no: no --threshold, no --probabilities"
+                f"--judge {self.judge} only answers yes or no; --threshold and --probabilities "
+                "do not apply"
             )
 
     @property

@@ -84,7 +84,7 @@ class SentenceEmbedder:
             config.is_causal = False
         elif getattr(config, "auto_map", None):
             raise ModelError(
-                f"embedder {name}: comes with code of its own, which is not run; "
+                f"embedder {name}: needs custom code (trust_remote_code), which rlkd does not run; "
                 "choose another embedder"
             )
 

@@ -99,7 +99,7 @@ class HfModel(Telling):
             if (value := getattr(own, name, None)) not in nothing
         ]
         if inherited:
-            self.say(f"generation settings of the model that have no effect here: {inherited}")
+            self.say(f"ignored settings of generation_config.json: {', '.join(inherited)}")
         model.generation_config = GenerationConfig(eos_token_id=ends)
         begins = {own.bos_token_id, tokenizer.bos_token_id, tokenizer.pad_token_id} - {None}
         return known, known | begins | ({tokenizer.eos_token_id} - {None})

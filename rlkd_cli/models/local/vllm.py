@@ -154,7 +154,9 @@ def _finish(reason: str | None) -> str:
     """ "stop" or "length"; RecordError for a reply that the engine gave up."""
     if reason in ("stop", "length"):
         return reason
-    raise RecordError(reason or "unfinished", f"vLLM ended the text for the reason {reason!r}")
+    raise RecordError(
+        reason or "unfinished", f"vLLM stopped the reply with finish_reason {reason!r}"
+    )
 
 
 @contextlib.contextmanager

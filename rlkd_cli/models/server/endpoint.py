@@ -208,7 +208,7 @@ class EndpointModel(Telling):
         """Whether the request is to be made anew, without a part that the model refused."""
         if fault.code == THINKS and max(request.get(name, 0) for name in LIMITS) < TO_THINK:
             self._thinks = True
-            self.say(f"thinks before it chooses, which is given up to {TO_THINK} tokens")
+            self.say(f"reasons before it answers; allowing up to {TO_THINK} tokens per choice")
             return True
         if fault.said is None or fault.code not in ("too_long", "http_400", "http_422"):
             return False

@@ -69,7 +69,7 @@ class Lessons:
             return None
         names = [n for n in ("logprobs", "top_logprobs") if "logprobs" in name] or [name]
         self.refused.update(names)
-        return f"{' and '.join(names)}: not taken by the model, left out from now on"
+        return f"{' and '.join(names)}: not supported by the model; omitted from now on"
 
     def _rename(self, name: str) -> str:
         """The limit under its other name; none at all for a model that refuses both."""
@@ -78,8 +78,8 @@ class Lessons:
             self.limit = None if other in self._names else other
         self._names.add(name)
         if self.limit is None:
-            return "the model takes no limit of tokens: it sets its own from now on"
-        return f"{name}: the model calls it {other}, asked so from now on"
+            return "accepts no token limit; using the server's default"
+        return f"{name}: the model calls it {other}; using that name"
 
     def _cap(self, name: str, said: Said, sent: dict[str, Any]) -> str:
         """The model's own largest value, where its words name one; else the field is left out."""
@@ -90,9 +90,9 @@ class Lessons:
         smaller = [n for n in numbers if least < n < asked]
         if not smaller:
             self.refused.add(field_name)
-            return f"{name}: {asked} is too large for the model, left out from now on"
+            return f"{name}: {asked} is too large for the model; omitted from now on"
         self.most[field_name] = min(max(smaller), self.most.get(field_name, asked))
-        return f"{name}: {asked} is above the model's own limit, {max(smaller)} from now on"
+        return f"{name}: {asked} is above the model's limit; using {max(smaller)} from now on"
 
 
 def blamed(said: Said, sent: dict[str, Any]) -> bool:

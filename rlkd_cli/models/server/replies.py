@@ -61,7 +61,7 @@ def read(response: Any, sampling: Sampling, model: str) -> Reply:
     if sampling.choices:
         chosen = chosen_of(text, sampling.choices)
         if not chosen and finish == "length" and (thinking or not split(text)[1].strip()):
-            raise Fault(REJECT, THINKS, f"cut off in its thinking after {tokens_out} tokens")
+            raise Fault(REJECT, THINKS, f"cut off while thinking, after {tokens_out} tokens")
         if not chosen and not probabilities:
             raise RecordError("unreadable_verdict", _unread(text, sampling))
         text = chosen
@@ -104,7 +104,9 @@ def _finish(choice: Mapping[str, Any], text: str, tokens: int, sampling: Samplin
         return "length"
     reason = "refused" if reason == "refusal" else reason
     kind = RETRY if reason in SERVERS_FAULT else REJECT
-    raise Fault(kind, reason[:40], f"the server ended the text for the reason {str(given)!r}")
+    raise Fault(
+        kind, reason[:40], f"the server stopped the reply with finish_reason {str(given)!r}"
+    )
 
 
 def _parts(message: Mapping[str, Any]) -> tuple[str, str, str]:
