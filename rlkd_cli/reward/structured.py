@@ -60,8 +60,8 @@ class Matching(Embedding):
         str,
         option(
             "--strategy",
-            help="lazy: ask only what Algorithm 1 needs; eager: ask everything at once (fewer round "
-            "trips, more questions).",
+            help="lazy: ask only what Algorithm 1 needs; eager: ask everything at once (fewer "
+            "round trips, more questions).",
             choices=get_args(Strategy),
             panel=RUN,
             free=True,
