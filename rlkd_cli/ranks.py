@@ -13,6 +13,11 @@ def is_first() -> bool:
     return os.environ.get("RANK", "0") == "0"
 
 
+def local() -> int:
+    """Which of the processes on this machine this is."""
+    return int(os.environ.get("LOCAL_RANK", "0"))
+
+
 def count() -> int:
     """How many processes train together."""
     return int(os.environ.get("WORLD_SIZE", "1"))

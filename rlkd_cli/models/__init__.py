@@ -7,6 +7,7 @@ from pathlib import Path
 
 from rlkd_cli.errors import UsageError
 from rlkd_cli.models.base import Message, Reply, Sampling, TextModel, user
+from rlkd_cli.models.device import has_accelerator
 from rlkd_cli.models.options import Asking, BatchOptions, HttpOptions
 from rlkd_cli.models.providers import PROVIDERS, address_of, hosted, key_of, usable_key
 from rlkd_cli.models.replay import RecordingModel, ReplayModel
@@ -103,16 +104,10 @@ def _hosted(spec: str, http: HttpOptions) -> EndpointModel:
 def runs_in_vllm(spec: str) -> bool:
     """Whether a spec means vLLM in this process."""
     engine = engine_of(spec)
-    return engine == "vllm" or bool(engine == "any" and find_spec("vllm") and _has_accelerator())
+    return engine == "vllm" or bool(engine == "any" and find_spec("vllm") and has_accelerator())
 
 
 def has_batches(spec: str) -> bool:
     """Whether the Batch API may be asked: OpenAI's models, and any server named by its address."""
     engine = engine_of(spec)
     return engine == "http" or (engine in PROVIDERS and PROVIDERS[engine].batches)
-
-
-def _has_accelerator() -> bool:
-    import torch
-
-    return torch.cuda.is_available()

@@ -112,6 +112,11 @@ def user(text: str, system: str | None = None) -> list[Message]:
     return [*first, {"role": "user", "content": text}]
 
 
+def too_long(name: str, tokens: int, context: int, about: str = "") -> RecordError:
+    """A prompt of more tokens than a model's context; `about`: the number is an estimate."""
+    return RecordError("too_long", f"{about}{tokens} tokens exceed {name}'s context of {context}")
+
+
 def cut_at(text: str, stop: Sequence[str]) -> tuple[str, bool]:
     """(text before the first of the `stop` texts, whether there was one)."""
     places = [place for word in stop if word and (place := text.find(word)) >= 0]

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from contextvars import ContextVar
 from typing import NamedTuple
 
-from rlkd_cli.models.providers import hosted
+from rlkd_cli.models.providers import BATCH_DISCOUNT, hosted
 from rlkd_cli.models.spec import is_paid, unbatched
 
 
@@ -46,9 +46,6 @@ def spend(
     bill = _BILL.get()
     if bill is not None:
         add(bill, {model: (requests, retries, tokens_in, tokens_out)})
-
-
-BATCH_DISCOUNT = 0.5  # of the Batch API
 
 
 def price_of(model: str, given: tuple[float, float] | None = None) -> tuple[float, float] | None:

@@ -32,12 +32,16 @@ class Scorer:
         self,
         structure: Structure,
         teacher: Iterable[Item],
+        in_flight: int,
         teacher_samples: TeacherSamples = "first",
         probabilities: bool = False,
         watch: str | None = None,
     ) -> None:
-        """`watch` is an id whose first pair of step sequences is kept, for people to look at."""
-        self.structure, self._source = structure, teacher
+        """`in_flight`: of the teacher's paths, how many are segmented at a time.
+
+        `watch` is an id whose first pair of step sequences is kept, for people to look at.
+        """
+        self.structure, self._source, self._in_flight = structure, teacher, in_flight
         self._samples, self._probabilities = teacher_samples, probabilities
         self._teacher: Teacher | None = None
         self.left_out: dict[str | int | None, str] = {}  # of the teacher's rows: id, and why
@@ -57,7 +61,8 @@ class Scorer:
         """The teacher's steps by id."""
         async with self._loading:
             if self._teacher is None:
-                self._teacher, lost = await teacher_steps(self._source, self.structure)
+                found = await teacher_steps(self._source, self.structure, self._in_flight)
+                self._teacher, lost = found
                 self.left_out, self.lost = dict(lost), len(lost)
             return self._teacher
 
@@ -105,14 +110,14 @@ def score_record(
 
 
 async def teacher_steps(
-    items: Iterable[Item], structure: Structure
+    items: Iterable[Item], structure: Structure, in_flight: int
 ) -> tuple[Teacher, list[tuple[str | int | None, str]]]:
     """The teacher's steps by id, and (id, why) of the rows that are left out.
 
     Paths without steps go through the GSRM, and are left out where it fails, as invalid rows are.
     """
     steps: Teacher = defaultdict(list)
-    places = asyncio.Semaphore(64)
+    places = asyncio.Semaphore(in_flight)
 
     async def one(item: Item) -> list[Step] | str:
         if item.fault:

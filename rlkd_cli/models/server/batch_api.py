@@ -17,6 +17,7 @@ from rlkd_cli.errors import ModelError, Unavailable
 from rlkd_cli.models.base import Message, Reply, Sampling, request_key
 from rlkd_cli.models.masks import hide_keys
 from rlkd_cli.models.options import BatchOptions
+from rlkd_cli.models.providers import BATCH_BYTES, BATCH_REQUESTS
 from rlkd_cli.models.server import faults
 from rlkd_cli.models.server.backoff import pause
 from rlkd_cli.models.server.endpoint import EndpointModel
@@ -28,7 +29,6 @@ from rlkd_cli.models.usage import spend
 
 IN_BATCHES = 10_000  # records in flight: a batch holds many requests, a reply takes hours
 ENDED = ("completed", "failed", "expired", "cancelled")
-MOST_REQUESTS, MOST_BYTES = 50_000, 190_000_000  # of a batch: OpenAI documents 50,000 and 200 MB
 _MOST_LESSONS = 12
 
 
@@ -148,7 +148,7 @@ class BatchModel:
         for key in list(self._waiting):
             line = {"custom_id": key, "method": "POST", "url": "/v1/chat/completions"}
             data = json.dumps({**line, "body": self._waiting[key]}).encode() + b"\n"
-            if len(lot) == MOST_REQUESTS or (lot and size + len(data) > MOST_BYTES):
+            if len(lot) == BATCH_REQUESTS or (lot and size + len(data) > BATCH_BYTES):
                 break
             lot[key], size = data, size + len(data)
             del self._waiting[key]

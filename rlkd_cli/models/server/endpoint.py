@@ -16,9 +16,10 @@ from time import monotonic
 from typing import Any
 
 from rlkd_cli.errors import ModelError, RecordError
-from rlkd_cli.models.base import Message, Reply, Sampling, Telling
+from rlkd_cli.models.base import Message, Reply, Sampling, Telling, too_long
 from rlkd_cli.models.masks import hide_keys, remember
 from rlkd_cli.models.options import HttpOptions
+from rlkd_cli.models.providers import AZURE, AZURE_KEY, TOP_LOGPROBS
 from rlkd_cli.models.server import faults
 from rlkd_cli.models.server.backoff import Pace, pause
 from rlkd_cli.models.server.faults import Fault, fault_of
@@ -27,7 +28,6 @@ from rlkd_cli.models.server.replies import THINKS, read
 from rlkd_cli.models.spec import Address, parse_address
 from rlkd_cli.models.usage import spend
 
-TOP_LOGPROBS = 20  # the most that OpenAI and DeepSeek give
 TO_THINK = 4096  # tokens for a choice from a model that thinks before it chooses
 _MOST_LESSONS = 12  # of one request: more than there are fields to refuse
 
@@ -132,9 +132,7 @@ class EndpointModel(Telling):
         """The body of a chat completion; RecordError where the prompt cannot fit the context."""
         tokens = estimated_tokens(messages)
         if self.context and tokens > self.context:
-            raise RecordError(
-                "too_long", f"about {tokens} tokens exceed {self.name}'s context of {self.context}"
-            )
+            raise too_long(self.name, tokens, self.context, "about ")
         request: dict[str, Any] = {
             "model": self.model,
             "messages": [dict(message) for message in messages],
@@ -254,5 +252,5 @@ def credentials(address: Address, key: str) -> dict[str, str]:
     remember(key)
     if address.user and not key:
         return {"Authorization": f"Basic {base64.b64encode(address.user.encode()).decode()}"}
-    own = {"api-key": key} if ".azure.com" in address.base else {}
+    own = {AZURE_KEY: key} if AZURE in address.base else {}
     return {"Authorization": f"Bearer {key or 'none'}", **own}

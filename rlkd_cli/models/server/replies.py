@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from rlkd_cli.core.thinking import TAGS, split
+from rlkd_cli.core.thinking import ends_closed, split
 from rlkd_cli.errors import RecordError
 from rlkd_cli.models.base import Reply, Sampling, choice_probabilities, cut_at
 from rlkd_cli.models.server.faults import REJECT, RETRY, SERVERS_FAULT, Fault, fault_of
@@ -158,7 +158,7 @@ def _first_token(choice: Mapping[str, Any]) -> dict[str, float]:
         written, start = "", 0
         for place, token in enumerate(tokens):
             written += str(token["token"])
-            if any(written.rstrip().endswith(close) for _, close in TAGS):
+            if ends_closed(written):
                 start = place + 1
         first: Any = next((t for t in tokens[start:] if str(t["token"]).strip()), {})
         return {t["token"]: float(t["logprob"]) for t in first.get("top_logprobs") or []}
