@@ -62,8 +62,9 @@ class Protocol:
     extraction: Extraction = "ours"
 
 
+PAPERS = "deepseek"  # RLKD, 4.1
 PROTOCOLS: dict[str, Protocol] = {
-    "deepseek": Protocol(
+    PAPERS: Protocol(
         BOXED,
         LETTER,
         "DeepSeek-R1's model card (usage recommendations) and RLKD, 4.1; extraction is ours",
@@ -104,7 +105,7 @@ PROTOCOLS: dict[str, Protocol] = {
 def question(
     record: Mapping[str, Any],
     template: str | None = None,
-    protocol: str = "deepseek",
+    protocol: str = PAPERS,
     kind: str | None = None,
 ) -> str:
     """The problem in a template: the one given, else the protocol's for the kind of answer

@@ -95,8 +95,8 @@ class BatchOptions:
     """
 
     file: Path
-    poll: float = 30.0
-    gather: float = 1.0
+    poll: float
+    gather: float
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -88,7 +88,7 @@ class Audit:
     """Asks `judge` about up to `size` pairs a test; a likeness of `threshold` is a match."""
 
     def __init__(
-        self, judge: Judge, threshold: float = 0.5, size: int = 100, seed: int = 0
+        self, judge: Judge, threshold: float = Judge.threshold, size: int = 100, seed: int = 0
     ) -> None:
         self._judge, self._threshold, self._size = judge, threshold, size
         self._rng = random.Random(seed)

@@ -19,7 +19,7 @@ from rlkd_cli.core.metrics import (
     pass_at_k,
     standard_error,
 )
-from rlkd_cli.core.question import PROTOCOLS
+from rlkd_cli.core.question import PAPERS, PROTOCOLS
 from rlkd_cli.errors import UsageError
 from rlkd_cli.pipeline.sample import Sampler
 from rlkd_cli.records.schema import Raw
@@ -43,7 +43,7 @@ class Evaluator:
     grader: Grader
     sampler: Sampler | None = None
     kind: Kind | None = None
-    protocol: str = "deepseek"
+    protocol: str = PAPERS
 
     async def __call__(self, raw: Raw) -> Raw:
         if self.sampler:

@@ -33,9 +33,9 @@ class Scorer:
         structure: Structure,
         teacher: Iterable[Item],
         in_flight: int,
-        teacher_samples: TeacherSamples = "first",
-        probabilities: bool = False,
-        watch: str | None = None,
+        teacher_samples: TeacherSamples,
+        probabilities: bool,
+        watch: str | None,
     ) -> None:
         """`in_flight`: of the teacher's paths, how many are segmented at a time.
 

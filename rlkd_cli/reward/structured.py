@@ -158,9 +158,7 @@ class Structure:
     `gsrm` is None where all records come with steps.
     """
 
-    def __init__(
-        self, matcher: Matcher, gsrm: Segmenter | None = None, unsegmentable: str = "zero"
-    ) -> None:
+    def __init__(self, matcher: Matcher, gsrm: Segmenter | None, unsegmentable: str) -> None:
         self.matcher, self.gsrm, self._unsegmentable = matcher, gsrm, unsegmentable
 
     @classmethod

@@ -15,8 +15,8 @@ from rlkd_cli.records.schema import Raw
 class Weights:
     """What each part of the total reward is multiplied by. The release: 15, 15, 10, 10."""
 
-    structure: float = 15.0
-    outcome: float = 15.0
+    structure: float
+    outcome: float
     format: float = 0.0
     tags: float = 0.0
 

@@ -38,7 +38,7 @@ class Means:
     grader: Grader
     open_model: Callable[[str], TextModel]
     embedder: str
-    probabilities: bool = False
+    probabilities: bool
 
 
 class Judge:
