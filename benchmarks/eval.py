@@ -28,7 +28,7 @@ from rlkd_cli.pipeline.evaluate import Evaluator
 from rlkd_cli.pipeline.ledger import Ledger
 from rlkd_cli.pipeline.run import Run
 from rlkd_cli.pipeline.sample import Sampler
-from rlkd_cli.records.output import open_output
+from rlkd_cli.records.open import open_output
 from rlkd_cli.records.read import Input
 from rlkd_cli.records.schema import Task
 from rlkd_cli.records.write import Out

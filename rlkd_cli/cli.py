@@ -50,11 +50,14 @@ class Commands(TyperGroup):
 
 def command_of(name: str) -> Any:
     """A command for Typer: its parameters are the module's `Options`, and it calls `run`."""
+    from rlkd_cli.commands.files import check_files
+
     module = import_module(f"rlkd_cli.commands.{name.replace('-', '_')}")
 
     def call(**values: Any) -> Any:
         options = module.Options(**values)
         check_choices(options)
+        check_files(options, name)
         return module.run(options)
 
     parameters = [_parameter(field) for field in fields_of(module.Options)]

@@ -38,6 +38,7 @@ class Option:
     max: float | None = None
     choices: tuple[str, ...] = ()
     free: bool = False
+    file: str = ""  # what is read (in), written (out), or a name that may be a file (perhaps)
 
 
 def option(*names: str, help: str, panel: str = RUN, **more: Any) -> Option:
@@ -88,6 +89,23 @@ def check_choices(options: Any) -> None:
 
 
 def settings_of(options: Any) -> dict[str, Any]:
-    """The options that an output depends on (all that are not free), as JSON values by name."""
-    found = {f.name: getattr(options, f.name) for f in fields_of(options) if not f.option.free}
+    """What an output depends on: every option that is not free, by name, as JSON holds it.
+
+    A group says in `unused` which of its options have no effect beside the others.
+    """
+    groups = [vars(cls)["unused"] for cls in type(options).__mro__ if "unused" in vars(cls)]
+    unused = {name for group in groups for name in group.fget(options)}
+    fields = [f for f in fields_of(options) if not f.option.free and f.name not in unused]
+    found = {f.name: getattr(options, f.name) for f in fields}
     return json.loads(json.dumps(found, default=str))  # type: ignore[no-any-return]
+
+
+def files_of(options: Any, kind: str) -> list[tuple[str, str]]:
+    """(flag, name) of every file that the options name as read, written, or perhaps read."""
+    found = []
+    for field in fields_of(options):
+        value = getattr(options, field.name)
+        values = value if isinstance(value, list | tuple) else [value]
+        if field.option.file == kind:
+            found += [(field.flag, str(one)) for one in values if one is not None]
+    return found

@@ -3,6 +3,7 @@
 servers on loopback and a tiny model.
 """
 
+import asyncio
 import io
 import json
 import os
@@ -13,6 +14,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -28,14 +30,18 @@ COLLECTED = Path(os.environ.get("RLKD_TEST_CASES", "no-cases"))
 for name in [name for name in os.environ if name.startswith("RLKD_") or name.endswith("_API_KEY")]:
     del os.environ[name]
 
-# A shell's background process ignores SIGINT, and so would every process that a test starts and interrupts
+# A shell's background process ignores SIGINT, and so would every process that a test starts and
+# interrupts
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 from rlkd_cli.cli import main  # noqa: E402  # after the environment is set
+from rlkd_cli.models import Reply, Sampling, user  # noqa: E402
+from rlkd_cli.reward.grading.grader import Grader  # noqa: E402
 from tests.servers.scripted import ScriptedServer  # noqa: E402
 
 ROOT = Path(__file__).parents[1]
 BASE = ROOT / "examples/tiny/base"
+PROBLEM = "eggs = 3. cups = eggs + 4. gems = cups + 1. hats = 2. What is gems?"
 
 
 @dataclass
@@ -90,6 +96,13 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="module")
+def grader() -> Iterator[Grader]:
+    grader = Grader(workers=1)
+    yield grader
+    asyncio.run(grader.close())
+
+
 def wait_until(condition: Callable[[], bool], seconds: float = 60.0) -> None:
     """Waits for something that another process does; fails where it does not come."""
     deadline = time.monotonic() + seconds
@@ -107,6 +120,16 @@ def read(path: Path) -> list[dict]:
     return [json.loads(line) for line in path.read_text("utf-8").splitlines()]
 
 
+def replies(model: Any, *requests: tuple[str, Sampling]) -> list[Reply]:
+    """What a model says to (text, sampling) pairs that it is asked together."""
+
+    async def go() -> list[Reply]:
+        asked = (model.reply(user(text), sampling) for text, sampling in requests)
+        return await asyncio.gather(*asked)
+
+    return asyncio.run(go())
+
+
 def step(text: str, answer: str = "1") -> dict:
     return {
         "meta_reasoning": f"Choose {text}.",
@@ -117,3 +140,12 @@ def step(text: str, answer: str = "1") -> dict:
 
 def segmentation(identity: object, *steps: dict, **more: object) -> dict:
     return {"id": identity, "problem": "p", "path": "x", "steps": list(steps), **more}
+
+
+def outcomes(rights: dict[str, list[int]]) -> list[dict]:
+    """Graded paths by question: each right or wrong, the wrong answers all different."""
+    return [
+        {"id": name, "sample": i, "correct": bool(right), "prediction": "7" if right else str(i)}
+        for name, row in rights.items()
+        for i, right in enumerate(row)
+    ]

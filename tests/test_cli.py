@@ -1,4 +1,6 @@
-"""The command line itself: where options come from, what help shows, what the environment must not do."""
+"""The command line itself: where options come from, what help shows, what the environment must
+not do.
+"""
 
 import os
 import subprocess

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import ROOT, read, segmentation, step, write
+from tests.conftest import ROOT, segmentation, step, write
 
 SCRIPTS = [*(ROOT / "examples").rglob("*.py"), *(ROOT / "benchmarks").glob("*.py")]
 
@@ -54,35 +54,3 @@ def test_every_command_of_the_papers_run_is_accepted(tmp_path, monkeypatch) -> N
         result.stderr.count("(dry run)") == 1 + 1 + 1 + 4 + 12 + 2
         and not (tmp_path / "run").exists()
     )
-
-
-def test_select_takes_what_is_least_like_the_test_set(rlkd) -> None:
-    write(
-        Path("bench.jsonl"),
-        [{"id": "t", "problem": "How many red marbles are in the bag?", "answer": "4"}],
-    )
-    texts = [
-        "How many red marbles are in the bag today?",
-        "Solve x^2 = 9.",
-        "Find the area of the circle.",
-        "How many blue marbles?",
-    ]
-    write(
-        Path("pool.jsonl"), [{"id": i, "problem": text, "note": i} for i, text in enumerate(texts)]
-    )
-    result = rlkd(
-        "select",
-        "pool.jsonl",
-        "--away-from",
-        "bench.jsonl",
-        "-n",
-        "2",
-        "--embedder",
-        "lexical",
-        "-o",
-        "out.jsonl",
-    )
-    chosen = read(Path("out.jsonl"))
-    assert result.status == 0 and [(r["id"], r["note"]) for r in chosen] == [(1, 1), (2, 2)]
-    assert chosen[0]["similarity"] < 0.1 and "2 records chosen" in result.err
-    assert rlkd("select", "pool.jsonl", "--away-from", "nonsense").status == 2

@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,14 @@ from rlkd_cli import __version__
 from rlkd_cli.benchmarks import BENCHMARKS
 from rlkd_cli.cli import command_of
 from rlkd_cli.commands import COMMANDS
+from rlkd_cli.errors import (
+    INTERRUPTED,
+    REJECTED,
+    InputError,
+    ModelError,
+    OutputError,
+    UsageError,
+)
 from rlkd_cli.models.providers import PROVIDERS
 from rlkd_cli.models.spec import LOCAL
 from rlkd_cli.reward.judges import JUDGES, judge_class
@@ -87,7 +96,34 @@ def test_the_pipe_on_the_first_screen_prints_what_the_readme_says() -> None:
 
 def test_version(rlkd) -> None:
     assert rlkd("--version").out.strip() == f"rlkd {__version__}"
-    assert __version__ in (ROOT / "CHANGELOG.md").read_text("utf-8")
+    cited = re.findall(r"^version: (.*)$", (ROOT / "CITATION.cff").read_text("utf-8"), re.MULTILINE)
+    assert cited == [__version__]
+
+
+def test_the_changelog_begins_with_this_version() -> None:
+    log = (ROOT / "CHANGELOG.md").read_text("utf-8")
+    versions = re.findall(r"^## \[(.*?)\]", log, re.MULTILINE)
+    assert versions[0] == __version__ and "0.3.0" in versions
+    newest = log.partition(f"## [{__version__}]")[2].partition("\n## ")[0]
+    assert re.findall(r"^### (\w+)", newest, re.MULTILINE) == ["Added", "Changed", "Fixed"]
+
+
+def test_the_exit_statuses_are_those_of_the_code() -> None:
+    rows = re.findall(r"^\| (\d+) \| (.*) \|$", section("Records"), re.MULTILINE)
+    ends = {ModelError.exit_status, OutputError.exit_status}
+    assert ends == {1} and InputError.exit_status == UsageError.exit_status == 2
+    assert [int(status) for status, _ in rows] == [0, *ends, 2, REJECTED, INTERRUPTED]
+    said = dict(rows)
+    assert "bad usage or bad input" in said["2"] and "rejected" in said[str(REJECTED)]
+    assert said[str(INTERRUPTED)].startswith("interrupted")
+
+
+def test_every_dependency_has_a_version_that_was_tested() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    embed = project["optional-dependencies"]["embed"]
+    wanted = {re.split("[<>=]", name)[0] for name in (*project["dependencies"], *embed)}
+    lines = (ROOT / "constraints.txt").read_text("utf-8").splitlines()
+    assert {line.partition("==")[0] for line in lines if not line.startswith("#")} == wanted
 
 
 def test_a_usage_error_is_one_line_with_status_2(rlkd) -> None:

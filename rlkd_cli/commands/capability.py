@@ -10,7 +10,6 @@ from rlkd_cli.commands.show.capability import show_capability
 from rlkd_cli.commands.table import Table
 from rlkd_cli.core.question import Prompting
 from rlkd_cli.errors import UsageError
-from rlkd_cli.models.fingerprint import model_fingerprint
 from rlkd_cli.models.spec import engine_of
 from rlkd_cli.option import IO, MODEL, argument, option
 from rlkd_cli.pipeline.capability import Model, reflection_keywords
@@ -26,11 +25,18 @@ from rlkd_cli.records.write import Out
 class Options(Running, Plotted, Out, Rows, Prompting):
     before: Annotated[
         str,
-        argument("BEFORE", "The first model's graded paths, as `eval` writes them.", free=True),
+        argument(
+            "BEFORE", "The first model's graded paths, as `eval` writes them.", free=True, file="in"
+        ),
     ]
     after: Annotated[
         str,
-        argument("AFTER", "The trained model's graded paths for the same questions.", free=True),
+        argument(
+            "AFTER",
+            "The trained model's graded paths for the same questions.",
+            free=True,
+            file="in",
+        ),
     ]
     k: Annotated[
         int | None,
@@ -48,6 +54,7 @@ class Options(Running, Plotted, Out, Rows, Prompting):
             help="Keywords that count as reflection, one per line (default: our list).",
             panel=IO,
             free=True,
+            file="in",
         ),
     ] = None
     base_model: Annotated[
@@ -59,8 +66,13 @@ class Options(Running, Plotted, Out, Rows, Prompting):
         ),
     ] = None
 
+    @property
+    def unused(self) -> set[str]:
+        """Prompts are those of likelihoods, which are asked of a base model alone."""
+        return set() if self.base_model else {"prompt_template", "system"}
 
-def run(options: Options) -> None:
+
+def run(options: Options) -> int | None:
     """Reads two files of graded paths.
 
     Writes one record per bin of the first model's success rate, and one for all questions.
@@ -74,14 +86,10 @@ def run(options: Options) -> None:
         raise UsageError(
             f"--base-model {base}: likelihoods need a model loaded in this process: hf/NAME"
         )
-    words = reflection_keywords(options.keywords.read_text("utf-8") if options.keywords else None)
-    for one in inputs:
-        one.hold()
-    known = {"the list of keywords": words} | (
-        {f"model {base}": model_fingerprint(base)} if base else {}
-    )
+    words = _keywords(options.keywords)
+    known = {"the list of keywords": words}
     named = dict(zip(("before", "after"), inputs, strict=True))
-    table = Table("capability", options, named, contents(known))
+    table = Table("capability", options, named, contents(known), [base] if base else [])
     records = table.finished
     if records is None:
         read = [Model.read((i.raw for i in one if not i.fault), words) for one in inputs]
@@ -96,4 +104,12 @@ def run(options: Options) -> None:
         plot_capability(records[:-1], options.plot)
     if not options.quiet:
         show_capability(records[:-1], records[-1])
-    table.end([item.rejected for one in inputs for item in one if item.fault])
+    return table.end([item.rejected for one in inputs for item in one if item.fault])
+
+
+def _keywords(file: Path | None) -> list[str]:
+    """What counts as reflection; UsageError for a file that cannot be read."""
+    try:
+        return reflection_keywords(file.read_text("utf-8") if file else None)
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"--keywords {file}: {error}") from None

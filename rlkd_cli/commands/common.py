@@ -6,23 +6,21 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Protocol
 
-import typer
-
 from rlkd_cli import console
 from rlkd_cli.errors import REJECTED, UsageError
 from rlkd_cli.models import BatchOptions, TextModel, open_model
 from rlkd_cli.models.fingerprint import model_fingerprint
-from rlkd_cli.models.providers import PRICES_OF, PROVIDERS
+from rlkd_cli.models.providers import PRICES_OF, PROVIDERS, address_of
 from rlkd_cli.models.spec import engine_of, shown
 from rlkd_cli.option import IO, MODEL, option, settings_of
 from rlkd_cli.pipeline.estimate import Call, estimate
 from rlkd_cli.pipeline.ledger import Ledger
 from rlkd_cli.pipeline.run import Outcome, Run, Work
-from rlkd_cli.records.manifest import check_places, contents
+from rlkd_cli.records.manifest import contents, text_digest
 from rlkd_cli.records.open import open_output
 from rlkd_cli.records.read import Input
 from rlkd_cli.records.schema import Raw
-from rlkd_cli.records.write import OnRecord, check_rejects
+from rlkd_cli.records.write import OnRecord, Output
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,7 +96,12 @@ class Plotted:
     plot: Annotated[
         Path | None,
         option(
-            "--plot", metavar="FILE", help="Draw a figure (.png, .svg, .pdf).", panel=IO, free=True
+            "--plot",
+            metavar="FILE",
+            help="Draw a figure (.png, .svg, .pdf).",
+            panel=IO,
+            free=True,
+            file="out",
         ),
     ] = None
 
@@ -157,7 +160,6 @@ class Job:
     def run(self, open_work: Callable[[], Opened]) -> Outcome:
         """Checks everything, then opens models and runs. A finished output opens nothing."""
         options, ledger = self.options, self.ledger
-        places(options, self.command, self.source, *self.others.values())
         total = self.source.scan()
         settings = made_from(self.command, options, self.models, self.others) | dict(self.settings)
         output = open_output(
@@ -181,13 +183,14 @@ class Job:
         asked = [] if self.options.quiet else ledger.unpriced(self.models)
         unknown = [model for model in asked if engine_of(model) in PROVIDERS]
         if unknown:
-            said = f"the price of {', '.join(unknown)} is not in the table of {PRICES_OF}"
-            console.message(f"{said}: --price-in and --price-out give it", "yellow")
+            said = f"no known price for {', '.join(unknown)} (price table of {PRICES_OF})"
+            console.message(f"{said}; set --price-in and --price-out", "yellow")
 
     async def _go(
-        self, open_work: Callable[[], Opened], output: Any, view: console.View, ledger: Ledger
+        self, open_work: Callable[[], Opened], output: Output, view: console.View, ledger: Ledger
     ) -> Outcome:
         opened = open_work()
+        output.bind(contents(fingerprints(self.models)))  # a hub model has a revision by now
         self._say_prices(ledger)
         try:
             run = Run(opened.work, output, opened.in_flight, view, ledger)
@@ -213,22 +216,13 @@ class Job:
                 "spent", rows, ("model", "requests", "retries", "tokens in", "tokens out")
             )
             cost = ledger.cost
-            console.message(f"cost: {'not known' if cost is None else f'${cost:.4f}'}")
+            console.message(f"cost: {'unknown' if cost is None else f'${cost:.4f}'}")
 
 
 def say_numbered(source: str) -> None:
     """Rows that have no id got their numbers."""
-    said = "its rows have no id: they are known by their numbers (--id-column names a column)"
+    said = "rows have no id: using row numbers (--id-column COLUMN uses a column)"
     console.message(f"{source}: {said}", "yellow")
-
-
-def places(options: Any, command: str, *inputs: Input) -> None:
-    """UsageError where an output is an input, or rejects would replace what holds none."""
-    output, rejects = options.output or "-", options.rejects_of(command)
-    journal = None if output == "-" else f"{output}.journal"
-    named = {"-o": output, "--rejects": rejects, "the journal": journal}
-    check_places([one.source for one in inputs], named)
-    check_rejects(Path(rejects), options.overwrite)
 
 
 def made_from(
@@ -241,10 +235,19 @@ def made_from(
     for one in inputs.values():
         one.scan()
     prints: dict[str, str | None] = {}
-    prints |= {f"{name} {one.source}": one.fingerprint() for name, one in inputs.items()}
-    prints |= {f"model {shown(spec)}": model_fingerprint(spec) for spec in models}
+    prints |= {name: one.fingerprint() for name, one in inputs.items()}
+    prints |= fingerprints(models)
+    used = getattr(options, "prompts_used", {})
+    prints |= {f"prompt {name}": text_digest(text) for name, text in used.items()}
     settings = {name: _without_password(value) for name, value in settings_of(options).items()}
     return {"command": command, **settings, **contents(prints)}
+
+
+def fingerprints(models: Sequence[str]) -> dict[str, str | None]:
+    """What tells each model from another of the same name, where anybody can."""
+    found = {f"model {shown(spec)}": model_fingerprint(spec) for spec in models}
+    hosted = [engine_of(spec) for spec in models if engine_of(spec) in PROVIDERS]
+    return found | {f"address of {name}": shown(address_of(name)) for name in hosted}
 
 
 def _without_password(value: Any) -> Any:
@@ -264,7 +267,6 @@ def in_flight(options: Any, model: TextModel | None) -> int:
     return int(getattr(model, "in_flight", options.concurrency))
 
 
-def finish(outcome: Outcome) -> None:
-    """Ends the command with the exit status of the outcome."""
-    if outcome.rejected:
-        raise typer.Exit(REJECTED)
+def status_of(is_incomplete: int) -> int:
+    """The exit status of a command that is done, but for records that were rejected."""
+    return REJECTED if is_incomplete else 0

@@ -1,6 +1,5 @@
 """`rlkd distill`."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -32,7 +31,9 @@ TIMES = tuple(f"seconds_{part}" for part in PARTS)
 class Options(Running, Asking, Rows, Distillation, Matching):
     teacher: Annotated[
         str,
-        argument("TEACHER", "The teacher's segmentations (paths too, with --gsrm).", free=True),
+        argument(
+            "TEACHER", "The teacher's segmentations (paths too, with --gsrm).", free=True, file="in"
+        ),
     ]
 
     @property
@@ -43,7 +44,7 @@ class Options(Running, Asking, Rows, Distillation, Matching):
         return [self.student, *anchor, *rewarding]
 
 
-def run(options: Options) -> None:
+def run(options: Options) -> int | None:
     """Reads the teacher's segmentations; writes a model folder with metrics.jsonl and
     completions.jsonl.
     """
@@ -78,11 +79,11 @@ def run(options: Options) -> None:
         setting = Setting(found.needed, more, held_out)
         metrics = distillation.train(options, records, reward, training.watched(show), setting)
     if not ranks.is_first():
-        return
+        return None
     if not options.quiet:
         shown = [(n, f"{metrics[n]:.4f}") for n in (*SHOWN, *TIMES) if n in metrics]
         console.table(f"distill {options.method}", shown)
-    training.end(options, REWARDS, 5, refused + found.rejected + lost)
+    return training.end(options, REWARDS, 5, refused + found.rejected + lost)
 
 
 def _check_engines(options: Options) -> None:
@@ -153,7 +154,7 @@ def _structure(options: Options, grader: Grader) -> Structure:
 
 
 def _teacher(
-    options: Options, records: list[Raw], begin: Callable[[], None], name: str
+    options: Options, records: list[Raw], begin: training.Beginning, name: str
 ) -> tuple[list[Raw], training.Lost]:
     """The teacher's records with steps, and those without; made before there are several
     processes.
@@ -167,6 +168,7 @@ def _teacher(
         begin()  # a model that cannot be opened leaves no folder
         return gsrm
 
+    begin.clear()
     file = options.output / name
     return with_steps(records, opened_gsrm, file, options.reward_timeout, _warn)
 
@@ -177,10 +179,10 @@ def _evaluated(options: Options) -> dict[str, Any]:
         return {}
     held_out = options.whole(options.eval, METHODS[options.method].schema)
     held_out.scan()
-    return contents({f"eval {options.eval}": held_out.fingerprint()})
+    return contents({"eval": held_out.fingerprint()})
 
 
-def _held_out(options: Options, begin: Callable[[], None]) -> list[Raw]:
+def _held_out(options: Options, begin: training.Beginning) -> list[Raw]:
     """The usable records of `--eval`. UsageError where there is none."""
     if not options.eval:
         return []

@@ -26,11 +26,12 @@ class Options(Running, Plotted, Out, Rows, Seeded, Embedding):
             help="More segmentations for the same plot.",
             panel=IO,
             free=True,
+            file="in",
         ),
     ] = None
 
 
-def run(options: Options) -> None:
+def run(options: Options) -> int | None:
     """Reads segmentations with several samples of each id, writes one record per step."""
     main = options.read(options.source, Steps)
     others = [options.read(name, Steps) for name in options.others or []]
@@ -38,9 +39,8 @@ def run(options: Options) -> None:
         counts = [(one.source, f"{sum(1 for _ in one):,} paths") for one in (main, *others)]
         asked = ("embeddings", f"one per distinct step text, by {options.embedder}")
         return console.table("diversity (dry run)", [*counts, asked])
-    for one in (main, *others):
-        one.hold()
-    table = Table("diversity", options, {"segmentations": main})
+    models = [options.embedder] if options.embedder != "lexical" else []
+    table = Table("diversity", options, {"segmentations": main}, models=models, more=others)
     embedder = open_embedder(options.embedder) if table.finished is None or others else None
     curves: dict[str, list[Raw]] = {main.source: table.finished or []}
     for one in others if table.finished is not None else (main, *others):
@@ -48,7 +48,7 @@ def run(options: Options) -> None:
         curves[one.source] = _curve(one, embedder, options.seed)
     table.write(curves[main.source])
     show_diversity(options, curves)
-    table.end([item.rejected for one in (main, *others) for item in one if item.fault])
+    return table.end([item.rejected for one in (main, *others) for item in one if item.fault])
 
 
 def _curve(source: Input, embedder: Embedder, seed: int) -> list[Raw]:

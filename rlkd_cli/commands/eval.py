@@ -1,32 +1,27 @@
 """`rlkd eval`."""
 
-import asyncio
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
 from rlkd_cli import console
 from rlkd_cli.commands import evaluation as work
-from rlkd_cli.commands.common import Plotted
+from rlkd_cli.commands.common import Plotted, status_of
 from rlkd_cli.commands.show import evaluation as show
-from rlkd_cli.errors import REJECTED, UsageError
+from rlkd_cli.errors import UsageError
 from rlkd_cli.option import IO, argument, option
 from rlkd_cli.pipeline.compare import compare
-from rlkd_cli.pipeline.doubtful import doubtful
 from rlkd_cli.pipeline.evaluate import Summary
-from rlkd_cli.pipeline.table import FORMATS, render, table
-from rlkd_cli.records.schema import GradedPath
-from rlkd_cli.reward.grading.grader import Grader
+from rlkd_cli.pipeline.export import check_export
+from rlkd_cli.pipeline.table import FORMATS
 
 
 @dataclass(frozen=True, kw_only=True)
 class Options(Plotted, work.Evaluating):
     files: Annotated[
         list[str] | None,
-        argument("FILE…", "With --table: files of graded paths, a row each.", free=True),
+        argument("FILE…", "With --table: files of graded paths, a row each.", free=True, file="in"),
     ] = None
     table: Annotated[
         bool,
@@ -54,6 +49,7 @@ class Options(Plotted, work.Evaluating):
             help="Compare two files of graded paths question by question.",
             panel=IO,
             free=True,
+            file="in",
         ),
     ] = None
     doubtful: Annotated[
@@ -65,6 +61,7 @@ class Options(Plotted, work.Evaluating):
             "accepts.",
             panel=IO,
             free=True,
+            file="in",
         ),
     ] = None
     checkpoints: Annotated[
@@ -85,6 +82,7 @@ class Options(Plotted, work.Evaluating):
             help="More graded paths for the same plot; repeat for several.",
             panel=IO,
             free=True,
+            file="in",
         ),
     ] = None
     export: Annotated[
@@ -95,6 +93,7 @@ class Options(Plotted, work.Evaluating):
             help="Write results as the hub's .eval_results (.yaml) or lighteval's (.json).",
             panel=IO,
             free=True,
+            file="out",
         ),
     ] = None
     json_summary: Annotated[
@@ -113,35 +112,36 @@ class Options(Plotted, work.Evaluating):
     ] = False
 
 
-def run(options: Options) -> None:
+def run(options: Options) -> int | None:
     """Samples a benchmark from a model, or reads --samples; writes graded paths with `prediction`,
     `correct` and `verdict`, and prints the summary to standard error.
     """
     check(options)
     if options.table:
-        return _table(options)
+        return work.write_table(options, options.files or [], options.table_format, options.plot)
     if options.compare_files:
         pair = work.graded_files(options, options.compare_files)
-        return show.comparison(options.compare_files, compare(*pair.values()), options.json_summary)
+        return show.comparison(
+            options.compare_files, compare(*(graded for _, graded in pair)), options.json_summary
+        )
     if options.doubtful:
-        return _doubtful(options, options.doubtful)
+        return work.write_doubtful(options, options.doubtful)
     if options.show_prompt:
-        return console.message(options.question(next(iter(work.source_of(options))).raw))
+        return console.message(options.question(work.first_of(work.source_of(options))))
     if options.dry_run:
         job = work.job_of(options, Summary())
         return job.dry_run(lambda raw: work.calls_of(raw, options))
     if options.checkpoints:
         found = work.each_checkpoint(options, options.checkpoints)
         show.checkpoints(options, options.checkpoints.name, [one[:2] for one in found])
-        return _end(any(outcome.rejected for *_, outcome in found))
+        return status_of(sum(outcome.rejected for *_, outcome in found))
+    others = work.graded_files(options, options.others or [])
     summary, outcome = work.evaluate(options, options.json_summary and options.output is None)
     metrics = summary.metrics(options.k)
-    others = work.graded_files(options, options.others or [])
-    show.summary(options, metrics, {options.bench or str(options.samples): summary, **others})
+    show.summary(options, metrics, {options.bench or str(options.samples): summary, **dict(others)})
     if options.export:
-        day = datetime.now(UTC).date().isoformat()
-        work.write_export(options, options.export, metrics, day)
-    _end(bool(outcome.rejected or metrics.get("missing samples")))
+        work.write_export(options, options.export, metrics, datetime.now(UTC).date().isoformat())
+    return status_of(outcome.rejected + metrics.get("missing samples", 0))
 
 
 def check(options: Options) -> None:
@@ -163,33 +163,5 @@ def check(options: Options) -> None:
         )
     if options.export and not options.bench:
         raise UsageError("--export needs --bench: results are those of a benchmark")
-
-
-def _table(options: Options) -> None:
-    rows = table(
-        work.graded_files(options, options.files or []), options.k if options.k > 1 else None
-    )
-    work.write_text(render(rows, options.table_format), options.output)
-    if options.plot:
-        from rlkd_cli.plots import plot_table
-
-        plot_table(rows, options.plot)
-
-
-def _doubtful(options: Options, name: str) -> None:
-    grader, source = Grader(options.grade_timeout), options.read(name, GradedPath)
-
-    async def look() -> None:
-        try:
-            records = [item.raw for item in source if item.fault is None]
-            work.write_json_lines(await doubtful(records, grader), options.output)
-        finally:
-            await grader.close()
-
-    asyncio.run(look())
-
-
-def _end(is_incomplete: bool) -> None:
-    """Status 3 where records were rejected, or samples are missing."""
-    if is_incomplete:
-        raise typer.Exit(REJECTED)
+    if options.export:
+        check_export(options.export, options.chosen)

@@ -1,14 +1,12 @@
 """The work of `rlkd eval`: a benchmark sampled and graded, or paths sampled before graded."""
 
 import asyncio
-import json
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, get_args
 
-from rlkd_cli import __version__, console
+from rlkd_cli import __version__
 from rlkd_cli.benchmarks import BENCHMARKS, Benchmark, benchmark
 from rlkd_cli.commands.checkpoints import models_of
 from rlkd_cli.commands.common import (
@@ -21,17 +19,20 @@ from rlkd_cli.commands.common import (
     in_flight,
     opened,
 )
+from rlkd_cli.commands.files import write_json_lines, write_text
 from rlkd_cli.core.grading.grade import Kind
 from rlkd_cli.core.question import PROTOCOLS, Prompting, question
+from rlkd_cli.errors import InputError
 from rlkd_cli.models import Asking, Sampling
 from rlkd_cli.option import IO, MODEL, option
+from rlkd_cli.pipeline.doubtful import doubtful
 from rlkd_cli.pipeline.estimate import Call
 from rlkd_cli.pipeline.evaluate import Evaluator, Summary
 from rlkd_cli.pipeline.export import export
 from rlkd_cli.pipeline.ledger import Budget
 from rlkd_cli.pipeline.run import Outcome
 from rlkd_cli.pipeline.sample import Sampler
-from rlkd_cli.records.atomic import atomic_write
+from rlkd_cli.pipeline.table import render, table
 from rlkd_cli.records.read import Input, Rows
 from rlkd_cli.records.schema import GradedPath, GradedSample, Raw, Task
 from rlkd_cli.records.write import Continued
@@ -50,6 +51,7 @@ class Evaluating(Running, Stopping, Budget, Asking, Continued, Rows, Seeded, Pro
             "--bench",
             help=f"{', '.join(BENCHMARKS)}, or a file of problems with answers.",
             panel=IO,
+            file="perhaps",
         ),
     ] = None
     samples: Annotated[
@@ -60,6 +62,7 @@ class Evaluating(Running, Stopping, Budget, Asking, Continued, Rows, Seeded, Pro
             help="Grade these paths instead of sampling.",
             panel=IO,
             free=True,
+            file="in",
         ),
     ] = None
     model: Annotated[
@@ -108,6 +111,22 @@ class Evaluating(Running, Stopping, Budget, Asking, Continued, Rows, Seeded, Pro
     grade_timeout: Annotated[
         float, option("--grade-timeout", min=0.1, help="Seconds to compare one answer as algebra.")
     ] = 10.0
+
+    @property
+    def prompts_used(self) -> dict[str, str]:
+        """The texts that questions are put in, by name."""
+        if not self.bench:
+            return {}
+        row = PROTOCOLS[self.protocol]
+        texts = {"math": row.math, "letter": row.letter, "integer": row.integer or ""}
+        return {"template": self.chosen.prompt} if self.chosen.prompt else texts
+
+    @property
+    def unused(self) -> set[str]:
+        """Options without effect: a file is known by its contents, samples are only graded."""
+        asking = {"model", "runs", "temperature", "top_p", "max_tokens", "stop", "seed"}
+        asking |= {"prompt_template", "system", "bench"}
+        return ({"bench"} if self.bench not in BENCHMARKS else set()) if self.bench else asking
 
     @property
     def chosen(self) -> Benchmark:
@@ -197,11 +216,26 @@ async def _group(summary: Summary, grader: Grader) -> None:
 
 def each_checkpoint(options: Evaluating, folder: Path) -> Sequence[tuple[str, Summary, Outcome]]:
     """Evaluates every checkpoint of a training, each with an output of its own."""
-    file, found = Path(str(options.output)), []
+    found = []
     for name, path in models_of(folder):
-        own = file.with_name(f"{file.stem}.{name}{file.suffix or '.jsonl'}")
-        found.append((name, *evaluate(replace(options, model=str(path), output=str(own)))))
+        own: dict[str, Any] = {"output": _of_checkpoint(str(options.output), name)}
+        if options.rejects:
+            own["rejects"] = _of_checkpoint(options.rejects, name)
+        found.append((name, *evaluate(replace(options, model=str(path), **own))))
     return found
+
+
+def _of_checkpoint(file: str, name: str) -> str:
+    """A checkpoint's own file beside the one that the user names."""
+    path = Path(file)
+    return str(path.with_name(f"{path.stem}.{name}{path.suffix or '.jsonl'}"))
+
+
+def first_of(source: Input) -> Raw:
+    """The first record; InputError where there is none."""
+    for item in source:
+        return item.raw
+    raise InputError(source.source, "", "holds no problem")
 
 
 def graded(source: Input) -> Summary:
@@ -209,24 +243,33 @@ def graded(source: Input) -> Summary:
     return Summary.of(item.raw for item in source if item.fault is None)
 
 
-def graded_files(options: Evaluating, names: Sequence[str]) -> dict[str, Summary]:
-    """The same of several files, by name."""
-    return {name: graded(options.read(name, GradedPath)) for name in names}
+def graded_files(options: Evaluating, names: Sequence[str]) -> list[tuple[str, Summary]]:
+    """The same of several files, with their names."""
+    return [(name, graded(options.read(name, GradedPath))) for name in names]
 
 
-def write_text(text: str, file: str | None) -> None:
-    """A text for a file or standard output."""
-    if file in (None, "-"):
-        sys.stdout.write(text)
-        return
-    with atomic_write(Path(str(file))) as out:
-        out.write(text)
-    console.message(f"written: {file}")
+def write_table(options: Evaluating, files: Sequence[str], form: str, plot: Path | None) -> None:
+    """Table 1 from graded files, as text and as a figure."""
+    rows = table(dict(graded_files(options, files)), options.k if options.k > 1 else None)
+    write_text(render(rows, form), options.output)
+    if plot:
+        from rlkd_cli.plots import plot_table
+
+        plot_table(rows, plot)
 
 
-def write_json_lines(records: Sequence[Raw], file: str | None) -> None:
-    """Records for a file or standard output."""
-    write_text("".join(json.dumps(r, ensure_ascii=False) + "\n" for r in records), file)
+def write_doubtful(options: Evaluating, name: str) -> None:
+    """The pairs of a graded file that only one way of comparing accepts."""
+    records = [item.raw for item in options.read(name, GradedPath) if item.fault is None]
+
+    async def look() -> list[Raw]:
+        grader = Grader(options.grade_timeout)
+        try:
+            return await doubtful(records, grader)
+        finally:
+            await grader.close()
+
+    write_json_lines(asyncio.run(look()), options.output)
 
 
 def write_export(options: Evaluating, file: str, metrics: dict[str, Any], date: str) -> None:

@@ -10,9 +10,9 @@ from rlkd_cli.commands.common import (
     Running,
     Seeded,
     Stopping,
-    finish,
     in_flight,
     opened,
+    status_of,
 )
 from rlkd_cli.core.question import Prompting, question
 from rlkd_cli.errors import UsageError
@@ -45,7 +45,7 @@ class Options(Running, Stopping, Budget, Batching, Asking, Continued, Rows, Seed
     )
 
 
-def run(options: Options) -> None:
+def run(options: Options) -> int | None:
     """Reads problems, writes a path record for each sample.
 
     It adds `path`, `sample`, `finish_reason`, `model` and `tokens`.
@@ -73,4 +73,4 @@ def run(options: Options) -> None:
     outcome = job.run(open_work)
     if not options.quiet:
         boxes.say()
-    finish(outcome)
+    return status_of(outcome.rejected)

@@ -1,7 +1,6 @@
 """`rlkd score`."""
 
 import asyncio
-import sys
 from dataclasses import dataclass
 from typing import Annotated, Any, get_args
 
@@ -12,10 +11,11 @@ from rlkd_cli.commands.common import (
     Plotted,
     Running,
     Seeded,
-    finish,
     in_flight,
     opened,
+    status_of,
 )
+from rlkd_cli.commands.files import write_json_lines
 from rlkd_cli.commands.show.scores import show_audit, show_scores
 from rlkd_cli.errors import UsageError
 from rlkd_cli.models import Asking
@@ -25,17 +25,21 @@ from rlkd_cli.pipeline.ledger import Budget
 from rlkd_cli.pipeline.score import Scorer, Summary, TeacherSamples, score_calls
 from rlkd_cli.records.read import Input, Rows
 from rlkd_cli.records.schema import Steps, StepsOrPath
-from rlkd_cli.records.write import Continued, dumps
+from rlkd_cli.records.write import Continued
 from rlkd_cli.reward.grading.grader import Grader
 from rlkd_cli.reward.structured import Matching, Structure
 
 
 @dataclass(frozen=True, kw_only=True)
 class Options(Running, Plotted, Budget, Asking, Continued, Rows, Seeded, Matching):
-    teacher: Annotated[str, argument("TEACHER", "The teacher's segmentations.", free=True)]
+    teacher: Annotated[
+        str, argument("TEACHER", "The teacher's segmentations.", free=True, file="in")
+    ]
     student: Annotated[
         str,
-        argument("STUDENT", "The student's segmentations (or paths, with --gsrm).", free=True),
+        argument(
+            "STUDENT", "The student's segmentations (or paths, with --gsrm).", free=True, file="in"
+        ),
     ]
     teacher_samples: Annotated[
         str,
@@ -71,8 +75,13 @@ class Options(Running, Plotted, Budget, Asking, Continued, Rows, Seeded, Matchin
         ),
     ] = False
 
+    @property
+    def unused(self) -> set[str]:
+        """The seed is the audit's, which writes no file of scores."""
+        return {"seed"}
 
-def run(options: Options) -> None:
+
+def run(options: Options) -> int | None:
     """Joins two files of segmentations on `id` and writes a score record for each student path."""
     if options.teacher == options.student == "-":
         raise UsageError("only one of TEACHER and STUDENT can be standard input")
@@ -97,7 +106,7 @@ def run(options: Options) -> None:
 
     outcome = job.run(open_work)
     show_scores(options, summary, scorers)
-    finish(outcome)
+    return status_of(outcome.rejected)
 
 
 def open_scorer(options: Options, teacher: Input) -> tuple[Scorer, Grader]:
@@ -119,6 +128,5 @@ def _audit(options: Options, teacher: Input, student: Input) -> None:
     with console.View("audit", None, options.quiet) as view:
         job = audit_scorer(scorer, student, options.seed, view.update, grader)
         findings = asyncio.run(job)
-    for finding in findings:
-        sys.stdout.write(dumps(finding.record()) + "\n")
+    write_json_lines([finding.record() for finding in findings], options.output)
     show_audit(scorer.structure.matcher.judge.name, findings)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 from rlkd_cli import prompts
-from rlkd_cli.commands.common import Job, Opened, Running, Seeded, finish, in_flight, opened
+from rlkd_cli.commands.common import Job, Opened, Running, Seeded, in_flight, opened, status_of
 from rlkd_cli.models import Asking, Sampling
 from rlkd_cli.models.fingerprint import gsrm_prompt
 from rlkd_cli.models.options import Batching
@@ -116,7 +116,7 @@ class Options(Running, Budget, Batching, Asking, Continued, Rows, Seeded):
     ] = None
 
 
-def run(options: Options) -> None:
+def run(options: Options) -> int | None:
     """Reads paths, adds `steps`, `segmenter`, `attempts` and `verified`."""
     pair = PRESETS[options.preset]
     model = options.model or pair.model
@@ -144,4 +144,4 @@ def run(options: Options) -> None:
         work = Segmenter(writer, sampling, prompt, judge, options.max_attempts)
         return Opened(work, IN_BATCHES if batches else in_flight(options, writer), [writer, judge])
 
-    finish(job.run(open_work))
+    return status_of(job.run(open_work).rejected)

@@ -2,21 +2,27 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from itertools import starmap
 from pathlib import Path
 from typing import Any
 
-import typer
-
 from rlkd_cli import __version__, console
-from rlkd_cli.commands.common import made_from, places, say_numbered
-from rlkd_cli.errors import REJECTED, RecordError, UsageError
+from rlkd_cli.commands.common import made_from, say_numbered, status_of
+from rlkd_cli.errors import RecordError, UsageError
 from rlkd_cli.records.atomic import write_json
-from rlkd_cli.records.forms import check_form, objects, standard_output, stream_of, written
-from rlkd_cli.records.manifest import check_same, load_manifest, manifest_of
-from rlkd_cli.records.output import describe
+from rlkd_cli.records.forms import (
+    check_form,
+    close,
+    objects,
+    put,
+    standard_output,
+    stream_of,
+    written,
+)
+from rlkd_cli.records.manifest import describe, finished, manifest_of
 from rlkd_cli.records.read import Input
+from rlkd_cli.records.rejects import reject, write_rejects
 from rlkd_cli.records.schema import Raw
-from rlkd_cli.records.stream import close, put, write_rejects
 
 
 class Table:
@@ -33,34 +39,44 @@ class Table:
         options: Any,
         inputs: Mapping[str, Input],
         settings: Mapping[str, Any] | None = None,
+        models: Sequence[str] = (),
+        more: Sequence[Input] = (),
     ) -> None:
-        places(options, command, *inputs.values())
-        for one in inputs.values():
+        """`more` are inputs that are read as well, though the result does not depend on them."""
+        for one in (*inputs.values(), *more):
             one.on_numbered = say_numbered
+            one.hold()
         name = options.output or "-"
-        check_form(name)
+        self._rejects = options.rejects_of(command)
+        for file in (name, self._rejects):
+            check_form(file)
+            if stream_of(file) is None and file != "-":
+                Path(file).parent.mkdir(parents=True, exist_ok=True)
         self._stream = standard_output() if name == "-" else stream_of(name)
         self._file = None if self._stream else Path(name)
-        self._rejects = options.rejects_of(command)
-        own = made_from(command, options, (), inputs) | dict(settings or {})
+        own = made_from(command, options, models, {}) | dict(settings or {})
         self._settings = json.loads(json.dumps(own))
+        self._inputs = {key: read_through(one) for key, one in inputs.items()}
+        for one in more:
+            one.scan()
         is_new = options.overwrite or not (self._file and self._file.exists())
-        self.finished: list[Raw] | None = None if is_new else self._earlier()
+        self.finished: list[Raw] | None = None if is_new else self._earlier(inputs)
 
-    def _earlier(self) -> list[Raw]:
+    def _earlier(self, inputs: Mapping[str, Input]) -> list[Raw] | None:
+        """What an earlier run made of the same; None where an input has only grown since."""
         assert self._file is not None
-        manifest_file = manifest_of(self._file)
-        if not manifest_file.exists():
-            raise UsageError(
-                f"{self._file} exists and was not made by this command; --overwrite replaces it"
-            )
-        manifest = load_manifest(manifest_file)
-        check_same(self._file, manifest["settings"], self._settings)
-        if manifest["output"] != describe(self._file):
-            raise UsageError(
-                f"{self._file} was changed after it was finished; --overwrite starts afresh"
-            )
-        return list(objects(self._file))
+        manifest = finished(self._file, self._settings)
+        for key, before in manifest["inputs"].items():
+            count = before["records"]
+            if (
+                count > len(inputs[key].digests)
+                or inputs[key].fingerprint(count) != before["digest"]
+            ):
+                raise UsageError(
+                    f"{key} {inputs[key].source} changed since {self._file} was created; "
+                    "--overwrite starts over"
+                )
+        return list(objects(self._file)) if manifest["inputs"] == self._inputs else None
 
     def write(self, records: Sequence[Raw]) -> None:
         """Puts the result where it belongs; a finished one stays."""
@@ -72,12 +88,19 @@ class Table:
             with written(self._file) as write:
                 for record in records:
                     write(record)
-            facts = {"settings": self._settings, "output": describe(self._file)}
+            facts = {"settings": self._settings, "inputs": self._inputs}
+            facts["output"] = describe(self._file)
             write_json(manifest_of(self._file), {"rlkd": __version__, **facts})
 
-    def end(self, lost: list[tuple[Raw, RecordError]]) -> None:
-        """Ends the command, with rejects and their status where records were left out."""
+    def end(self, lost: list[tuple[Raw, RecordError]]) -> int:
+        """Writes the records that were left out, if any; the command's exit status."""
+        write_rejects(starmap(reject, lost), self._rejects)
         if lost:
-            write_rejects(lost, self._rejects)
             console.message(f"{len(lost)} records rejected: {self._rejects}")
-            raise typer.Exit(REJECTED)
+        return status_of(len(lost))
+
+
+def read_through(source: Input) -> dict[str, Any]:
+    """How many records an input holds, and a digest of them."""
+    source.scan()
+    return {"records": len(source.digests), "digest": source.fingerprint()}

@@ -1,6 +1,5 @@
 """`rlkd train-gsrm`."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,7 +22,7 @@ class Options(Running, Rows, GsrmTraining):
     source: In
 
 
-def run(options: Options) -> None:
+def run(options: Options) -> int | None:
     """Reads segmentations; writes a model folder that `segment` and every engine loads, with
     metrics.jsonl.
     """
@@ -52,20 +51,21 @@ def run(options: Options) -> None:
         watched = training.watched(show)
         metrics, refused = trainer.train(options, records, prompt, watched, pairs, more)
     if not ranks.is_first():
-        return
+        return None
     if not options.quiet:
         shown = [n for n in metrics if n in (*LOSSES, "a", "b") or " held out " in n]
         console.table("train-gsrm", [(name, f"{metrics[name]:.4f}") for name in shown])
-    training.end(options, LOSSES, 10, refused + lost)
+    return training.end(options, LOSSES, 10, refused + lost)
 
 
 def _check_before(
-    options: Options, records: list[Raw], prompt: str, begin: Callable[[], None]
+    options: Options, records: list[Raw], prompt: str, begin: training.Beginning
 ) -> None:
     """Measures the base model on the pairs held out, before there are several processes."""
     from rlkd_cli.training.gsrm import prepare, trainer
 
     prepare.check_model(options)
+    begin.clear()
     check = trainer.held_out(options, records, prompt)
     if check.has("before"):
         return

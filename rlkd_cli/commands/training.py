@@ -6,19 +6,17 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import starmap
 from pathlib import Path
 from typing import Any, TypeVar
 
-import typer
-
 from rlkd_cli import console, ranks
-from rlkd_cli.commands.common import made_from
-from rlkd_cli.errors import REJECTED, InputError, RecordError, UsageError
-from rlkd_cli.records.manifest import check_places
+from rlkd_cli.commands.common import made_from, status_of
+from rlkd_cli.errors import InputError, RecordError, UsageError
 from rlkd_cli.records.read import Input
+from rlkd_cli.records.rejects import reject, write_rejects
 from rlkd_cli.records.schema import Raw
 from rlkd_cli.records.sources import rows
-from rlkd_cli.records.stream import write_rejects
 from rlkd_cli.training import launcher
 from rlkd_cli.training.options import Training
 from rlkd_cli.training.run_folder import RunFolder, push
@@ -50,12 +48,18 @@ class Beginning:
     """Makes the folder, the first time that it is called."""
 
     make: Callable[[], None]
+    overwrites: bool = False  # what an earlier run left there must not be read
     done: bool = False
 
     def __call__(self) -> None:
         if not self.done:
             self.make()
             self.done = True
+
+    def clear(self) -> None:
+        """Before something in the folder is read: what must not be read goes."""
+        if self.overwrites:
+            self()
 
 
 def begin(
@@ -69,14 +73,13 @@ def begin(
     """
     if not ranks.is_first():
         return Beginning(lambda: None)
-    check_places([source.source], {"--rejects": options.rejects})
     own = made_from(command, options, models, {"data": source}) | settings
     folder = RunFolder(options.output)
     overwrite = options.overwrite and not launcher.has_begun()
     if folder.check(own, overwrite):
         console.message(f"{options.output}: finished by an earlier run")
         return None
-    return Beginning(lambda: folder.begin(own, overwrite))
+    return Beginning(lambda: folder.begin(own, overwrite), overwrite)
 
 
 def nothing_left(options: Training, lost: Lost, reason: str) -> UsageError:
@@ -87,7 +90,7 @@ def nothing_left(options: Training, lost: Lost, reason: str) -> UsageError:
         return UsageError(reason)
     if ranks.is_first():
         options.rejects_file.parent.mkdir(parents=True, exist_ok=True)
-        write_rejects(lost, options.rejects_file)
+        write_rejects(starmap(reject, lost), options.rejects_file)
     most = Counter(error.code for _, error in lost).most_common(3)
     codes = ", ".join(f"{code} {count}" for code, count in most)
     return UsageError(f"{reason}; {len(lost)} records rejected ({codes}): {options.rejects_file}")
@@ -128,11 +131,11 @@ def launch_if_asked(options: Training, begin: Beginning) -> None:
         launcher.become(command, options.output, begin.done)
 
 
-def end(options: Training, names: tuple[str, ...], smooth: int, lost: Lost) -> None:
-    """Writes rejects, marks the folder as finished, draws its metrics, uploads it."""
+def end(options: Training, names: tuple[str, ...], smooth: int, lost: Lost) -> int:
+    """Writes rejects, marks the folder as finished, draws metrics, uploads it; the exit status."""
     folder = RunFolder(options.output)
     if lost:
-        write_rejects(lost, options.rejects_file)
+        write_rejects(starmap(reject, lost), options.rejects_file)
         console.message(f"{len(lost)} records rejected: {options.rejects_file}")
     folder.finish(len(lost))
     if options.plot:
@@ -143,15 +146,12 @@ def end(options: Training, names: tuple[str, ...], smooth: int, lost: Lost) -> N
         plot_training({options.output.name: entries}, names, options.plot, smooth)
     if options.push_to_hub:
         console.message(f"uploaded: {push(options.output, options.push_to_hub)}")
-    end_with_status(options.output)
+    return end_with_status(options.output)
 
 
-def end_with_status(folder: Path) -> None:
-    """Ends with the status for rejects where there were some; of several processes, the launcher
-    does so.
-    """
-    if RunFolder(folder).rejected and not ranks.is_launched():
-        raise typer.Exit(REJECTED)
+def end_with_status(folder: Path) -> int:
+    """The status for rejects where there were some; of several processes, the launcher gives it."""
+    return 0 if ranks.is_launched() else status_of(RunFolder(folder).rejected)
 
 
 def has_accelerator() -> bool:

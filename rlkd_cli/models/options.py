@@ -83,6 +83,7 @@ class Asking(HttpOptions):
             help="Append the models' replies to a file for `replay/FILE`.",
             panel=MODEL,
             free=True,
+            file="out",
         ),
     ] = None
 

@@ -99,6 +99,7 @@ def capability(
     shared = [name for name in before.samples if name in after.samples]
     if not shared:
         raise UsageError("no question is in both files")
+    alone = len(before.samples.keys() ^ after.samples.keys())
     fewest = min(len(right[name]) for right in rights for name in shared)
     k = fewest if k is None else k
     if k > fewest:
@@ -122,6 +123,7 @@ def capability(
     for label, model in (("before", before), ("after", after)):
         whole[f"length_{label}"] = sum(model.lengths) / len(model.lengths)
         whole[f"reflections_{label}"] = sum(model.reflections) / len(model.reflections)
+    whole["only in one file"] = alone
     return records, whole
 
 

@@ -16,6 +16,15 @@ from rlkd_cli.errors import UsageError
 _NOTES = "rlkd {version}, {runs} runs a question, protocol {protocol}"
 
 
+def check_export(file: str, bench: Benchmark) -> None:
+    """UsageError for an ending that is neither form's, and where the hub has no such benchmark."""
+    ending = PurePath(file).suffix
+    if ending not in (".yaml", ".yml", ".json"):
+        raise UsageError(f"--export {file}: .yaml for the hub's form, .json for lighteval's")
+    if ending != ".json" and bench.dataset is None:
+        raise UsageError("--export: the hub's form needs a benchmark of the hub, not a file")
+
+
 def export(
     file: str,
     name: str,
@@ -35,19 +44,15 @@ def export(
     """
     if "pass@1" not in metrics:
         raise UsageError("--export: nothing was graded")
-    ending = PurePath(file).suffix
-    if ending in (".yaml", ".yml"):
-        return _hub(bench, metrics, protocol, version, date)
-    if ending == ".json":
+    check_export(file, bench)
+    if PurePath(file).suffix == ".json":
         return _lighteval(name, bench, metrics, model, protocol, version, date, sampling or {})
-    raise UsageError(f"--export {file}: .yaml for the hub's form, .json for lighteval's")
+    return _hub(bench, metrics, protocol, version, date)
 
 
 def _hub(
     bench: Benchmark, metrics: Mapping[str, Any], protocol: str, version: str, date: str
 ) -> str:
-    if bench.dataset is None:
-        raise UsageError("--export: the hub's form needs a benchmark of the hub, not a file")
     runs = metrics["samples"] / metrics["questions"]
     notes = _NOTES.format(version=version, runs=f"{runs:g}", protocol=protocol)
     lines = ["- dataset:", f"    id: {json.dumps(bench.dataset)}"]

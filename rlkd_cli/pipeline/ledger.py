@@ -124,6 +124,11 @@ class Ledger:
     def cost(self) -> float | None:
         return cost(self.bill, self.prices)
 
+    @property
+    def is_blind(self) -> bool:
+        """Whether there is a budget, and no record yet that says what one costs."""
+        return self.max_cost is not None and not (self.done + self.before)
+
     def check_budget(self, in_flight: int) -> None:
         """BudgetReached where one more record, after those in flight, would be likely to exceed
         `max_cost`.

@@ -75,6 +75,8 @@ class Run:
                 self._ledger.before += 1
                 continue
             await self._places.acquire()
+            while self._ledger.is_blind and self._tasks and not self._failed:
+                await self._next_end()
             try:
                 self._ledger.check_budget(len(self._tasks))
             except BudgetReached:

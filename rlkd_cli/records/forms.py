@@ -8,7 +8,7 @@ import gzip
 import json
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -140,3 +140,22 @@ def standard_output() -> IO[str]:
     if reconfigure:
         reconfigure(encoding="utf-8")
     return sys.stdout
+
+
+def put(stream: IO[str], record: Raw) -> None:
+    """A record, at once. OutputError where the stream takes no more, or nobody reads it."""
+    try:
+        stream.write(dumps(record) + "\n")
+        stream.flush()
+    except OSError as error:
+        name = "standard output" if stream is sys.stdout else getattr(stream, "name", "the output")
+        is_gone = isinstance(error, BrokenPipeError)
+        reason = "closed by its reader" if is_gone else error.strerror
+        raise OutputError(f"{name}: {reason}") from None
+
+
+def close(stream: IO[str] | None) -> None:
+    """Closes what was opened here."""
+    if stream not in (None, sys.stdout, sys.stderr):
+        with suppress(OSError):
+            stream.close()  # type: ignore[union-attr]

@@ -61,7 +61,7 @@ class Journal:
                 entry = json.loads(line)
             except ValueError:
                 raise UsageError(
-                    f"{self.path}:{number}: a damaged line; remove it, or start afresh "
+                    f"{self.path}:{number}: a damaged line; remove it, or start over "
                     "with --overwrite"
                 ) from None
             yield end, entry
@@ -90,7 +90,7 @@ class Journal:
             with suppress(OSError):
                 os.ftruncate(self._file.fileno(), start)
         raise OutputError(
-            f"{self.path}: {reason}; what is finished is kept: make room, then run it again"
+            f"{self.path}: {reason}; what is finished is kept: free disk space, then run it again"
         )
 
     def close(self) -> None:

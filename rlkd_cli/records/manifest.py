@@ -3,7 +3,7 @@ made from.
 
 `OUT.run.json` stands beside a file, `run.json` in a model's folder. An existing output is
 continued, or taken as finished, only by a run whose manifest agrees; anything else is one line that
-names what differs, and `--overwrite` starts afresh.
+names what differs, and `--overwrite` starts over.
 """
 
 import filecmp
@@ -29,15 +29,51 @@ def manifest_of(output: Path) -> Path:
     return output.with_name(output.name + ".run.json")
 
 
+def finished(output: Path, settings: Settings, grows: str | None = None) -> dict[str, Any]:
+    """The manifest of a finished file. UsageError where it was not made by this command, from these
+    settings, or was changed since.
+
+    The setting that `grows` names may have been smaller.
+    """
+    file = manifest_of(output)
+    if not file.exists():
+        raise UsageError(
+            f"{output} exists and was not made by this command; --overwrite replaces it"
+        )
+    manifest = load_manifest(file)
+    if not (isinstance(manifest.get("output"), dict) and _is_whole(manifest)):
+        raise UsageError(f"{file} is damaged; --overwrite starts over")
+    before, now = manifest["settings"], dict(settings)
+    if grows and before.get(grows, 0) < now[grows]:
+        now[grows] = before[grows]
+    check_same(output, before, now)
+    if manifest.get("output") != describe(output):
+        raise UsageError(f"{output} was changed after it was finished; --overwrite starts over")
+    return manifest
+
+
+def _is_whole(manifest: Mapping[str, Any]) -> bool:
+    """Whether a manifest says what the file was made from: one input, or several by name."""
+    inputs = [manifest["input"]] if "input" in manifest else manifest.get("inputs")
+    values = list(inputs.values()) if isinstance(inputs, dict) else inputs
+    is_known = isinstance(values, list) and all(isinstance(one, dict) for one in values)
+    return is_known and all({"records", "digest"} <= one.keys() for one in values or [])
+
+
+def describe(file: Path) -> dict[str, Any]:
+    """What tells a file from one that was changed or cut."""
+    return {"bytes": file.stat().st_size, "digest": file_digest(file)}
+
+
 def load_manifest(file: Path) -> dict[str, Any]:
     """What a manifest holds; UsageError, with the way out, for one that cannot be read."""
     try:
         manifest = json.loads(file.read_text("utf-8"))
         if isinstance(manifest, dict) and isinstance(manifest.get("settings"), dict):
             return manifest
-    except ValueError:
+    except (ValueError, OSError):
         pass
-    raise UsageError(f"{file} is damaged; --overwrite starts afresh")
+    raise UsageError(f"{file} is damaged; --overwrite starts over")
 
 
 def check_same(output: Path, before: Settings, now: Settings) -> None:
@@ -51,13 +87,14 @@ def check_same(output: Path, before: Settings, now: Settings) -> None:
     else:
         was, is_ = before.get(name), now.get(name)
         changed = f"{output} was created with {name} = {was!r}, now it is {is_!r}{more}"
-    raise UsageError(f"{changed}; --overwrite starts afresh")
+    raise UsageError(f"{changed}; --overwrite starts over")
 
 
 def _differ(name: str, before: Settings, now: Settings) -> bool:
     """Whether a setting differs; a fingerprint that was or is unknown (None) says nothing."""
     was, is_ = before.get(name), now.get(name)
-    return was != is_ and not (name.startswith(CONTENTS) and None in (was, is_))
+    is_unknown = name.startswith(CONTENTS) and name in before and name in now
+    return was != is_ and not (is_unknown and None in (was, is_))
 
 
 def contents(things: Mapping[str, Any]) -> dict[str, Any]:

@@ -15,14 +15,16 @@ from typing import Any
 from rlkd_cli import __version__
 from rlkd_cli.errors import InputError, OutputError, RecordError, UsageError
 from rlkd_cli.records.atomic import write_json
-from rlkd_cli.records.done import Done, is_among
+from rlkd_cli.records.done import INVALID, Done, is_among
 from rlkd_cli.records.forms import check_form, objects, stream_of, written
 from rlkd_cli.records.journal import Journal
-from rlkd_cli.records.manifest import Settings, check_same, file_digest, load_manifest, manifest_of
+from rlkd_cli.records.manifest import Settings, check_same, describe, finished, manifest_of
 from rlkd_cli.records.read import Input, Item
+from rlkd_cli.records.rejects import kept_rejects, place_of, reject, write_rejects
 from rlkd_cli.records.schema import Raw, key_of
-from rlkd_cli.records.stream import Rejects
-from rlkd_cli.records.write import OnRecord, Result, Usage, reject
+from rlkd_cli.records.write import OnRecord, Result, Usage
+
+LARGEST = 1 << 32  # no input has so many records: an index beyond is damage
 
 
 class FileOutput:
@@ -85,7 +87,7 @@ class FileOutput:
 
     def _open(self, overwrite: bool) -> None:
         if not overwrite and not self._journal.is_begun and self.path.exists():
-            self._open_finished(self._finished())
+            self._open_finished(finished(self.path, self._settings, self._grows))
             return
         self._journal.lock()
         if overwrite or not self._journal.is_begun:
@@ -97,8 +99,8 @@ class FileOutput:
         """Notes where each finished record stands in a journal that an earlier run left."""
         try:
             self._read_journal()
-        except (KeyError, TypeError, AttributeError):
-            reason = "holds what no run wrote; remove it, or start afresh with --overwrite"
+        except (KeyError, TypeError, AttributeError, IndexError):
+            reason = "holds what no run wrote; remove it, or start over with --overwrite"
             raise UsageError(f"{self._journal.path}: {reason}") from None
 
     def _read_journal(self) -> None:
@@ -106,46 +108,28 @@ class FileOutput:
         header = next(entries)[1]
         check_same(self.path, header["settings"], self._settings)
         self._done.carry_over(header)
-        was_asked = "again" in header
+        asked = set(header.get("again", ()))
         copied = 0
         for offset, entry in entries:
             if "again" in entry:
-                was_asked = True
+                asked |= set(entry["again"])
                 self._done.drop(entry["again"])
             else:
                 copied += 1
+                if not 0 <= entry["i"] < LARGEST:
+                    raise IndexError(entry["i"])
                 self._done.note(entry, offset)
                 self._done.carry_over(entry)
         if copied < header.get("copied", 0):
             # it died while a finished file was taken over
             self._done = Done()
-            self._take_over(self._finished(), header.get("again", ()))
-        elif self._again and not was_asked:
+            self._take_over(
+                finished(self.path, self._settings, self._grows), header.get("again", ())
+            )
+        elif set(self._again) - asked:
             self._journal.append({"again": list(self._again)})
             self._done.drop(self._again)
         self._check_length()
-
-    def _finished(self) -> Raw:
-        """The manifest of a finished file.
-
-        UsageError where this command did not make it, and leave it so.
-        """
-        manifest_file = manifest_of(self.path)
-        if not manifest_file.exists():
-            raise UsageError(
-                f"{self.path} exists and was not made by this command; --overwrite replaces it"
-            )
-        manifest = load_manifest(manifest_file)
-        before, now = manifest["settings"], dict(self._settings)
-        if self._grows and before.get(self._grows, 0) < now[self._grows]:
-            now[self._grows] = before[self._grows]
-        check_same(self.path, before, now)
-        is_as_left = manifest["output"] == describe(self.path)
-        if not is_as_left:
-            raise UsageError(
-                f"{self.path} was changed after it was finished; --overwrite starts afresh"
-            )
-        return manifest
 
     def _open_finished(self, manifest: Raw) -> None:
         self._source.hold()
@@ -154,35 +138,43 @@ class FileOutput:
         source = self._source.source
         if count < before["records"]:
             raise UsageError(
-                f"{source} holds {count} records, {self.path} was made from {before['records']}; "
-                "--overwrite starts afresh"
+                f"{source} gives {count} records with these options, {self.path} was made from "
+                f"{before['records']}; --overwrite starts over"
             )
         if not is_same_so_far:
             raise UsageError(
                 f"{source}: its records changed since {self.path} was created; "
-                "--overwrite starts afresh"
+                "--overwrite starts over"
             )
         is_same = count == before["records"] and manifest["settings"] == self._settings
-        codes = manifest.get("rejects", {})
-        self.complete = is_same and not any(is_among(code, self._again) for code in codes)
+        is_asked_again = any(is_among(code, self._again) for code in manifest.get("rejects", {}))
+        self.complete = is_same and not is_asked_again and self._are_rejects_there(manifest)
         self._manifest_before = manifest
         if not self.complete:
             self._journal.lock()
             self._take_over(manifest, self._again)
+
+    def _are_rejects_there(self, manifest: Raw) -> bool:
+        """Whether the rejects, if any, are where this run wants them; lost ones are asked again."""
+        if not manifest.get("rejected") or stream_of(self._rejects_name):
+            return True
+        file = kept_rejects(manifest, self.path)
+        return file is not None and file.resolve() == Path(self._rejects_name).resolve()
 
     def _take_over(self, manifest: Raw, again: Sequence[str]) -> None:
         """Makes a journal of the finished file, without the rejects that are asked again.
 
         The file and its rejects are in the input's order, so that they are read along with it.
         """
-        count = sum(1 for _ in objects(self.path)) + sum(1 for _ in self._kept(again))
+        file = kept_rejects(manifest, self.path)
+        count = sum(1 for _ in objects(self.path)) + sum(1 for _ in _staying(file, again))
         header: Raw = {"settings": self._settings, "copied": count}
         spent = manifest.get("models", {})
         header["u"] = {name: [*numbers.values()] for name, numbers in spent.items()}
         header |= {"t": manifest.get("seconds", 0.0)} | ({"again": list(again)} if again else {})
         self._journal.begin(header)
         self._done.carry_over(header)
-        ahead = {"r": objects(self.path), "x": self._kept(again)}
+        ahead = {"r": objects(self.path), "x": _staying(file, again)}
         nearest = {kind: next(records, None) for kind, records in ahead.items()}
         for index, item in enumerate(self._source):
             for kind, record in nearest.items():
@@ -192,30 +184,23 @@ class FileOutput:
                     nearest[kind] = next(ahead[kind], None)
                     break
 
-    def _kept(self, again: Sequence[str]) -> Iterator[Raw]:
-        """The rejects of the finished file that stay; invalid records are judged anew."""
-        rejects = Path(self._rejects_name)
-        for record in objects(rejects) if rejects.is_file() else ():
-            error = record.get("error")
-            if error and error != "invalid_input" and not is_among(error, again):
-                yield record
-
-    def _check_length(self) -> None:
-        """UsageError where the input ends before the journal does."""
+    def _check_length(self, is_over: bool = False) -> None:
+        """UsageError where the input ends before the journal does; a stream's end is known when it
+        is over.
+        """
         items = len(self._source.digests) * (self._source.copies or 1)
-        if not self._source.is_stream and items < len(self._done.offsets):
+        is_read = not self._source.is_stream or is_over
+        if is_read and items < len(self._done.offsets):
             raise UsageError(
                 f"{self._source.source} holds {items} records, {self._journal.path} has finished "
-                f"number {len(self._done.offsets)}: it was cut; --overwrite starts afresh"
+                f"number {len(self._done.offsets)}: it was cut; --overwrite starts over"
             )
 
     def has(self, index: int, item: Item) -> bool:
         if index >= len(self._done.offsets) or self._done.offsets[index] < 0:
             return False
         if self._done.digests[index] != item.digest:
-            reason = (
-                f"is not the record that {self.path} was created with; --overwrite starts afresh"
-            )
+            reason = f"is not the record that {self.path} was created with; --overwrite starts over"
             raise InputError(item.where, "", reason)
         return True
 
@@ -233,7 +218,7 @@ class FileOutput:
 
     def finish(self, facts: Mapping[str, Any]) -> None:
         """Puts the journal in order. Files appear whole or not at all, the journal goes last."""
-        self._check_length()
+        self._check_length(is_over=True)
         try:
             with written(self.path) as write:
                 for index, offset in enumerate(self._done.offsets):
@@ -241,30 +226,13 @@ class FileOutput:
                         record = self._journal.read(offset)["r"]
                         write(record)
                         self._on_record(record)
-            self._write_rejects()
+            lost = (self._done.offsets[index] for index in sorted(self._done.lost))
+            write_rejects((self._journal.read(offset)["x"] for offset in lost), self._rejects_name)
             write_json(manifest_of(self.path), self._manifest(facts))
             self._journal.remove()
         except OSError as error:
-            reason = f"{self.path}: {error.strerror}; nothing is lost: make room, then run it again"
-            raise OutputError(reason) from None
-
-    def _write_rejects(self) -> None:
-        """The rejects, in order; a file of them goes where there are none any more."""
-        records = (
-            self._journal.read(self._done.offsets[index])["x"] for index in sorted(self._done.lost)
-        )
-        stream, file = stream_of(self._rejects_name), Path(self._rejects_name)
-        if stream is None and self._done.lost:
-            with written(file) as write:
-                for record in records:
-                    write(record)
-        elif stream is None:
-            file.unlink(missing_ok=True)
-        else:
-            rejects = Rejects(self._rejects_name)
-            for record in records:
-                rejects.write(record)
-            rejects.close()
+            advice = "nothing is lost: free disk space, then run it again"
+            raise OutputError(f"{self.path}: {error.strerror}; {advice}") from None
 
     def _manifest(self, facts: Mapping[str, Any]) -> Raw:
         digests = self._source.digests
@@ -275,7 +243,14 @@ class FileOutput:
             "output": describe(self.path),
             "records": len(self._done.offsets),
             "rejected": self.rejected,
+            **(place_of(self._rejects_name, self.path) if self._done.lost else {}),
             **facts,
+        }
+
+    def bind(self, contents: Settings) -> None:
+        """Fingerprints that were not known before the models were opened go into the manifest."""
+        self._settings |= {
+            name: value for name, value in contents.items() if self._settings.get(name) is None
         }
 
     def show(self) -> int:
@@ -289,6 +264,9 @@ class FileOutput:
         self._journal.close()
 
 
-def describe(file: Path) -> dict[str, Any]:
-    """What tells a file from one that was changed or cut."""
-    return {"bytes": file.stat().st_size, "digest": file_digest(file)}
+def _staying(file: Path | None, again: Sequence[str]) -> Iterator[Raw]:
+    """The rejects of a finished output that stay; invalid records are judged anew."""
+    for record in objects(file) if file else ():
+        error = record.get("error")
+        if error and error != INVALID and not is_among(error, again):
+            yield record

@@ -22,6 +22,8 @@ In = Annotated[
         "IN",
         "A .jsonl, .jsonl.gz, .json or .parquet file, `-`, or "
         "hf://OWNER/DATASET\\[/CONFIG]\\[@REVISION]:SPLIT.",
+        file="in",
+        free=True,
     ),
 ]
 
@@ -263,6 +265,7 @@ def parse_shard(text: str | None) -> tuple[int, int]:
     if text is None:
         return 1, 1
     first, _, second = text.partition("/")
-    if not (first.isdigit() and second.isdigit() and 1 <= int(first) <= int(second)):
+    are_numbers = all(part.isascii() and part.isdigit() for part in (first, second))
+    if not (are_numbers and 1 <= int(first) <= int(second)):
         raise UsageError(f"--shard {text}: write I/N with 1 <= I <= N")
     return int(first), int(second)

@@ -112,7 +112,7 @@ def check(model: type[T], raw: Raw, where: str) -> T:
 
 def key_of(raw: Raw) -> Key:
     """(id, sample), which names a path."""
-    return raw["id"], raw.get("sample", 0)
+    return raw["id"], raw.get("sample") or 0
 
 
 # What is said of a path and not of its problem

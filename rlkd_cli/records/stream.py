@@ -2,19 +2,16 @@
 nobody.
 """
 
-import sys
 from collections import Counter
 from collections.abc import Mapping
-from contextlib import suppress
-from pathlib import Path
 from typing import IO as File
 from typing import Any
 
-from rlkd_cli.errors import OutputError, RecordError, UsageError
-from rlkd_cli.records.forms import dumps, is_lines, stream_of, written
+from rlkd_cli.errors import RecordError
+from rlkd_cli.records.forms import close, put
 from rlkd_cli.records.read import Item
-from rlkd_cli.records.schema import Raw
-from rlkd_cli.records.write import OnRecord, Result, Usage, reject
+from rlkd_cli.records.rejects import RejectsStream, reject
+from rlkd_cli.records.write import OnRecord, Result, Usage
 
 
 class StreamOutput:
@@ -28,7 +25,7 @@ class StreamOutput:
     def __init__(self, stream: File[str] | None, rejects: str, on_record: OnRecord) -> None:
         self.rejected, self._on_record, self._stream = 0, on_record, stream
         self._next, self._waiting = 0, dict[int, tuple[Item, Result]]()
-        self._rejects = Rejects(rejects)
+        self._rejects = RejectsStream(rejects)
         self.complete, self.usage, self.codes = False, dict[str, list[int]](), Counter[str]()
         self.seconds = 0.0
 
@@ -56,59 +53,12 @@ class StreamOutput:
     def finish(self, facts: Mapping[str, Any]) -> None:
         pass  # records were seen as they left
 
+    def bind(self, contents: Mapping[str, Any]) -> None:
+        pass  # a stream has no manifest
+
     def show(self) -> int:
         return 0
 
     def close(self) -> None:
         self._rejects.close()
         close(self._stream)
-
-
-class Rejects:
-    """Rejects as they come: a stream, or a file of lines that is made with the first of them."""
-
-    def __init__(self, name: str) -> None:
-        self._name, self._file = name, stream_of(name)
-        if self._file is None and not is_lines(name):
-            raise UsageError(f"--rejects {name}: beside a stream, rejects are lines; name a .jsonl")
-
-    def write(self, record: Raw) -> None:
-        if self._file is None:
-            Path(self._name).parent.mkdir(parents=True, exist_ok=True)
-            self._file = Path(self._name).open("w", encoding="utf-8")
-        put(self._file, record)
-
-    def close(self) -> None:
-        close(self._file)
-
-
-def put(stream: File[str], record: Raw) -> None:
-    """A record, at once. OutputError where the stream takes no more, or nobody reads it."""
-    try:
-        stream.write(dumps(record) + "\n")
-        stream.flush()
-    except OSError as error:
-        name = "standard output" if stream is sys.stdout else getattr(stream, "name", "the output")
-        is_gone = isinstance(error, BrokenPipeError)
-        reason = "closed by its reader" if is_gone else error.strerror
-        raise OutputError(f"{name}: {reason}") from None
-
-
-def close(stream: File[str] | None) -> None:
-    """Closes what was opened here."""
-    if stream not in (None, sys.stdout, sys.stderr):
-        with suppress(OSError):
-            stream.close()  # type: ignore[union-attr]
-
-
-def write_rejects(lost: list[tuple[Raw, RecordError]], name: str | Path) -> None:
-    """Records that could not be used, each with the reason."""
-    stream = stream_of(str(name))
-    if stream is None:
-        with written(Path(name)) as write:
-            for raw, error in lost:
-                write(reject(raw, error))
-        return
-    for raw, error in lost:
-        put(stream, reject(raw, error))
-    close(stream)

@@ -5,10 +5,9 @@ stream.
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated, Any, Protocol
 
-from rlkd_cli.errors import RecordError, RlkdError, UsageError
+from rlkd_cli.errors import RecordError, UsageError
 from rlkd_cli.option import IO, option
 from rlkd_cli.records.forms import dumps as dumps
 from rlkd_cli.records.forms import objects as objects
@@ -34,6 +33,7 @@ class Out:
             help="Where to write: .jsonl, .jsonl.gz, .json, .parquet (default: standard output).",
             panel=IO,
             free=True,
+            file="out",
         ),
     ] = None
     rejects: Annotated[
@@ -44,13 +44,14 @@ class Out:
             help="Where records that could not be done go (default: beside the output).",
             panel=IO,
             free=True,
+            file="out",
         ),
     ] = None
     overwrite: Annotated[
         bool,
         option(
             "--overwrite",
-            help="Start afresh, whatever an earlier run left.",
+            help="Discard what an earlier run left and start over.",
             panel=IO,
             free=True,
         ),
@@ -135,29 +136,12 @@ class Output(Protocol):
         """Everything is in: the output is complete after this; `facts` go into its manifest."""
         ...
 
+    def bind(self, contents: Mapping[str, Any]) -> None:
+        """What became known of the models when they were opened, for the manifest."""
+        ...
+
     def show(self) -> int:
         """Shows the records of a complete output to whoever looks on; how many there are."""
         ...
 
     def close(self) -> None: ...
-
-
-def reject(raw: Raw, error: RecordError) -> Raw:
-    """The input record plus why it could not be done, and the reply that could not be read."""
-    reply = {} if error.reply is None else {"reply": error.reply}
-    return {**raw, "error": error.code, "detail": error.detail, **reply}
-
-
-def check_rejects(file: Path, overwrite: bool) -> None:
-    """UsageError where a file that is to hold rejects holds anything else."""
-    if overwrite or not file.is_file():
-        return
-    try:
-        are_rejects = all("error" in row and "detail" in row for row in objects(file))
-    except (ValueError, TypeError, OSError, RlkdError):
-        are_rejects = False
-    if not are_rejects:
-        raise UsageError(
-            f"{file} exists and holds no rejects; --rejects names another file, "
-            "--overwrite replaces it"
-        )

@@ -105,6 +105,7 @@ class Matching(Embedding):
             help="Keep verdicts on disk (SQLite), for later runs.",
             panel=MODEL,
             free=True,
+            file="out",
         ),
     ] = None
 
@@ -124,6 +125,13 @@ class Matching(Embedding):
         if uses == "embedder":  # always of this process, whatever its name begins with
             return None if self.embedder == LEXICAL else f"hf/{self.embedder}"
         return self.judge if uses == "model" else None
+
+    @property
+    def unused(self) -> set[str]:
+        """Options without effect: an embedder no judge uses, those of a GSRM that is not asked."""
+        embedder = set() if judge_class(self.judge).uses == "embedder" else {"embedder"}
+        gsrm = {"gsrm_max_tokens", "gsrm_instruct", "unsegmentable"}
+        return embedder | (set() if self.gsrm else gsrm)
 
     @property
     def models(self) -> list[str]:

@@ -163,12 +163,16 @@ class Training:
             help="Where records that cannot be used go (default: in the folder).",
             panel=IO,
             free=True,
+            file="out",
         ),
     ] = None
     overwrite: Annotated[
         bool,
         option(
-            "--overwrite", help="Start afresh, whatever an earlier run left.", panel=IO, free=True
+            "--overwrite",
+            help="Discard what an earlier run left and start over.",
+            panel=IO,
+            free=True,
         ),
     ] = False
     plot: Annotated[
@@ -179,6 +183,7 @@ class Training:
             help="Draw the training (.png, .svg, .pdf).",
             panel=IO,
             free=True,
+            file="out",
         ),
     ] = None
 

@@ -43,8 +43,7 @@ class RunFolder:
         check_same(self.path, manifest["settings"], json.loads(json.dumps(dict(settings))))
         if manifest["finished"] and manifest["output"] != self._contents():
             raise UsageError(
-                f"{self.path}: the model was changed after it was finished; "
-                "--overwrite starts afresh"
+                f"{self.path}: the model was changed after it was finished; --overwrite starts over"
             )
         return bool(manifest["finished"])
 

@@ -1,4 +1,4 @@
-"""The modes of `rlkd eval` beside sampling and grading."""
+"""`rlkd eval`: its modes, what it asks, and what it says."""
 
 import json
 from pathlib import Path
@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import read, write
+from tests.pipeline.test_evaluate import QUESTION, samples
+from tests.pipeline.test_evaluate import graded as graded_file
 from tests.servers.scripted import Response
 
 
@@ -110,3 +112,111 @@ def test_a_password_in_an_address_is_written_nowhere(rlkd, server) -> None:
         assert "secret" not in result.err + result.out, words
     for file in Path(".").iterdir():
         assert "secret" not in file.read_text(), file
+
+
+def test_stop_goes_with_every_request_and_into_the_manifest(rlkd, server) -> None:
+    server.script = lambda request, number: Response("so 4")
+    write(Path("in.jsonl"), [{"id": 1, "problem": "p", "answer": "4"}])
+    ends = ["--stop", "\nQuestion:", "--stop", "Problem"]
+    for command in (["sample", "in.jsonl", "--n", "1"], ["eval", "--bench", "in.jsonl"]):
+        flags = ["--model", server.url, "-o", f"{command[0]}.jsonl"]
+        assert rlkd(*command, *flags, *ends).status == 0
+        assert server.requests[-1]["stop"] == ["\nQuestion:", "Problem"]
+        changed = rlkd(*command, *flags)
+        assert changed.status == 2 and "stop" in changed.err
+        empty = rlkd(*command, *flags, "--overwrite", "--stop", "")
+        assert empty.status == 2 and "--stop" in empty.err
+    assert len(server.requests) == 2
+    assert rlkd("sample", "in.jsonl", "--n", "1", "--model", server.url).status == 0
+    assert "stop" not in server.requests[-1]
+
+
+def test_a_line_where_most_paths_hold_no_box(rlkd, server) -> None:
+    write(Path("in.jsonl"), [{"id": i, "problem": "p", "answer": "4"} for i in range(3)])
+    server.script = lambda request, number: Response("so \\boxed{4}" if number < 1 else "so 4")
+    command = ["eval", "--bench", "in.jsonl", "--model", server.url]
+    result = rlkd(*command, "--concurrency", "1")
+    assert "2 of 3 paths hold no \\boxed{} answer" in result.err
+    sampled = rlkd("sample", "in.jsonl", "--model", server.url, "--n", "1")
+    assert "3 of 3 paths hold no" in sampled.err
+    free = rlkd(*command, "--prompt-template", "{problem}")
+    assert "hold no" not in free.err
+
+
+def test_hostile_answers_cost_nobody_else(rlkd) -> None:
+    hostile = [
+        "9^{9^{9^9}}",
+        "1" * 100_000,
+        "{" * 300,
+        r"\int_0^1 x^{99} \sin(x^{77}) dx",
+        r"\prod_{k=1}^{999} \Gamma(k)",
+    ]
+    records = samples({f"q{i}": [1] for i in range(40)})
+    records += [
+        {"id": f"h{i}", "problem": "p", "answer": r"\frac{1}{3}", "path": f"\\boxed{{{h}}}"}
+        for i, h in enumerate(hostile)
+    ]
+    result = rlkd(
+        "eval", "--samples", write(Path("s.jsonl"), records), "--grade-timeout", "1", "-q"
+    )
+    assert result.status == 0 and sum(record["correct"] for record in result.records) == 40
+    assert {record["verdict"] for record in result.records[40:]} <= {
+        "wrong",
+        "no_answer",
+        "timeout",
+        "unparsable",
+    }
+
+
+def test_several_files_share_a_plot(rlkd) -> None:
+    a = graded_file(rlkd, "a.jsonl", {"1": [0, 1], "2": [1, 0]})
+    write(Path("s.jsonl"), samples({"1": [1, 1], "2": [1, 0]}))
+    for ending in ("png", "svg", "pdf"):
+        words = ["eval", "--samples", "s.jsonl", "--k", "2", "--with", a, "--plot", f"p.{ending}"]
+        words += ["-q"]
+        assert rlkd(*words).status == 0
+        assert Path(f"p.{ending}").stat().st_size > 2000
+    assert rlkd("eval", "--samples", "s.jsonl", "--plot", "p.nonsense", "-q").status == 2
+
+
+def test_benchmarks_are_found_in_a_folder_and_prompts_are_shown(
+    rlkd, monkeypatch, tmp_path
+) -> None:
+    monkeypatch.setenv("RLKD_BENCH_DIR", str(tmp_path))
+    write(tmp_path / "aime24.jsonl", [{"id": "1", "problem": "What is 3 + 4?", "answer": "007"}])
+    shown = rlkd("eval", "--bench", "aime24", "--show-prompt").err
+    assert "What is 3 + 4?" in shown and "\\boxed{}" in shown
+    dry = rlkd("eval", "--bench", "aime24", "--dry-run", "--model", "hf/x")
+    assert dry.status == 0 and "64" in dry.err  # the paper's number of runs
+
+
+def test_a_finished_grading_is_shown_again(rlkd) -> None:
+    write(Path("s.jsonl"), samples({"a": [1, 0]}))
+    command = ["eval", "--samples", "s.jsonl", "-o", "out.jsonl"]
+    first, again = rlkd(*command), rlkd(*command)
+    assert (
+        (first.status, again.status) == (0, 0)
+        and "pass@1" in again.err
+        and len(read(Path("out.jsonl"))) == 2
+    )
+
+
+def test_pass_at_k_and_its_refusal(rlkd) -> None:
+    write(
+        Path("in.jsonl"), [{"id": 1, "problem": "p", "answer": "5", "paths": [r"\boxed{5}", "x"]}]
+    )
+    metrics = json.loads(rlkd("eval", "--samples", "in.jsonl", "--k", "2", "--json").out)
+    assert (metrics["pass@1"], metrics["pass@2"], metrics["share no_answer"]) == (0.5, 1.0, 0.5)
+    refused = rlkd("eval", "--samples", "in.jsonl", "--k", "3", "--json")
+    assert refused.status == 2 and "pass@3" in refused.err
+
+
+def test_a_benchmark_file_through_a_tiny_model(rlkd, base) -> None:
+    write(Path("bench.jsonl"), [{"id": 1, "problem": QUESTION, "answer": "8"}])
+    flags = ["--model", f"hf/{base}", "--k", "4", "--max-tokens", "64"]
+    flags += ["--prompt-template", "{problem}"]
+    result = rlkd("eval", "--bench", "bench.jsonl", *flags, "--json")
+    metrics = json.loads(result.out)
+    assert (result.status, metrics["samples"]) == (0, 4) and 0 <= metrics["pass@1"] <= metrics[
+        "pass@4"
+    ] <= 1

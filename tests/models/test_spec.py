@@ -22,11 +22,18 @@ from tests.servers.scripted import Response
         ("[::1]:8000/v1#m", "http://[::1]:8000/v1/chat/completions", "m"),
         ("me:word@gpu7:8000/v1#m", "http://gpu7:8000/v1/chat/completions", "m"),
         ("api.example.org/openai/v1#m", "https://api.example.org/openai/v1/chat/completions", "m"),
-        ("https://r.openai.azure.com/openai/v1#d", "https://r.openai.azure.com/openai/v1/chat/completions", "d"),
-        ("https://r.openai.azure.com/openai/deployments/d/chat/completions?api-version=2024-10-21#d",
-         "https://r.openai.azure.com/openai/deployments/d/chat/completions?api-version=2024-10-21", "d"),
+        (
+            "https://r.openai.azure.com/openai/v1#d",
+            "https://r.openai.azure.com/openai/v1/chat/completions",
+            "d",
+        ),
+        (
+            "https://r.openai.azure.com/openai/deployments/d/chat/completions?api-version=2024-10-21#d",
+            "https://r.openai.azure.com/openai/deployments/d/chat/completions?api-version=2024-10-21",
+            "d",
+        ),
     ],
-)  # fmt: skip
+)
 def test_an_address_in_any_form_is_a_server(spec: str, asked: str, model: str) -> None:
     address = parse_address(spec)
     assert engine_of(spec) == "http" and is_paid(spec)

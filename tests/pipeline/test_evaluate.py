@@ -1,13 +1,18 @@
-"""`eval` and `capability`: numbers, comparisons, growth, checkpoints, plots."""
+"""Grading and its numbers: summaries, comparisons, growth, checkpoints."""
 
+import asyncio
 import json
+import random
 import shutil
 from pathlib import Path
 
 import pytest
 
-from rlkd_cli.models import Reply
-from tests.conftest import BASE, read, write
+from rlkd_cli.core.metrics import majority_vote
+from rlkd_cli.errors import UsageError
+from rlkd_cli.pipeline.evaluate import Evaluator, Summary
+from rlkd_cli.reward.grading.grader import Grader
+from tests.conftest import BASE, outcomes, read, write
 from tests.servers.scripted import Response
 
 QUESTION = "eggs = 3. cups = eggs + 4. What is cups?"
@@ -65,7 +70,6 @@ def test_two_files_are_compared_question_by_question(rlkd) -> None:
 
 def test_an_exact_p_value_is_that_of_all_sign_patterns() -> None:
     import itertools
-    import random
 
     from rlkd_cli.core.metrics import sign_flip_p_value
 
@@ -127,19 +131,8 @@ def test_checkpoints_are_evaluated_each(rlkd) -> None:
         shutil.copy(file, "run")
     scale_weights(Path("run/checkpoint-10"))
     write(Path("bench.jsonl"), [{"id": 1, "problem": QUESTION, "answer": "7"}])
-    flags = [
-        "--k",
-        "2",
-        "--max-tokens",
-        "32",
-        "--prompt-template",
-        "{problem}",
-        "-o",
-        "out.jsonl",
-        "--json",
-        "--plot",
-        "p.svg",
-    ]
+    flags = ["--k", "2", "--max-tokens", "32", "--prompt-template", "{problem}"]
+    flags += ["-o", "out.jsonl", "--json", "--plot", "p.svg"]
     result = rlkd("eval", "--bench", "bench.jsonl", "--checkpoints", "run", *flags)
     assert result.status == 0 and [record["checkpoint"] for record in result.records] == [
         "5",
@@ -150,229 +143,43 @@ def test_checkpoints_are_evaluated_each(rlkd) -> None:
     assert Path("p.svg").stat().st_size > 2000
 
 
-def test_hostile_answers_cost_nobody_else(rlkd) -> None:
-    hostile = [
-        "9^{9^{9^9}}",
-        "1" * 100_000,
-        "{" * 300,
-        r"\int_0^1 x^{99} \sin(x^{77}) dx",
-        r"\prod_{k=1}^{999} \Gamma(k)",
-    ]
-    records = samples({f"q{i}": [1] for i in range(40)})
-    records += [
-        {"id": f"h{i}", "problem": "p", "answer": r"\frac{1}{3}", "path": f"\\boxed{{{h}}}"}
-        for i, h in enumerate(hostile)
-    ]
-    result = rlkd(
-        "eval", "--samples", write(Path("s.jsonl"), records), "--grade-timeout", "1", "-q"
-    )
-    assert result.status == 0 and sum(record["correct"] for record in result.records) == 40
-    assert {record["verdict"] for record in result.records[40:]} <= {
-        "wrong",
-        "no_answer",
-        "timeout",
-        "unparsable",
-    }
+def test_one_missing_sample_leaves_the_rest_to_report() -> None:
+    summary = Summary.of(outcomes({"a": [1, 0, 1, 0], "b": [1, 1, 0]}))
+    found = summary.metrics(4)
+    assert found["missing samples"] == summary.missing(4) == 1
+    assert found["pass@1"] == pytest.approx((0.5 + 2 / 3) / 2) and "pass@3" in found
+    assert "missing samples" not in summary.metrics(3)
+    with pytest.raises(UsageError, match="pass@5 needs 5"):
+        summary.metrics(5)
 
 
-def test_several_files_share_a_plot(rlkd) -> None:
-    a = graded(rlkd, "a.jsonl", {"1": [0, 1], "2": [1, 0]})
-    write(Path("s.jsonl"), samples({"1": [1, 1], "2": [1, 0]}))
-    for ending in ("png", "svg", "pdf"):
-        assert (
-            rlkd(
-                "eval",
-                "--samples",
-                "s.jsonl",
-                "--k",
-                "2",
-                "--with",
-                a,
-                "--plot",
-                f"p.{ending}",
-                "-q",
-            ).status
-            == 0
+def test_avg_at_k_stands_beside_pass_at_1() -> None:
+    assert Summary.of(outcomes({"a": [1, 0], "b": [1, 1]})).metrics(2)["avg@2"] == 0.75
+
+
+def test_votes_are_counted_by_value_and_ties_by_their_share(grader: Grader) -> None:
+    def voted(predictions: list[tuple[str, bool]]) -> float:
+        summary = Summary.of(
+            {"id": 1, "sample": i, "prediction": text, "correct": right}
+            for i, (text, right) in enumerate(predictions)
         )
-        assert Path(f"p.{ending}").stat().st_size > 2000
-    assert rlkd("eval", "--samples", "s.jsonl", "--plot", "p.nonsense", "-q").status == 2
+        asyncio.run(summary.group(grader))
+        return summary.metrics(1)["majority vote"]
+
+    assert voted([("25", True), ("025", True), ("25.0", True), ("7", False), ("7", False)]) == 1
+    tie = [("25", True), ("7", False)]
+    assert voted(tie) == voted(tie[::-1]) == 0.5
+    halves = [(r"\frac{\sqrt{2}}{2}", False), (r"\frac{1}{\sqrt{2}}", False), ("25", True)]
+    assert voted(halves) == 0 and majority_vote([(None, False)]) == 0
 
 
-def test_benchmarks_are_found_in_a_folder_and_prompts_are_shown(
-    rlkd, monkeypatch, tmp_path
-) -> None:
-    monkeypatch.setenv("RLKD_BENCH_DIR", str(tmp_path))
-    write(tmp_path / "aime24.jsonl", [{"id": "1", "problem": "What is 3 + 4?", "answer": "007"}])
-    shown = rlkd("eval", "--bench", "aime24", "--show-prompt").err
-    assert "What is 3 + 4?" in shown and "\\boxed{}" in shown
-    dry = rlkd("eval", "--bench", "aime24", "--dry-run", "--model", "hf/x")
-    assert dry.status == 0 and "64" in dry.err  # the paper's number of runs
+def test_a_benchmarks_own_path_is_never_graded(grader: Grader) -> None:
+    async def sampler(raw: dict) -> dict:
+        assert "path" not in raw and "finish_reason" not in raw
+        return {**raw, "path": r"\boxed{8}", "finish_reason": "stop"}
 
-
-def test_capability_by_bins_of_the_success_rate_before(rlkd) -> None:
-    before = graded(
-        rlkd,
-        "a.jsonl",
-        {"1": [0] * 4, "2": [1, 0, 0, 0], "3": [1, 1, 1, 0], "4": [0] * 4},
-        tokens=10,
-    )
-    after = graded(
-        rlkd, "b.jsonl", {"1": [0] * 4, "2": [0] * 4, "3": [1] * 4, "4": [1, 0, 0, 0]}, tokens=30
-    )
-    result = rlkd("capability", before, after, "--plot", "p.png")
-    bins = {record["bin"]: record for record in result.records}
-    assert list(bins) == ["never solved", "(0.2, 0.4]", "(0.6, 0.8]", "all"]
-    never, whole = bins["never solved"], bins["all"]
-    assert (never["questions"], never["accuracy_after"], never["capability_after"]) == (
-        2,
-        0.125,
-        0.5,
-    )
-    assert (whole["gained"], whole["lost"], whole["length_before"], whole["length_after"]) == (
-        ["4"],
-        ["2"],
-        10,
-        30,
-    )
-    assert (
-        whole["never_solved_bound"] == pytest.approx(1 - 0.05**0.25)
-        and Path("p.png").stat().st_size > 5000
-    )
-    assert rlkd("capability", before, after, "--k", "5").status == 2
-
-
-def test_capability_counts_reflection_and_the_base_models_likelihood(rlkd, base) -> None:
-    records = [
-        {"id": 1, "problem": QUESTION, "answer": "7", "correct": True, "path": path}
-        for path in ("First cups: 7.", "Wait, wait. Hmm")
-    ]
-    write(Path("a.jsonl"), records[:1])
-    write(Path("b.jsonl"), records[1:])
-    flags = ["--base-model", f"hf/{base}", "--prompt-template", "{problem}"]
-    whole = rlkd("capability", "a.jsonl", "b.jsonl", *flags).records[-1]
-    assert (whole["reflections_before"], whole["reflections_after"]) == (0, 3)
-    assert whole["likelihood_after"] < whole["likelihood_before"] < 0
-    Path("words.txt").write_text("# mine\nfirst\n")
-    assert (
-        rlkd("capability", "a.jsonl", "b.jsonl", "--keywords", "words.txt").records[-1][
-            "reflections_before"
-        ]
-        == 1
-    )
-
-
-def test_likelihood_is_that_of_the_whole_softmax(base) -> None:
-    import asyncio
-
-    import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer
-
-    from rlkd_cli.models import user
-    from rlkd_cli.models.chat import encode_chat
-    from rlkd_cli.models.local.hf import HfModel
-
-    tokenizer, model = (
-        AutoTokenizer.from_pretrained(base),
-        AutoModelForCausalLM.from_pretrained(base),
-    )
-    engine = HfModel(base)
-    texts = ["First cups: 3 + 4 = 7.", "eggs"]
-
-    async def go() -> list[float]:
-        return list(
-            await asyncio.gather(*(engine.log_likelihood(user(QUESTION), text) for text in texts))
-        )
-
-    for text, found in zip(texts, asyncio.run(go()), strict=True):
-        start = encode_chat(tokenizer, user(QUESTION))
-        ids = torch.tensor([start + tokenizer(text, add_special_tokens=False)["input_ids"]])
-        logps = (
-            model(ids)
-            .logits.log_softmax(-1)[0, len(start) - 1 : -1]
-            .gather(1, ids[0, len(start) :, None])
-        )
-        assert found == pytest.approx(float(logps.mean().detach()), abs=1e-4)
-
-
-def test_diversity_of_several_files_with_questions_left_out(rlkd) -> None:
-    def record(name: int, sample: int, *words: str) -> dict:
-        steps = [{"meta_reasoning": w, "sub_problem": w, "answer": w} for w in words]
-        return {"id": name, "sample": sample, "steps": steps}
-
-    same = [record(i, k, "alpha beta") for i in range(3) for k in range(2)]
-    mixed = [record(1, 0, "alpha", "x"), record(1, 1, "beta"), record(2, 0, "alpha")]
-    write(Path("same.jsonl"), same)
-    write(Path("mixed.jsonl"), mixed)
-    flags = ["--embedder", "lexical", "--with", "same.jsonl", "--plot", "p.pdf"]
-    result = rlkd("diversity", "mixed.jsonl", *flags)
-    first = result.records[0]
-    assert len(result.records) == 1 and (first["questions"], first["left_out"], first["paths"]) == (
-        1,
-        1,
-        2,
-    )
-    assert first["diversity"] == pytest.approx(2**0.5) and Path("p.pdf").stat().st_size > 2000
-    assert rlkd("diversity", "same.jsonl", "--embedder", "lexical").records[0][
-        "diversity"
-    ] == pytest.approx(1.0)
-
-
-def test_a_table_is_made_anew_by_the_same_settings_only(rlkd) -> None:
-    steps = [{"meta_reasoning": "m", "sub_problem": "q", "answer": "a"}]
-    write(Path("in.jsonl"), [{"id": 1, "sample": k, "steps": steps} for k in range(2)])
-    command = ["diversity", "in.jsonl", "--embedder", "lexical", "-o", "out.jsonl", "-q"]
-    assert rlkd(*command).status == 0 and rlkd(*command).status == 0
-    other = rlkd(*command, "--seed", "1")
-    assert other.status == 2 and "seed" in other.err
-    assert rlkd(*command, "--seed", "1", "--overwrite").status == 0
-    Path("mine.jsonl").write_text("precious\n")
-    assert (
-        rlkd(*command[:-2], "mine.jsonl").status == 2
-        and Path("mine.jsonl").read_text() == "precious\n"
-    )
-
-
-def test_a_finished_grading_is_shown_again(rlkd) -> None:
-    write(Path("s.jsonl"), samples({"a": [1, 0]}))
-    command = ["eval", "--samples", "s.jsonl", "-o", "out.jsonl"]
-    first, again = rlkd(*command), rlkd(*command)
-    assert (
-        (first.status, again.status) == (0, 0)
-        and "pass@1" in again.err
-        and len(read(Path("out.jsonl"))) == 2
-    )
-
-
-def test_stop_goes_with_every_request_and_into_the_manifest(rlkd, server, monkeypatch) -> None:
-    from rlkd_cli.models.server.endpoint import EndpointModel
-
-    asked = []
-
-    async def reply(self, messages, sampling):
-        asked.append(sampling)
-        return Reply("so 4")
-
-    monkeypatch.setattr(EndpointModel, "reply", reply)
-    write(Path("in.jsonl"), [{"id": 1, "problem": "p", "answer": "4"}])
-    ends = ["--stop", "\nQuestion:", "--stop", "Problem"]
-    for command in (["sample", "in.jsonl", "--n", "1"], ["eval", "--bench", "in.jsonl"]):
-        flags = ["--model", server.url, "-o", f"{command[0]}.jsonl"]
-        assert rlkd(*command, *flags, *ends).status == 0
-        assert asked[-1].stop == ("\nQuestion:", "Problem")
-        changed = rlkd(*command, *flags)
-        assert changed.status == 2 and "stop" in changed.err
-        empty = rlkd(*command, *flags, "--overwrite", "--stop", "")
-        assert empty.status == 2 and "--stop" in empty.err
-    assert len(asked) == 2
-
-
-def test_a_line_where_most_paths_hold_no_box(rlkd, server) -> None:
-    write(Path("in.jsonl"), [{"id": i, "problem": "p", "answer": "4"} for i in range(3)])
-    server.script = lambda request, number: Response("so \\boxed{4}" if number < 1 else "so 4")
-    command = ["eval", "--bench", "in.jsonl", "--model", server.url]
-    result = rlkd(*command, "--concurrency", "1")
-    assert "2 of 3 paths hold no \\boxed{} answer" in result.err
-    sampled = rlkd("sample", "in.jsonl", "--model", server.url, "--n", "1")
-    assert "3 of 3 paths hold no" in sampled.err
-    free = rlkd(*command, "--prompt-template", "{problem}")
-    assert "hold no" not in free.err
+    row = {"id": 1, "problem": "p", "answer": "7", "path": r"\boxed{7}", "finish_reason": "length"}
+    graded = asyncio.run(Evaluator(grader, sampler)(row))  # type: ignore[arg-type]
+    assert not graded["correct"] and graded["reason"] == "integer"
+    kept = asyncio.run(Evaluator(grader)(row))
+    assert kept["correct"]

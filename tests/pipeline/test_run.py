@@ -1,4 +1,6 @@
-"""`segment` as a data factory: weather, deaths, budgets, batches, against a server whose behaviour each test writes down."""
+"""`segment` as a data factory: weather, deaths, budgets, batches, against a server whose
+behaviour each test writes down.
+"""
 
 import json
 import os
@@ -38,29 +40,23 @@ def identity(request: dict) -> int:
 
 
 def test_in_bad_weather_every_record_is_accounted_for(rlkd, server) -> None:
-    draws = random.Random(0)
-    server.script = lambda request, number: (
-        draws.choice(WEATHER) if draws.random() < 0.3 else Response()
-    )
+    draws, hopeless = random.Random(0), set(range(0, 2000, 100))
+
+    def script(request: dict, number: int) -> Response:
+        if identity(request) in hopeless:
+            return Response("no steps")
+        return draws.choice(WEATHER) if draws.random() < 0.3 else Response()
+
+    server.script = script
     write(Path("in.jsonl"), paths(2000))
-    flags = [
-        "--no-verify",
-        "-o",
-        "out.jsonl",
-        "--concurrency",
-        "256",
-        "--timeout",
-        "1",
-        "--max-retries",
-        "2",
-        "-q",
-    ]
+    flags = "--no-verify -o out.jsonl --concurrency 256 --timeout 1 --max-retries 2 -q".split()
     result = rlkd("segment", "in.jsonl", "--model", server.url, *flags)
     done = [record["id"] for record in read(Path("out.jsonl"))]
-    file = Path("out.jsonl.rejects.jsonl")
-    lost = [record["id"] for record in read(file)] if file.exists() else []
-    assert result.status == (3 if lost else 0) and sorted(done + lost) == list(range(2000))
-    assert done == sorted(done) and lost == sorted(lost) and len(lost) < 200
+    lost = [record["id"] for record in read(Path("out.jsonl.rejects.jsonl"))]
+    assert result.status == 3 and sorted(done + lost) == list(range(2000))
+    assert (
+        hopeless <= set(lost) and done == sorted(done) and lost == sorted(lost) and len(lost) < 200
+    )
     ledger = json.loads(Path("out.jsonl.run.json").read_text())
     assert sum(ledger["rejects"].values()) == len(lost)
     assert ledger["models"][server.url]["requests"] == len(server.requests)
@@ -68,19 +64,8 @@ def test_in_bad_weather_every_record_is_accounted_for(rlkd, server) -> None:
 
 
 def start(server, output: str, *flags: str, **more) -> subprocess.Popen:
-    command = [
-        sys.executable,
-        "-m",
-        "rlkd_cli",
-        "segment",
-        "in.jsonl",
-        "--model",
-        server.url,
-        "--no-verify",
-        "-o",
-        output,
-        *flags,
-    ]
+    command = [sys.executable, "-m", "rlkd_cli", "segment", "in.jsonl", "--model", server.url]
+    command += ["--no-verify", "-o", output, *flags]
     return subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=os.environ, **more)
 
 
@@ -147,17 +132,8 @@ def test_the_ledger_counts_over_all_runs(rlkd, server) -> None:
 
 def test_a_budget_stops_a_run_in_good_order(rlkd, server) -> None:
     write(Path("in.jsonl"), paths(60))
-    flags = [
-        "--no-verify",
-        "-o",
-        "out.jsonl",
-        "--price-in",
-        "0",
-        "--price-out",
-        "1000",
-        "--concurrency",
-        "4",
-    ]  # 0.007 a record
+    prices = ["--price-in", "0", "--price-out", "1000"]  # 0.007 a record
+    flags = ["--no-verify", "-o", "out.jsonl", *prices, "--concurrency", "4"]
     stopped = rlkd("segment", "in.jsonl", "--model", server.url, *flags, "--max-cost", "0.1")
     assert (
         stopped.status == 1
@@ -211,18 +187,8 @@ def test_batches_are_submitted_collected_and_picked_up_again(rlkd, server) -> No
 def test_a_batch_that_expired_ends_the_run_and_is_submitted_anew_by_the_next(rlkd, server) -> None:
     write(Path("in.jsonl"), paths(3))
     server.batches.status = "expired"
-    command = [
-        "segment",
-        "in.jsonl",
-        "--model",
-        server.url,
-        "--no-verify",
-        "--batch",
-        "--batch-poll",
-        "0.1",
-        "-o",
-        "out.jsonl",
-    ]
+    command = ["segment", "in.jsonl", "--model", server.url, "--no-verify", "--batch"]
+    command += ["--batch-poll", "0.1", "-o", "out.jsonl"]
     expired = rlkd(*command)
     assert expired.status == 1 and "expired" in expired.err and "again" in expired.err
     server.batches.status = "completed"
@@ -265,102 +231,3 @@ def test_one_slow_request_holds_up_nobody(rlkd, server) -> None:
     )
     assert result.status == 0 and [record["id"] for record in result.records] == list(range(300))
     assert time.monotonic() - started < 8
-
-
-def test_more_samples_can_be_added_to_a_finished_file(rlkd, server) -> None:
-    write(Path("in.jsonl"), [{"id": i, "problem": f"path of {i}."} for i in range(3)])
-    command = ["sample", "in.jsonl", "--model", server.url, "-o", "out.jsonl"]
-    assert rlkd(*command, "--n", "2").status == 0
-    assert rlkd(*command, "--n", "5").status == 0
-    assert len(server.requests) == 15
-    assert [(r["id"], r["sample"]) for r in read(Path("out.jsonl"))] == [
-        (i, k) for i in range(3) for k in range(5)
-    ]
-    assert (
-        json.loads(Path("out.jsonl.run.json").read_text())["models"][server.url]["requests"] == 15
-    )
-    fewer = rlkd(*command, "--n", "3")
-    assert fewer.status == 2 and "n = 5" in fewer.err
-
-
-def test_thinking_that_a_server_gives_apart_is_part_of_the_path(rlkd, server) -> None:
-    message = {
-        "role": "assistant",
-        "content": "So \\boxed{4}",
-        "reasoning_content": "2 and 2 make 4",
-    }
-    body = {"id": "x", "object": "chat.completion", "created": 0, "model": "m"}
-    body |= {
-        "choices": [{"index": 0, "finish_reason": "stop", "message": message}],
-        "usage": {"completion_tokens": 20},
-    }
-    server.script = lambda request, number: Response(body=json.dumps(body).encode())
-    result = rlkd(
-        "sample",
-        write(Path("in.jsonl"), [{"id": 1, "problem": "p"}]),
-        "--model",
-        server.url,
-        "--n",
-        "1",
-    )
-    assert result.records[0]["path"] == "<think>\n2 and 2 make 4\n</think>\n\nSo \\boxed{4}"
-    assert 0 < result.records[0]["thinking_tokens"] < 20
-
-
-@pytest.mark.parametrize(
-    ("flags", "model", "verifier"),
-    [
-        ([], "openai/gpt-6-luna", "deepseek/deepseek-flash"),
-        (["--preset", "paper"], "openai/gpt-4o", "deepseek/deepseek-chat"),
-        (["--preset", "paper", "--verifier", "hf/x"], "openai/gpt-4o", "hf/x"),
-        (["--preset", "open"], "Qwen/Qwen3-32B", "openai/gpt-oss-20b"),
-    ],
-)
-def test_a_preset_names_the_pair(rlkd, flags: list[str], model: str, verifier: str) -> None:
-    write(Path("in.jsonl"), paths(2))
-    said = rlkd("segment", "in.jsonl", "--dry-run", *flags).err
-    calls = [line for line in said.splitlines() if "calls of" in line]
-    assert len(calls) == 2 and model in calls[0] and verifier in calls[1]
-
-
-def test_the_same_pair_by_preset_or_by_name_is_one_output(rlkd, server) -> None:
-    write(Path("in.jsonl"), paths(1))
-    flags = ["--model", server.url, "--no-verify", "-o", "out.jsonl"]
-    assert rlkd("segment", "in.jsonl", *flags).status == 0
-    assert rlkd("segment", "in.jsonl", *flags, "--preset", "open").status == 0
-    assert len(server.requests) == 1
-
-
-def test_a_price_that_is_not_known_is_said_before_the_run(rlkd, server, monkeypatch) -> None:
-    monkeypatch.setenv("OPENAI_BASE_URL", server.url.partition("#")[0])
-    monkeypatch.setenv("OPENAI_API_KEY", "secret")
-    write(Path("in.jsonl"), paths(1))
-    server.script = lambda request, number: Response(status=401)
-    command = ["segment", "in.jsonl", "--no-verify", "--model", "openai/some-new-model"]
-    assert "price of openai/some-new-model is not in the table" in rlkd(*command).err
-    prices = ["--price-in", "1", "--price-out", "1"]
-    assert "price of" not in rlkd(*command, *prices).err
-
-
-def test_prices_have_a_date_in_the_help(rlkd) -> None:
-    from rlkd_cli.models.providers import PRICES_OF
-
-    assert PRICES_OF in " ".join(rlkd("segment", "--help").out.split())
-
-
-def test_a_dry_run_counts_tokens_with_the_models_own_tokenizer(rlkd, base, monkeypatch) -> None:
-    from tokenizers import Tokenizer
-
-    write(Path("in.jsonl"), paths(3))
-    template = ["--prompt-template", "{problem}", "--dry-run", "--n", "1"]
-
-    def tokens_read(model: str) -> int:
-        said = rlkd("sample", "in.jsonl", "--model", model, *template).err
-        line = next(line for line in said.splitlines() if "tokens read" in line)
-        return int("".join(c for c in line.partition("about")[2] if c.isdigit()))
-
-    tokenizer = Tokenizer.from_file(f"{base}/tokenizer.json")
-    text = "\n".join(text for r in paths(3) for text in (r["problem"], ""))
-    expected = 27 * len(tokenizer.encode(text).ids) / len(text)
-    assert tokens_read(f"hf/{base}") == pytest.approx(expected, abs=1)
-    assert tokens_read("hf/not-here") == round(27 / 4)

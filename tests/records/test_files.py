@@ -138,7 +138,7 @@ def test_ids_of_rows_that_have_none(rlkd) -> None:
     write(Path("in.jsonl"), rows)
     numbered = rlkd("eval", "--samples", "in.jsonl", "--shard", "2/2")
     assert [r["id"] for r in numbered.records] == [2, 4]
-    assert numbered.err.count("known by their numbers") == 1
+    assert numbered.err.count("using row numbers") == 1
     named = rlkd("eval", "--samples", "in.jsonl", "--id-column", "n", "-q")
     assert [r["id"] for r in named.records] == [7, 8, 9, 10]
     assert "numbers" not in named.err

@@ -1,4 +1,6 @@
-"""What the hub has part in: benchmarks at their pinned revisions, gated data sets, uploads. The hub here is on loopback."""
+"""What the hub has part in: benchmarks at their pinned revisions, gated data sets, uploads. The
+hub here is on loopback.
+"""
 
 import json
 import os
@@ -24,11 +26,19 @@ PUBLISHED = {
         )
     },
     "gpqa-diamond": {
-        "README.md": "---\nconfigs:\n- config_name: gpqa_diamond\n  data_files: gpqa_diamond.csv\n---\n",
-        "gpqa_diamond.csv": "Question,Correct Answer,Incorrect Answer 1,Incorrect Answer 2,Incorrect Answer 3\nWhat is 3 + 4?,7,1,2,3\n",
+        "README.md": (
+            "---\nconfigs:\n- config_name: gpqa_diamond\n  data_files: gpqa_diamond.csv\n---\n"
+        ),
+        "gpqa_diamond.csv": (
+            "Question,Correct Answer,Incorrect Answer 1,Incorrect Answer 2,Incorrect "
+            "Answer 3\nWhat is 3 + 4?,7,1,2,3\n"
+        ),
     },
     "gsm8k": {
-        "README.md": "---\nconfigs:\n- config_name: main\n  data_files:\n  - split: test\n    path: main.jsonl\n---\n",
+        "README.md": (
+            "---\nconfigs:\n- config_name: main\n  data_files:\n  - split: test\n    "
+            "path: main.jsonl\n---\n"
+        ),
         "main.jsonl": json.dumps({"question": MATH["problem"], "answer": "3 + 4 = 7\n#### 7"}),
     },
 }
@@ -46,8 +56,13 @@ def hub() -> Iterator[Hub]:
 
 
 def online(hub: Hub, home: Path, code: str) -> subprocess.CompletedProcess:
-    """Runs Python with `rlkd(*words)` in a process of its own: the libraries read the hub's address when they are imported."""
-    start = "import sys; from rlkd_cli.cli import main\ndef rlkd(*words): sys.stderr.write(f'status {main(words)}\\n')\n"
+    """Runs Python with `rlkd(*words)` in a process of its own: the libraries read the hub's
+    address when they are imported.
+    """
+    start = (
+        "import sys; from rlkd_cli.cli import main\ndef rlkd(*words): "
+        "sys.stderr.write(f'status {main(words)}\\n')\n"
+    )
     environment = {
         **os.environ,
         "HF_ENDPOINT": hub.url,
@@ -97,6 +112,9 @@ def test_a_model_folder_is_uploaded_without_its_checkpoints(hub, tmp_path) -> No
     (tmp_path / "model/checkpoint-1").mkdir(parents=True)
     for name in ("config.json", "checkpoint-1/config.json"):
         (tmp_path / "model" / name).write_text("{}")
-    code = "from pathlib import Path; from rlkd_cli.training.run_folder import push; print(push(Path('model'), 'me/gsrm'))"
+    code = (
+        "from pathlib import Path; from rlkd_cli.training.run_folder import push; "
+        "print(push(Path('model'), 'me/gsrm'))"
+    )
     done = online(hub, tmp_path, code)
     assert hub.uploaded == {"me/gsrm": ["config.json"]} and hub.url in done.stdout, done.stderr

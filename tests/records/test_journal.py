@@ -1,4 +1,6 @@
-"""What a run leaves, and how a later one goes on with it: rejects asked again, time, forms of a file."""
+"""What a run leaves, and how a later one goes on with it: rejects asked again, time, forms of a
+file.
+"""
 
 import gzip
 import json

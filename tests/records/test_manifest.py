@@ -1,19 +1,25 @@
-"""An output is bound to what it was made from: anything else is one line, status 2, and --overwrite."""
+"""An output is bound to what it was made from: anything else is one line, status 2, and
+--overwrite.
+"""
 
 import json
 import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from rlkd_cli.records.manifest import folder_fingerprint, manifest_of
+from rlkd_cli.records.manifest import FAST_BYTES, folder_fingerprint, manifest_of
 from tests.conftest import read, segmentation, step, write
 from tests.servers.scripted import Response
 
 
 def refused(result, *words: str) -> bool:
-    """Whether a command stopped with one line that holds the words, and nothing on standard output."""
+    """Whether a command stopped with one line that holds the words, and nothing on standard
+    output.
+    """
     is_line = len(result.err.strip().splitlines()) == 1 and "--overwrite" in result.err
     return (
         result.status == 2 and result.out == "" and is_line and all(w in result.err for w in words)
@@ -31,7 +37,7 @@ def test_a_teacher_that_changed(rlkd) -> None:
     assert rlkd(*command).status == 0 and read(Path("out.jsonl"))[0]["reward"] == 1
     assert rlkd(*command).status == 0
     write(Path("t.jsonl"), [segmentation(1, step("b"))])
-    assert refused(rlkd(*command), "teacher t.jsonl changed")
+    assert refused(rlkd(*command), "teacher changed")
     assert read(Path("out.jsonl"))[0]["reward"] == 1
     assert rlkd(*command, "--overwrite").status == 0
     assert read(Path("out.jsonl"))[0]["reward"] == 0
@@ -83,8 +89,8 @@ def test_a_model_that_was_trained_again_in_its_folder(rlkd, model, command: str)
     assert rlkd(*words, "--overwrite").status == first.status
 
 
-def test_large_weights_are_known_by_their_date_and_it_says_so(model, monkeypatch) -> None:
-    monkeypatch.setattr("rlkd_cli.records.manifest.FAST_BYTES", 0)
+def test_large_weights_are_known_by_their_date(model) -> None:
+    os.truncate(model / "model.safetensors", FAST_BYTES + 1)  # the rest is a hole: nothing on disk
     prints = folder_fingerprint(model)
     assert prints["model.safetensors"].startswith("dated ")
     assert not prints["config.json"].startswith("dated ")
@@ -109,7 +115,7 @@ def test_an_input_that_was_cut(rlkd, server) -> None:
     write(Path("in.jsonl"), paths(6))
     assert rlkd(*command).status == 0
     write(Path("in.jsonl"), paths(3))
-    assert refused(rlkd(*command), "in.jsonl holds 3 records", "6")
+    assert refused(rlkd(*command), "in.jsonl gives 3 records", "6")
     assert len(read(Path("out.jsonl"))) == 6
     assert rlkd(*command, "--overwrite").status == 0 and len(read(Path("out.jsonl"))) == 3
 
@@ -186,9 +192,24 @@ def test_a_finished_command_opens_nothing(rlkd, server) -> None:
     finished = rlkd(*command)
     assert finished.status == 0 and len(server.requests) == asked
     loaded = rlkd("segment", "in.jsonl", "--model", "hf/nowhere", "--no-verify", "-o", "new.jsonl")
-    assert (
-        loaded.status == 1 and "nowhere" in loaded.err
-    )  # what would have been loaded is not there
+    assert loaded.status == 1 and "nowhere" in loaded.err  # what would have been loaded is away
+
+
+def test_a_finished_command_does_not_import_what_its_model_needs(rlkd, base) -> None:
+    write(Path("in.jsonl"), paths(1))
+    code = """
+import sys
+from rlkd_cli.cli import main
+print(main(sys.argv[1:]), sorted({"torch", "transformers"} & sys.modules.keys()))
+"""
+    words = f"sample in.jsonl --model hf/{base} --n 1 --max-tokens 2 -o out.jsonl -q".split()
+
+    def run() -> str:
+        command = [sys.executable, "-c", code, *words]
+        return subprocess.run(command, capture_output=True, text=True, timeout=120).stdout.strip()
+
+    assert run() == "0 ['torch', 'transformers']"
+    assert run() == "0 []"
 
 
 @pytest.mark.parametrize("flag", ["-o", "--rejects"])
@@ -242,3 +263,64 @@ def test_a_damaged_manifest_and_journal_are_named(rlkd, server) -> None:
     lines = [json.dumps({"settings": settings}), "broken", '{"i": 0, "h": 0, "u": {}, "r": {}}']
     Path("out.jsonl.journal").write_text("\n".join(lines) + "\n")
     assert refused(rlkd(*command), "out.jsonl.journal:2", "damaged")
+
+
+def test_no_result_replaces_what_it_was_made_from(rlkd) -> None:
+    paths = [segmentation(1, step("a"), sample=i, correct=True, path="x") for i in range(2)]
+    for name in ("a.jsonl", "b.jsonl"):
+        write(Path(name), paths)
+    before = Path("b.jsonl").read_bytes()
+    lexical = ["--embedder", "lexical", "--overwrite"]
+    for words in (
+        ["eval", "--table", "b.jsonl", "-o", "b.jsonl"],
+        ["eval", "--doubtful", "b.jsonl", "-o", "b.jsonl"],
+        ["diversity", "a.jsonl", "--with", "b.jsonl", "-o", "b.jsonl", *lexical],
+        ["diversity", "a.jsonl", "-o", "b.jsonl", *lexical, "--with", "b.jsonl"],
+        ["segment", "b.jsonl", "--model", "hf/nowhere", "-o", "b.jsonl", "--dry-run"],
+        ["segment", "b.jsonl", "--model", "hf/nowhere", "--record", "b.jsonl"],
+        ["score", "a.jsonl", "b.jsonl", "--judge", "exact", "--verdict-cache", "b.jsonl"],
+        ["score", "a.jsonl", "b.jsonl", "--judge", "exact", "--audit", "-o", "b.jsonl"],
+    ):
+        result = rlkd(*words)
+        assert result.status == 2 and "is an input" in result.err, words
+        assert Path("b.jsonl").read_bytes() == before
+
+
+def test_files_that_are_missing_or_cannot_be_made_are_named_first(rlkd, server) -> None:
+    write(Path("b.jsonl"), [{"id": 1, "problem": "p", "answer": "1"}])
+    asked = ["eval", "--bench", "b.jsonl", "--model", server.url]
+    for more, named in (
+        (["--with", "gone.jsonl"], "gone.jsonl: no such file"),
+        (["--plot", "figure.foo"], ".png"),
+        (["--record", "no/where.jsonl"], "no/where.jsonl"),
+        (["--export", "r.txt"], ".yaml"),
+        (["--export", "r.yaml"], "benchmark of the hub"),
+    ):
+        result = rlkd(*asked, *more)
+        assert result.status == 2 and named in result.err, result.err
+    assert not server.requests
+
+
+def test_an_input_that_moved_is_the_same_and_a_prompt_that_changed_is_not(
+    rlkd, server, monkeypatch
+) -> None:
+    write(Path("b.jsonl"), [{"id": 1, "problem": "p", "answer": "1"}])
+    words = ["--model", server.url, "--runs", "1", "-o", "o.jsonl", "-q"]
+    assert rlkd("eval", "--bench", "b.jsonl", *words).status == 0
+    Path("b.jsonl").rename("c.jsonl")
+    assert rlkd("eval", "--bench", "./c.jsonl", *words).status == 0
+    assert len(server.requests) == 1
+    assert refused(
+        rlkd("eval", "--bench", "c.jsonl", *words, "--prompt", "So: {problem}"), "prompt"
+    )
+
+
+def test_a_result_made_whole_is_made_anew_where_its_input_grew(rlkd) -> None:
+    rows = [segmentation(1, step(word), sample=i) for i, word in enumerate(("gems", "books"))]
+    write(Path("s.jsonl"), rows)
+    words = ["diversity", "s.jsonl", "--embedder", "lexical", "-o", "d.jsonl", "-q"]
+    assert rlkd(*words).status == 0 and read(Path("d.jsonl"))[0]["paths"] == 2
+    write(Path("s.jsonl"), [*rows, segmentation(1, step("pens"), sample=2)])
+    assert rlkd(*words).status == 0 and read(Path("d.jsonl"))[0]["paths"] == 3
+    write(Path("s.jsonl"), rows[:1])
+    assert refused(rlkd(*words), "s.jsonl changed")

@@ -1,10 +1,13 @@
-"""Published data sets become records by their columns; problems are taken alone where a model is asked."""
+"""Published data sets become records by their columns; problems are taken alone where a model is
+asked.
+"""
 
 import json
 from pathlib import Path
 
 import pytest
 
+from rlkd_cli.records.published import expand
 from tests.conftest import read, write
 from tests.servers.scripted import Response
 
@@ -184,3 +187,24 @@ def test_lists_beside_paths_go_with_their_path(rlkd, server) -> None:
     assert [r.get("finish_reason", "none") for r in records] == ["stop", "none"]
     assert [r["correctness_math_verify"] for r in records] == [False, True]
     assert all(r["tags"] == ["x", "y"] and r["correctness_count"] == 1 for r in records)
+
+
+@pytest.mark.parametrize(
+    ("row", "expected"),
+    [
+        (
+            {"problem_idx": 3, "problem": "p", "answer": 7},
+            {"id": 3, "problem": "p", "answer": "7"},
+        ),
+        (
+            {"question_id": 9, "question": "q", "options": ["x", "y"], "answer": "B",
+             "answer_index": 1, "category": "law"},
+            {"id": 9, "problem": "q\n\n(A) x\n(B) y", "answer": "B", "choices": ["x", "y"]},
+        ),
+        ({"question": "q", "answer": "3 + 4\n#### 1,007"}, {"problem": "q", "answer": "1007"}),
+        ({"question": "q", "answer": r"1.6\times 10^{-19}"}, {"answer": r"1.6\times 10^{-19}"}),
+    ],
+)  # fmt: skip
+def test_published_rows_become_records(row: dict, expected: dict) -> None:
+    (record,) = expand(row, {}, "f:1")
+    assert expected.items() <= record.items()

@@ -20,28 +20,6 @@ def score(rlkd, student, **options):
     return rlkd("score", teacher, student, "--judge", "exact", "-q", *flags)
 
 
-def test_a_pipe_carries_records_and_nothing_else(rlkd) -> None:
-    student = [segmentation("two", step("a")), segmentation(1, step("a"), step("x"))]
-    result = rlkd(
-        "score",
-        write(Path("t.jsonl"), TEACHER),
-        "-",
-        "--judge",
-        "exact",
-        stdin="\n".join(map(json.dumps, student)),
-    )
-    assert result.status == 0
-    assert [(r["id"], r["reward"], r["matched_steps"]) for r in result.records] == [
-        ("two", 1.0, 1),
-        (1, 1.0, 1),
-    ]
-    assert result.records[1]["verdicts"][1] == {
-        "meta_reasoning": False,
-        "sub_problem": None,
-        "answer": None,
-    }
-
-
 @pytest.mark.parametrize(
     ("line", "message"),
     [
@@ -80,17 +58,6 @@ def test_skip_invalid_makes_rejects_and_loses_nothing(rlkd) -> None:
     rejects = read(Path("out.jsonl.rejects.jsonl"))
     assert [r["error"] for r in rejects] == ["invalid_input", "invalid_input"]
     assert rejects[0]["line"].strip() == "{broken"
-
-
-def test_an_id_without_a_teacher_is_a_reject(rlkd) -> None:
-    write(Path("t.jsonl"), TEACHER)
-    write(Path("s.jsonl"), [segmentation("other", step("a"), kept="é")])
-    result = rlkd("score", "t.jsonl", "s.jsonl", "--judge", "exact", "--rejects", "r.jsonl")
-    assert (result.status, result.out) == (3, "")
-    assert (
-        read(Path("r.jsonl"))[0]["error"] == "no_teacher"
-        and read(Path("r.jsonl"))[0]["kept"] == "é"
-    )
 
 
 @pytest.mark.parametrize("name", ["s.jsonl.gz", "s.json", "s.parquet"])
@@ -142,7 +109,10 @@ PUBLISHED = {
             {"from": "user", "value": "p"},
             {
                 "from": "assistant",
-                "value": "<|begin_of_thought|>t<|end_of_thought|><|begin_of_solution|>\\boxed{5}<|end_of_solution|>",
+                "value": (
+                    "<|begin_of_thought|>t<|end_of_thought|><|begin_of_solution|"
+                    ">\\boxed{5}<|end_of_solution|>"
+                ),
             },
         ],
         "answer": "5",
@@ -201,23 +171,3 @@ def test_limit_and_shard_choose_records(rlkd) -> None:
         1,
     ]
     assert rlkd("eval", "--samples", "in.jsonl", "--shard", "3/2").status == 2
-
-
-def test_pass_at_k_and_its_refusal(rlkd) -> None:
-    write(
-        Path("in.jsonl"), [{"id": 1, "problem": "p", "answer": "5", "paths": [r"\boxed{5}", "x"]}]
-    )
-    metrics = json.loads(rlkd("eval", "--samples", "in.jsonl", "--k", "2", "--json").out)
-    assert (metrics["pass@1"], metrics["pass@2"], metrics["share no_answer"]) == (0.5, 1.0, 0.5)
-    refused = rlkd("eval", "--samples", "in.jsonl", "--k", "3", "--json")
-    assert refused.status == 2 and "pass@3" in refused.err
-
-
-def test_diversity_of_samples(rlkd) -> None:
-    same = [segmentation(1, step("a"), step("b"), sample=i) for i in range(2)]
-    other = [segmentation(2, step("a"), sample=0), segmentation(2, step("zebra"), sample=1)]
-    write(Path("in.jsonl"), same + other)
-    records = rlkd("diversity", "in.jsonl", "--embedder", "lexical", "--plot", "d.png").records
-    assert [(r["step"], r["questions"], r["paths"]) for r in records] == [(1, 2, 4), (2, 1, 2)]
-    assert records[0]["diversity"] > records[1]["diversity"] == pytest.approx(1.0)
-    assert Path("d.png").stat().st_size > 1000

@@ -4,7 +4,6 @@ import asyncio
 import json
 import random
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -26,13 +25,6 @@ def pairs(file: str) -> list[tuple[str, str]]:
     """(reference, prediction) of each line, as a careful human read them."""
     lines = (HERE / file).read_text("utf-8").splitlines()
     return [tuple(line.split(" | ", 1)) for line in lines]  # type: ignore[misc]
-
-
-@pytest.fixture(scope="module")
-def grader() -> Iterator[Grader]:
-    grader = Grader(workers=1)
-    yield grader
-    grader.close()
 
 
 def grades(grader: Grader, asked: list[tuple[str, str]]) -> list[Grade]:
@@ -181,5 +173,5 @@ def test_hostile_answers_end(grader: Grader) -> None:
     try:
         found = grades(quick, [(f"\\boxed{{{one}}}", r"\frac{1}{7}") for one in hostile])
     finally:
-        quick.close()
+        asyncio.run(quick.close())
     assert {grade.verdict for grade in found} <= {"wrong", "unparsable", "timeout", "no_answer"}

@@ -41,14 +41,9 @@ def test_feedback_goes_back_to_the_generator(rlkd, server) -> None:
     server.script = lambda request, number: Response(
         next(verdicts) if asked_to_verify(request) else STEPS
     )
-    result = rlkd(
-        "segment",
-        write(Path("in.jsonl"), PATHS[:1]),
-        "--model",
-        server.url,
-        "--verifier",
-        server.url,
-    )
+    words = ["segment", write(Path("in.jsonl"), PATHS[:1]), "--model", server.url]
+    words += ["--verifier", server.url]
+    result = rlkd(*words)
     assert (result.records[0]["attempts"], result.records[0]["verified"]) == (2, True)
     generations = [r for r in server.requests if not asked_to_verify(r)]
     assert "Step 1 hides its answer." in generations[1]["messages"][-1]["content"]
@@ -58,16 +53,9 @@ def test_three_re_generations_then_discarded_with_the_feedback(rlkd, server) -> 
     server.script = lambda request, number: Response(
         "Verdict: fail\nno" if asked_to_verify(request) else STEPS
     )
-    result = rlkd(
-        "segment",
-        write(Path("in.jsonl"), PATHS[:1]),
-        "--model",
-        server.url,
-        "--verifier",
-        server.url,
-        "--rejects",
-        "r",
-    )
+    words = ["segment", write(Path("in.jsonl"), PATHS[:1]), "--model", server.url]
+    words += ["--verifier", server.url, "--rejects", "r"]
+    result = rlkd(*words)
     assert (result.status, len(server.requests)) == (3, 8)
     reject = read(Path("r"))[0]
     assert {k: reject[k] for k in PATHS[0]} == PATHS[0] and (reject["error"], reject["detail"]) == (
@@ -124,16 +112,9 @@ def test_no_key_says_so_in_one_line(rlkd) -> None:
 
 def test_recorded_replies_answer_without_a_server(rlkd, server) -> None:
     write(Path("in.jsonl"), PATHS[:3])
-    live = rlkd(
-        "segment",
-        "in.jsonl",
-        "--model",
-        server.url,
-        "--no-verify",
-        "--record",
-        "replies.jsonl",
-        "-q",
-    )
+    words = ["segment", "in.jsonl", "--model", server.url, "--no-verify"]
+    words += ["--record", "replies.jsonl", "-q"]
+    live = rlkd(*words)
     again = rlkd("segment", "in.jsonl", "--model", "replay/replies.jsonl", "--no-verify", "-q")
     strip = [{k: v for k, v in r.items() if k != "segmenter"} for r in again.records]
     assert strip == [{k: v for k, v in r.items() if k != "segmenter"} for r in live.records]
@@ -166,18 +147,8 @@ def test_settings_that_differ_stop_the_command(rlkd, server) -> None:
 
 
 def segment_process(server, output: str) -> subprocess.Popen:
-    command = [
-        sys.executable,
-        "-m",
-        "rlkd_cli",
-        "segment",
-        "in.jsonl",
-        "--model",
-        server.url,
-        "--no-verify",
-        "-o",
-        output,
-    ]
+    command = [sys.executable, "-m", "rlkd_cli", "segment", "in.jsonl", "--model", server.url]
+    command += ["--no-verify", "-o", output]
     return subprocess.Popen(
         [*command, "--concurrency", "4"], stderr=subprocess.PIPE, text=True, env=os.environ
     )
@@ -245,19 +216,15 @@ def test_a_model_that_calls_the_limit_otherwise_is_asked_in_its_own_words(
         )
 
     def newer(request: dict, number: int) -> Response:
-        said = "Unsupported parameter: 'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead."
+        said = (
+            "Unsupported parameter: 'max_tokens' is not supported with this model. Use "
+            "'max_completion_tokens' instead."
+        )
         return refusal("unsupported_parameter", said) if "max_tokens" in request else Response()
 
     server.script = newer
-    command = [
-        "segment",
-        write(Path("in.jsonl"), PATHS[:3]),
-        "--model",
-        "openai/x",
-        "--no-verify",
-        "--concurrency",
-        "1",
-    ]
+    command = ["segment", write(Path("in.jsonl"), PATHS[:3]), "--model", "openai/x"]
+    command += ["--no-verify", "--concurrency", "1"]
     assert (
         rlkd(*command).status == 0
         and len(server.requests) == 4

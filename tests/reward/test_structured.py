@@ -62,7 +62,9 @@ def pair(
 
 
 def no_to(*words: str):
-    """A judge that says no where a question holds one of the words, and asks nothing else of the two texts."""
+    """A judge that says no where a question holds one of the words, and asks nothing else of the
+    two texts.
+    """
 
     def judge(request: dict, number: int) -> Response:
         text = request["messages"][0]["content"]
@@ -82,22 +84,17 @@ def test_lazy_and_eager_give_the_same_rewards(rlkd, server) -> None:
 
 def test_verdicts_are_kept_on_disk_for_later_runs_and_other_processes(rlkd, server) -> None:
     server.script = no_to()
-    command = [
-        "score",
-        *pair(),
-        "--judge",
-        server.url,
-        "--verdict-cache",
-        "cache/verdicts.db",
-        "-q",
-    ]
+    command = ["score", *pair(), "--judge", server.url, "--verdict-cache", "cache/verdicts.db"]
+    command += ["-q"]
     first = rlkd(*command).records
     asked = len(server.requests)
     assert rlkd(*command).records == first and len(server.requests) == asked == 9
 
 
 def logprobs(yes: float):
-    """A judge whose yes has this probability, with the rest on no, and some on tokens that are neither."""
+    """A judge whose yes has this probability, with the rest on no, and some on tokens that are
+    neither.
+    """
 
     def judge(request: dict, number: int) -> Response:
         assert request["logprobs"] is True and request["top_logprobs"] == 20
@@ -117,16 +114,8 @@ def logprobs(yes: float):
 def test_probabilities_are_cut_at_a_threshold_and_recorded(rlkd, server) -> None:
     server.script = logprobs(0.7)
     files = pair()
-    command = [
-        "score",
-        *files,
-        "--judge",
-        server.url,
-        "--verdict-cache",
-        "v.db",
-        "--probabilities",
-        "-q",
-    ]
+    command = ["score", *files, "--judge", server.url, "--verdict-cache", "v.db"]
+    command += ["--probabilities", "-q"]
     record = rlkd(*command).records[0]
     assert record["reward"] == 3.0
     assert record["probabilities"][0]["meta_reasoning"] == pytest.approx(0.7)
@@ -356,15 +345,7 @@ def test_a_served_gsrm_is_asked_with_its_short_prompt(rlkd, server) -> None:
         and "so a is 1</think>" in asked
         and len(asked) < 200
     )
-    rlkd(
-        "score",
-        "t.jsonl",
-        "s.jsonl",
-        "--judge",
-        "exact",
-        "--gsrm",
-        server.url,
-        "--gsrm-instruct",
-        "-q",
-    )
+    words = ["score", "t.jsonl", "s.jsonl", "--judge", "exact", "--gsrm", server.url]
+    words += ["--gsrm-instruct", "-q"]
+    rlkd(*words)
     assert len(server.requests[1]["messages"][0]["content"]) > 2000

@@ -1,4 +1,6 @@
-"""A hub on loopback: what `datasets` and `huggingface_hub` ask of one to load a data set and to upload a model."""
+"""A hub on loopback: what `datasets` and `huggingface_hub` ask of one to load a data set and to
+upload a model.
+"""
 
 import hashlib
 import json
@@ -9,7 +11,8 @@ from urllib.parse import unquote, urlparse
 
 
 class Hub:
-    """`files[repository, revision][name]` is a data set file's text; `gated` repositories refuse theirs.
+    """`files[repository, revision][name]` is a data set file's text; `gated` repositories refuse
+    theirs.
 
     `uploaded` holds the names of the files committed to a model repository, by repository.
     """
@@ -94,7 +97,10 @@ class Hub:
                     {"X-Error-Code": "EntryNotFound", "X-Repo-Commit": revision},
                 )
             if repository in self.gated:
-                said = f"Access to dataset {repository} is restricted. You must have access to it and be authenticated."
+                said = (
+                    f"Access to dataset {repository} is restricted. You must have "
+                    f"access to it and be authenticated."
+                )
                 return self._json(
                     401, {"error": said}, {"X-Error-Code": "GatedRepo", "X-Error-Message": said}
                 )

@@ -1,4 +1,6 @@
-"""A chat-completions server on loopback whose behaviour a test writes down: a function from request to response."""
+"""A chat-completions server on loopback whose behaviour a test writes down: a function from
+request to response.
+"""
 
 import json
 import threading
@@ -13,7 +15,9 @@ STEPS = "[Meta-reasoning 1]: Choose a.\n[Sub-problem 1]: What is a?\n[Answer 1]:
 
 @dataclass
 class Response:
-    """What goes back: `text` inside a proper completion, or a raw `body`; `cut` closes the connection half-way."""
+    """What goes back: `text` inside a proper completion, or a raw `body`; `cut` closes the
+    connection half-way.
+    """
 
     text: str = STEPS
     status: int = 200
@@ -46,7 +50,8 @@ class Response:
 class Batches:
     """The Batch API: files in, a batch that has ended at the `looks`-th look at it, a file out.
 
-    One that did not complete says its `errors`, and holds the results of its first `partial` requests.
+    One that did not complete says its `errors`, and holds the results of its first `partial`
+    requests.
     """
 
     def __init__(self) -> None:
@@ -122,7 +127,8 @@ class Batches:
 
 
 class ScriptedServer:
-    """Records every request; `script` gets the request's JSON and its number (from 0) and returns a Response.
+    """Records every request; `script` gets the request's JSON and its number (from 0) and returns
+    a Response.
 
     On a `port` of its own choice, unless one is given.
     """

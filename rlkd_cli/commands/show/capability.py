@@ -15,5 +15,6 @@ def show_capability(records: list[Raw], whole: Raw) -> None:
     facts = [(name, str(len(whole[name]))) for name in ("gained", "lost")]
     numbers = [n for n in whole if n.startswith(("length", "reflections", "likelihood"))]
     facts += [(name.replace("_", " "), f"{whole[name]:.3f}") for name in numbers]
+    facts.append(("questions in one file only", str(whole.get("only in one file", 0))))
     bound = "a question never solved may still have a rate of up to"
     console.table("all questions", [*facts, (bound, f"{whole['never_solved_bound']:.3f}")])

@@ -55,11 +55,10 @@ def checkpoints(options: Any, run: str, found: Sequence[tuple[str, Summary]]) ->
     if options.json_summary:
         for name, own in metrics.items():
             sys.stdout.write(json.dumps({"checkpoint": name, **own}) + "\n")
-    best = f"pass@{options.k}"
-    columns = ("pass@1", "pass@1 interval", best)
+    shown = list(dict.fromkeys(("pass@1", f"pass@{options.k}")))
+    columns = {"pass@1": "pass@1", "pass@1 interval": "95% interval"} | {key: key for key in shown}
     lines = [(n, *(text_of(own.get(key, "")) for key in columns)) for n, own in metrics.items()]
-    console.table("checkpoints", lines, ("step", "pass@1", "95% interval", best))
-    shown = [key for key in dict.fromkeys(("pass@1", best))]
+    console.table("checkpoints", lines, ("step", *columns.values()))
     steps = [
         {"step": int(name), **{key: own[key] for key in shown if key in own}}
         for name, own in metrics.items()

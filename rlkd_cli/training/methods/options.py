@@ -44,6 +44,8 @@ class Distillation(Training, Prompting):
             metavar="FILE",
             help="Evaluate on these during training, and keep the best checkpoint.",
             panel=TRAINING,
+            file="in",
+            free=True,
         ),
     ] = None
     eval_every: Annotated[

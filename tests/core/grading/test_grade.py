@@ -103,15 +103,8 @@ def test_time_out_is_a_verdict_and_the_next_answer_is_graded(grader: Grader) -> 
             "wrong",
         )
     finally:
-        slow.close()
+        asyncio.run(slow.close())
     assert asyncio.run(grader.compare(r"\frac{3}{6}", "0.5")) == "correct"
-
-
-@pytest.fixture(scope="module")
-def grader():
-    grader = Grader(workers=1)
-    yield grader
-    grader.close()
 
 
 def test_ordinary_answers_pass_the_screen() -> None:
@@ -139,7 +132,7 @@ def test_verdicts_do_not_depend_on_order_load_or_the_number_of_workers() -> None
         try:
             return asyncio.run(go())
         finally:
-            grader.close()
+            asyncio.run(grader.close())
 
     first = verdicts(answers, 1)
     assert list(first.values()).count("correct") == 29

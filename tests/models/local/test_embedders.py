@@ -1,4 +1,6 @@
-"""The sentence-transformers embedder, on tiny models with random weights that a test writes down."""
+"""The sentence-transformers embedder, on tiny models with random weights that a test writes
+down.
+"""
 
 import json
 import shutil
@@ -85,14 +87,7 @@ def test_diversity_and_the_embedding_judge_with_a_real_embedder(rlkd, folder) ->
         for r in (records, same)
     ]
     assert measured[0][0]["diversity"] > measured[1][0]["diversity"] == pytest.approx(1, abs=1e-5)
-    scored = rlkd(
-        "score",
-        write(Path("t.jsonl"), same[:1]),
-        "in.jsonl",
-        "--judge",
-        "embedding",
-        "--embedder",
-        name,
-        "-q",
-    )
+    words = ["score", write(Path("t.jsonl"), same[:1]), "in.jsonl", "--judge", "embedding"]
+    words += ["--embedder", name, "-q"]
+    scored = rlkd(*words)
     assert [record["reward"] for record in scored.records] == [1.0, 1.0]

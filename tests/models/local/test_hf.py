@@ -9,21 +9,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from rlkd_cli.errors import ModelError, UsageError
+from rlkd_cli.errors import ModelError, RecordError, UsageError
 from rlkd_cli.models import Sampling, open_model, user
 from rlkd_cli.models.local.hf import HfModel
 from rlkd_cli.models.local.sampling import draw, generator
-from tests.conftest import BASE
-
-PROBLEM = "eggs = 3. cups = eggs + 4. gems = cups + 1. hats = 2. What is gems?"
-
-
-def replies(model, *requests: tuple[str, Sampling]) -> list:
-    async def go() -> list:
-        asked = (model.reply(user(text), sampling) for text, sampling in requests)
-        return await asyncio.gather(*asked)
-
-    return asyncio.run(go())
+from tests.conftest import BASE, PROBLEM, replies, write
+from tests.pipeline.test_evaluate import QUESTION
 
 
 def copied(folder: Path, **generation: object) -> Path:
@@ -178,9 +169,12 @@ def tiny(kind: str, folder: Path) -> str:
 def test_models_of_every_memory_write_the_same_alone_and_together(kind: str, tmp_path) -> None:
     folder = tiny(kind, tmp_path / "m")
     asked = [
-        (f"hats = {i}. {'pens = 1. ' * (i % 3)}", Sampling(temperature=float(i % 2), max_tokens=4 + 3 * i, seed=i))
+        (
+            f"hats = {i}. {'pens = 1. ' * (i % 3)}",
+            Sampling(temperature=float(i % 2), max_tokens=4 + 3 * i, seed=i),
+        )
         for i in range(6)
-    ]  # fmt: skip
+    ]
     alone = [replies(HfModel(folder, batch_size=1), one)[0] for one in asked]
     together = replies(HfModel(folder, batch_size=4), *asked)
     assert [r.text for r in together] == [r.text for r in alone]
@@ -205,3 +199,55 @@ def test_gguf_files_are_loaded_or_say_what_to_do(tmp_path) -> None:
     assert "a.gguf" in str(error.value) and "\n" not in str(error.value)
     with pytest.raises(UsageError, match="no such file"):
         HfModel(str(tmp_path / "c.gguf"))
+
+
+def test_likelihood_is_that_of_the_whole_softmax(base) -> None:
+    import asyncio
+
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    from rlkd_cli.models import user
+    from rlkd_cli.models.chat import encode_chat
+    from rlkd_cli.models.local.hf import HfModel
+
+    tokenizer, model = (
+        AutoTokenizer.from_pretrained(base),
+        AutoModelForCausalLM.from_pretrained(base),
+    )
+    engine = HfModel(base)
+    texts = ["First cups: 3 + 4 = 7.", "eggs"]
+
+    async def go() -> list[float]:
+        return list(
+            await asyncio.gather(*(engine.log_likelihood(user(QUESTION), text) for text in texts))
+        )
+
+    for text, found in zip(texts, asyncio.run(go()), strict=True):
+        start = encode_chat(tokenizer, user(QUESTION))
+        ids = torch.tensor([start + tokenizer(text, add_special_tokens=False)["input_ids"]])
+        logps = (
+            model(ids)
+            .logits.log_softmax(-1)[0, len(start) - 1 : -1]
+            .gather(1, ids[0, len(start) :, None])
+        )
+        assert found == pytest.approx(float(logps.mean().detach()), abs=1e-4)
+
+
+def test_length_context_and_choices(base) -> None:
+    model = open_model(f"hf/{base}")
+    cut = replies(model, (PROBLEM, Sampling(max_tokens=5)))[0]
+    assert (cut.finish_reason, cut.completion_tokens) == ("length", 5)
+    with pytest.raises(RecordError, match="too_long"):
+        replies(model, ("eggs " * 5000, Sampling(max_tokens=5)))
+    assert replies(model, ("yes or no?", Sampling(choices=("yes", "no"))))[0].text in ("yes", "no")
+
+
+def test_a_model_that_is_not_there_is_said_plainly(rlkd) -> None:
+    write(Path("in.jsonl"), [{"id": 1, "problem": "p", "path": "x"}])
+    result = rlkd("segment", "in.jsonl", "--model", "hf/nowhere/at-all", "--no-verify")
+    assert (
+        result.status == 1
+        and "nowhere/at-all" in result.err
+        and len(result.err.strip().splitlines()) == 1
+    )

@@ -6,8 +6,7 @@ from importlib.util import find_spec
 import pytest
 
 from rlkd_cli.models import Sampling, open_model, user
-
-PROBLEM = "eggs = 3. cups = eggs + 4. gems = cups + 1. hats = 2. What is gems?"
+from tests.conftest import PROBLEM, replies
 
 
 @pytest.mark.vllm
@@ -20,3 +19,13 @@ def test_stop_texts_end_a_reply_alike_in_both_engines(base) -> None:
         reply = asyncio.run(model.reply(user(PROBLEM), sampling))
         found.append((reply.text, reply.finish_reason))
     assert found[0] == found[1] and "cups" not in found[0][0] and found[0][1] == "stop"
+
+
+@pytest.mark.vllm
+@pytest.mark.skipif(find_spec("vllm") is None, reason="no vLLM installed")
+def test_vllm_agrees_with_transformers(base) -> None:
+    greedy = Sampling(max_tokens=40)
+    requests = [(PROBLEM, greedy), ("hats = 4. gems = hats + 1. What is gems?", greedy)]
+    assert [r.text for r in replies(open_model(f"vllm/{base}"), *requests)] == [
+        r.text for r in replies(open_model(f"hf/{base}"), *requests)
+    ]

@@ -6,7 +6,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -15,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import ROOT, write
+from tests.conftest import ROOT, wait_until, write
 
 pytestmark = [
     pytest.mark.vllm,
@@ -23,32 +22,29 @@ pytestmark = [
 ]
 
 
+def answers(port: int, server: subprocess.Popen) -> bool:
+    """Whether a server that is starting is ready."""
+    assert server.poll() is None, "the server ended before it was ready"
+    try:
+        urllib.request.urlopen(f"http://127.0.0.1:{port}/v1/models", timeout=2).close()
+    except (urllib.error.URLError, OSError):
+        return False
+    return True
+
+
 @pytest.fixture(scope="module")
 def url(base: str) -> Iterator[str]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [
-        sys.executable,
-        "-m",
-        "vllm.entrypoints.openai.api_server",
-        "--model",
-        base,
-        "--served-model-name",
-        "tiny",
-    ]
-    command += ["--host", "127.0.0.1", "--port", str(port), "--dtype", "float32", "--enforce-eager"]
+    command = [sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--model", base]
+    command += ["--served-model-name", "tiny", "--dtype", "float32", "--enforce-eager"]
+    command += ["--host", "127.0.0.1", "--port", str(port)]
     server = subprocess.Popen(
         command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
     )
     try:
-        for _ in range(240):
-            try:
-                urllib.request.urlopen(f"http://127.0.0.1:{port}/v1/models", timeout=2)
-                break
-            except (urllib.error.URLError, OSError):
-                assert server.poll() is None, "the server ended before it was ready"
-                time.sleep(0.5)
+        wait_until(lambda: answers(port, server), 180)
         yield f"http://127.0.0.1:{port}/v1"
     finally:
         os.killpg(server.pid, signal.SIGKILL)
@@ -58,19 +54,9 @@ def url(base: str) -> Iterator[str]:
 @pytest.fixture(scope="module")
 def world(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("world")
-    subprocess.run(
-        [
-            sys.executable,
-            ROOT / "examples/tiny/world.py",
-            "--out",
-            folder,
-            "--train",
-            "4",
-            "--test",
-            "2",
-        ],
-        check=True,
-    )
+    counts = ["--train", "4", "--test", "2"]
+    command = [sys.executable, ROOT / "examples/tiny/world.py", "--out", folder, *counts]
+    subprocess.run(command, check=True)
     return folder
 
 
@@ -85,38 +71,17 @@ def test_a_server_segments_as_transformers_does(rlkd, base, url, world) -> None:
 
 
 def test_samples_and_a_judge_come_over_http(rlkd, url, world) -> None:
-    sampled = rlkd(
-        "sample",
-        world / "test.jsonl",
-        "--model",
-        f"{url}#tiny",
-        "--n",
-        "2",
-        "--max-tokens",
-        "40",
-        "-q",
-    )
-    assert (
-        sampled.status == 0
-        and len(sampled.records) == 4
-        and all(r["tokens"] for r in sampled.records)
-    )
+    flags = ["--model", f"{url}#tiny", "--n", "2", "--max-tokens", "40", "-q"]
+    sampled = rlkd("sample", world / "test.jsonl", *flags)
+    assert sampled.status == 0 and len(sampled.records) == 4
+    assert all(record["tokens"] for record in sampled.records)
     steps = [{"meta_reasoning": "one", "sub_problem": "two", "answer": "three"}]
     other = [{"meta_reasoning": "uno", "sub_problem": "due", "answer": "tre"}]
     write(Path("t.jsonl"), [{"id": 1, "steps": steps}])
-    scored = rlkd(
-        "score",
-        "t.jsonl",
-        "-",
-        "--judge",
-        f"{url}#tiny",
-        "-q",
-        stdin=json.dumps({"id": 1, "steps": other}),
-    )
-    assert scored.status == 0 and scored.records[0]["verdicts"][0]["meta_reasoning"] in (
-        True,
-        False,
-    )
+    student = json.dumps({"id": 1, "steps": other})
+    scored = rlkd("score", "t.jsonl", "-", "--judge", f"{url}#tiny", "-q", stdin=student)
+    assert scored.status == 0
+    assert isinstance(scored.records[0]["verdicts"][0]["meta_reasoning"], bool)
 
 
 def test_a_model_that_the_server_does_not_have_stops_the_run(rlkd, url, world) -> None:

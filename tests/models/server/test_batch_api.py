@@ -88,7 +88,10 @@ def test_a_wrong_key_in_a_batch_ends_the_run(server, kept) -> None:
 
 
 def test_what_a_model_refuses_is_learnt_and_submitted_anew(server, kept) -> None:
-    refusal = b'{"error": {"message": "Unsupported parameter", "param": "temperature", "code": "unsupported_parameter"}}'
+    refusal = (
+        b'{"error": {"message": "Unsupported parameter", "param": "temperature", '
+        b'"code": "unsupported_parameter"}}'
+    )
     server.script = lambda request, line: (
         Response(status=400, body=refusal) if "temperature" in request else Response("four")
     )

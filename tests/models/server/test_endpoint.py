@@ -78,7 +78,10 @@ def test_a_flagged_prompt_rejects_its_record_alone(server) -> None:
 
 @pytest.mark.parametrize("retries", [0, 5])
 def test_a_limit_called_otherwise_is_learnt_once_by_all_requests(server, retries: int) -> None:
-    words = "Unsupported parameter: 'max_tokens' is not supported with this model. Use 'max_completion_tokens'."
+    words = (
+        "Unsupported parameter: 'max_tokens' is not supported with this model. Use "
+        "'max_completion_tokens'."
+    )
 
     def newer(request: dict, number: int) -> Response:
         refused = error(400, message=words, param="max_tokens", code="unsupported_parameter")
@@ -96,12 +99,26 @@ def test_a_limit_called_otherwise_is_learnt_once_by_all_requests(server, retries
 @pytest.mark.parametrize(
     "body",
     [
-        {"error": {"message": "Unsupported parameter: '{}'", "param": "{}", "code": "unsupported_parameter"}},
-        {"error": {"message": "'{}' does not support 0.7. Only the default is supported.", "code": "unsupported_value"}},
-        {"detail": [{"type": "extra_forbidden", "loc": ["body", "{}"], "msg": "Extra inputs are not permitted"}]},
+        {
+            "error": {
+                "message": "Unsupported parameter: '{}'",
+                "param": "{}",
+                "code": "unsupported_parameter",
+            }
+        },
+        {"error": {"message": "'{}' does not support 0.7.", "code": "unsupported_value"}},
+        {
+            "detail": [
+                {
+                    "type": "extra_forbidden",
+                    "loc": ["body", "{}"],
+                    "msg": "Extra inputs are not permitted",
+                }
+            ]
+        },
         {"message": "property '{}' is unsupported"},
     ],
-)  # fmt: skip
+)
 def test_a_parameter_that_is_refused_is_left_out_from_then_on(
     server, name: str, body: dict
 ) -> None:
@@ -207,8 +224,11 @@ def test_errors_inside_a_reply_are_treated_by_their_code(server) -> None:
 
 
 def test_content_in_parts_and_thinking_wherever_it_stands(server) -> None:
-    parts = [{"type": "thinking", "thinking": [{"type": "text", "text": "1 + 3"}]}, {"type": "text", "text": "fo"},
-             {"type": "text", "text": "ur"}]  # fmt: skip
+    parts = [
+        {"type": "thinking", "thinking": [{"type": "text", "text": "1 + 3"}]},
+        {"type": "text", "text": "fo"},
+        {"type": "text", "text": "ur"},
+    ]
     reply = only(server, said({"content": parts}))
     assert (reply.text, reply.thinking) == ("four", "1 + 3")
     for beside in (
@@ -431,7 +451,8 @@ def test_a_shutdown_date_is_told_once(server) -> None:
 ANSWERS = COLLECTED / "faults/endpoint.jsonl"
 MUST = {  # (kind of outcome, its code, requests)
     "quota": (ModelError, None, 1), "no balance": (ModelError, None, 1),
-    "filtered": (RecordError, "content_filter", 1), "error inside 200": (RecordError, "http_429", 2),
+    "filtered": (RecordError, "content_filter", 1),
+    "error inside 200": (RecordError, "http_429", 2),
     "error in the choice": (RecordError, "http_502", 2), "no message": (RecordError, "http_400", 1),
     "too long 1": (RecordError, "too_long", 1), "too long 2": (RecordError, "too_long", 1),
     "too long 3": (RecordError, "too_long", 1), "refusal": (RecordError, "refused", 1),
