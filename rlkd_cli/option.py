@@ -14,6 +14,7 @@ import inspect
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from math import isfinite
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 from rlkd_cli.errors import UsageError
@@ -81,11 +82,13 @@ def fields_of(options: Any) -> Iterator[Field]:
 
 
 def check_choices(options: Any) -> None:
-    """UsageError with the allowed values if an option has another value."""
+    """UsageError with the allowed values if an option has another value, or is no finite number."""
     for field in fields_of(options):
         value, allowed = getattr(options, field.name), field.option.choices
         if allowed and value is not None and value not in allowed:
             raise UsageError(f"{field.flag} {value}: one of {', '.join(allowed)}")
+        if isinstance(value, float) and not isfinite(value):
+            raise UsageError(f"{field.flag} {value}: not a finite number")
 
 
 def settings_of(options: Any) -> dict[str, Any]:

@@ -1,6 +1,4 @@
-"""Which of several processes this is: everything that a launcher's variables say, asked here
-alone.
-"""
+"""Which of several processes this is: what a launcher's variables say is asked here alone."""
 
 import os
 
@@ -13,6 +11,11 @@ def is_launched() -> bool:
 def is_first() -> bool:
     """Whether this is the process that speaks and writes."""
     return os.environ.get("RANK", "0") == "0"
+
+
+def local() -> int:
+    """Which of the processes on this machine this is."""
+    return int(os.environ.get("LOCAL_RANK", "0"))
 
 
 def count() -> int:

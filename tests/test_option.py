@@ -38,3 +38,13 @@ def test_a_value_that_is_no_choice_is_named_with_those_that_are() -> None:
     check_choices(Options(source="x", form="b"))
     with pytest.raises(UsageError, match="--form c: one of a, b"):
         check_choices(Options(source="x", form="c"))
+
+
+@pytest.mark.parametrize("number", [float("inf"), float("nan")])
+def test_a_number_is_finite(number: float) -> None:
+    @dataclass(frozen=True, kw_only=True)
+    class Warm:
+        temperature: Annotated[float, option("--temperature", help="Degrees.")] = 1.0
+
+    with pytest.raises(UsageError, match=r"--temperature (inf|nan): not a finite number"):
+        check_choices(Warm(temperature=number))

@@ -115,7 +115,8 @@ def open_scorer(options: Options, teacher: Input) -> tuple[Scorer, Grader]:
     known = (options.probabilities, options.overwrite)
     structure = Structure.open(options, lambda spec: opened(options, spec), grader, *known)
     samples: Any = options.teacher_samples
-    return Scorer(structure, teacher, samples, options.probabilities, options.show), grader
+    how = (options.concurrency, samples, options.probabilities, options.show)
+    return Scorer(structure, teacher, *how), grader
 
 
 def _audit(options: Options, teacher: Input, student: Input) -> None:

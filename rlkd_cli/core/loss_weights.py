@@ -49,9 +49,7 @@ def phase_weights(phase: Phase, a: float, b: float) -> tuple[float, float]:
 
 @dataclass
 class LossBalance:
-    """a and b through the three phases; all of its state is plain numbers, to go into a
-    checkpoint.
-    """
+    """a and b through the three phases; its state is plain numbers, to go into a checkpoint."""
 
     alpha: int = 100
     a: float = 1.0

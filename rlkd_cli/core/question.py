@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from rlkd_cli.core.grading.letters import letter_of, options
+from rlkd_cli.core.grading.letters import choices_of, letter_of
 from rlkd_cli.option import MODEL, option
 
 Extraction = Literal["ours", "boxed"]
@@ -62,8 +62,9 @@ class Protocol:
     extraction: Extraction = "ours"
 
 
+PAPERS = "deepseek"  # RLKD, 4.1
 PROTOCOLS: dict[str, Protocol] = {
-    "deepseek": Protocol(
+    PAPERS: Protocol(
         BOXED,
         LETTER,
         "DeepSeek-R1's model card (usage recommendations) and RLKD, 4.1; extraction is ours",
@@ -104,7 +105,7 @@ PROTOCOLS: dict[str, Protocol] = {
 def question(
     record: Mapping[str, Any],
     template: str | None = None,
-    protocol: str = "deepseek",
+    protocol: str = PAPERS,
     kind: str | None = None,
 ) -> str:
     """The problem in a template: the one given, else the protocol's for the kind of answer
@@ -119,7 +120,7 @@ def question(
 
 
 def _template(protocol: Protocol, record: Mapping[str, Any], kind: str | None) -> str:
-    answer, choices = record.get("answer"), options(record)
+    answer, choices = record.get("answer"), choices_of(record)
     is_letter = kind == "letter" or (
         kind is None and isinstance(answer, str) and bool(letter_of(answer, choices))
     )
@@ -146,3 +147,10 @@ class Prompting:
         ),
     ] = None
     system: Annotated[str | None, option("--system", help="A system prompt.", panel=MODEL)] = None
+
+    @property
+    def prompts_used(self) -> dict[str, str]:
+        """The texts that problems are put into, by name: the one given, or the defaults."""
+        given = self.prompt_template
+        own = {"BOXED": BOXED, "LETTER": LETTER} if given is None else {"--prompt-template": given}
+        return {**getattr(super(), "prompts_used", {}), **own}

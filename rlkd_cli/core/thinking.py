@@ -104,6 +104,21 @@ def opens(prompt: str) -> bool:
     return any(prompt.rstrip().endswith(tag) for tag, _ in TAGS)
 
 
+def ends_closed(text: str) -> bool:
+    """Whether a text ends with a closing tag: what is written next stands behind the thinking."""
+    return any(text.rstrip().endswith(tag) for _, tag in TAGS)
+
+
+def is_one_block(path: str) -> bool:
+    """Whether a path is one closed block of thinking and something after it.
+
+    The opening tag may stand in the prompt.
+    """
+    text = path if path.lstrip().startswith(OPEN) else OPEN + path
+    inside = rf"((?!{OPEN}|{CLOSE}).)"
+    return bool(re.fullmatch(rf"\s*{OPEN}{inside}+{CLOSE}\s*\S{inside}*", text, re.DOTALL))
+
+
 def as_think(path: str) -> str:
     """The same path with every pair of tags written as `<think>` and `</think>`."""
     return _CLOSING.sub(CLOSE, _OPENING.sub(OPEN, path))

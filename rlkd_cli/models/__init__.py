@@ -1,11 +1,13 @@
 """Where text comes from: one engine a file, each imported only when a model of its kind is
 opened."""
 
+from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 
 from rlkd_cli.errors import UsageError
 from rlkd_cli.models.base import Message, Reply, Sampling, TextModel, user
+from rlkd_cli.models.device import has_accelerator
 from rlkd_cli.models.options import Asking, BatchOptions, HttpOptions
 from rlkd_cli.models.providers import PROVIDERS, address_of, hosted, key_of, usable_key
 from rlkd_cli.models.replay import RecordingModel, ReplayModel
@@ -26,28 +28,33 @@ __all__ = [
     "user",
 ]
 
+Tell = Callable[[str], None]
+
 
 def open_model(
     spec: str,
     http: HttpOptions | None = None,
     record: Path | None = None,
     batch: BatchOptions | None = None,
+    tell: Tell | None = None,
 ) -> TextModel:
-    """The model that `spec` names (`ENGINE/NAME` or an endpoint), recording its replies where
-    asked.
+    """The model that `spec` names (`ENGINE/NAME` or an endpoint); `record` keeps its replies.
 
     With `batch` it is asked through the Batch API where it has one: OpenAI, and any server named by
     its address. UsageError where the spec cannot be used as it stands (a missing key, an engine
     that is not installed); ModelError where the model cannot be loaded. What the model has to say
-    (a refused parameter, a day after which it is not served) goes to its `tell`, once that is set.
+    (a refused parameter, a day after which it is not served) goes to its `tell`, once that is set,
+    here or later; that its server is waited for is said to `tell` alone.
     """
-    model: TextModel = _open(spec, http or HttpOptions())
+    model: TextModel = _open(spec, http or HttpOptions(), tell or (lambda line: None))
     if batch and isinstance(model, EndpointModel) and has_batches(spec):
         model = BatchModel(model, batch)
+    if tell:
+        model.tell = tell
     return RecordingModel(model, record) if record else model
 
 
-def _open(spec: str, http: HttpOptions) -> TextModel:
+def _open(spec: str, http: HttpOptions, tell: Tell) -> TextModel:
     engine, name = engine_of(spec), model_of(spec)
     if not name:
         raise UsageError(
@@ -55,11 +62,11 @@ def _open(spec: str, http: HttpOptions) -> TextModel:
             "or a model's name or folder"
         )
     if engine == "http":
-        return _own_server(spec, http)
+        return _own_server(spec, http, tell)
     if engine in PROVIDERS:
         return _hosted(spec, http)
     if engine == "replay":
-        return ReplayModel(Path(name))
+        return ReplayModel(Path(name), http.concurrency)
     if runs_in_vllm(spec):
         from rlkd_cli.models.local.vllm import VllmModel
 
@@ -69,13 +76,13 @@ def _open(spec: str, http: HttpOptions) -> TextModel:
     return HfModel(name, batch_size=http.concurrency)
 
 
-def _own_server(spec: str, http: HttpOptions) -> EndpointModel:
+def _own_server(spec: str, http: HttpOptions, tell: Tell) -> EndpointModel:
     """A server named by its address, with the key in RLKD_API_KEY where it wants one."""
     address, key = parse_address(spec), usable_key("RLKD_API_KEY")
-    served = served_model(address, address.model, key)
+    served = served_model(address, address.model, key, http.server_timeout, tell)
     model = EndpointModel(address, served.name, key, http, shown(spec), served.context, is_own=True)
     if served.shutdown:
-        model.say(f"the server ends this model on {served.shutdown}")
+        model.say(f"the server stops serving this model on {served.shutdown}")
     return model
 
 
@@ -87,27 +94,20 @@ def _hosted(spec: str, http: HttpOptions) -> EndpointModel:
     served = served_model(address, asked, key)
     model = EndpointModel(address, asked, key, http, spec, known.context, known.extra)
     if known.successor:
-        model.say(f"was retired by its provider: asking {known.successor} instead")
+        model.say(f"retired by its provider; using {known.successor} instead")
     if ends := served.shutdown or known.shutdown:
-        instead = f" (its provider names {known.instead})" if known.instead else ""
-        model.say(f"is not served from {ends} on{instead}; choose another model before")
+        instead = f" (replacement: {known.instead})" if known.instead else ""
+        model.say(f"will not be served after {ends}{instead}")
     return model
 
 
 def runs_in_vllm(spec: str) -> bool:
     """Whether a spec means vLLM in this process."""
     engine = engine_of(spec)
-    return engine == "vllm" or bool(engine == "any" and find_spec("vllm") and _has_accelerator())
+    return engine == "vllm" or bool(engine == "any" and find_spec("vllm") and has_accelerator())
 
 
 def has_batches(spec: str) -> bool:
-    """Whether a model can be asked through the Batch API: OpenAI's, and any server named by its
-    address."""
+    """Whether the Batch API may be asked: OpenAI's models, and any server named by its address."""
     engine = engine_of(spec)
     return engine == "http" or (engine in PROVIDERS and PROVIDERS[engine].batches)
-
-
-def _has_accelerator() -> bool:
-    import torch
-
-    return torch.cuda.is_available()

@@ -17,9 +17,8 @@ Message = Mapping[str, str]  # {"role": "user", "content": …}
 class Sampling:
     """How a reply is drawn. `choices` restricts it to one of a few texts (a judge's yes or no).
 
-    With `probabilities` the reply says how probable each choice was, which not every server can.
-    A text ends before the first of the `stop` texts, which are no part of it, and counts as
-    stopped.
+    With `probabilities` the reply says how probable each choice was, which not every server can. A
+    text ends before the first of the `stop` texts, which are no part of it, and counts as stopped.
     """
 
     temperature: float = 0.0
@@ -33,8 +32,7 @@ class Sampling:
 
 @dataclass(frozen=True)
 class Reply:
-    """What a model wrote. `finish_reason` is "stop" or "length"; token counts are 0 where none are
-    given.
+    """What a model wrote. `finish_reason` is "stop" or "length"; token counts are 0 if not given.
 
     `thinking` is what stands apart from the text, as reasoning: a server or a chat template tells
     them apart. `probabilities` are one a choice, summing to 1, where they were asked for.
@@ -82,16 +80,17 @@ class Telling:
 class TextModel(Protocol):
     """A model that replies to messages. `name` goes into records and cache keys.
 
-    An engine in this process says in `in_flight` how many requests it wants at a time; a server is
-    asked for as many as the user says. `tell` is called with what the user should know, once each.
+    `in_flight` is how many requests it wants at a time: an engine in this process as many as it
+    computes together, a server as many as the user says. `tell` is called with what the user should
+    know, once each.
     """
 
     name: str
+    in_flight: int
     tell: Callable[[str], None]
 
     async def reply(self, messages: Sequence[Message], sampling: Sampling) -> Reply:
-        """One reply. RecordError where this request failed; ModelError where every further one
-        would."""
+        """One reply. RecordError where this request failed, ModelError where all further would."""
         ...
 
     async def close(self) -> None:
@@ -100,8 +99,7 @@ class TextModel(Protocol):
 
 
 def request_key(messages: Sequence[Message], sampling: Sampling) -> str:
-    """The same for the same request, whatever engine answers it: what recorded replies are found
-    by."""
+    """What recorded replies are found by: the same for the same request, whoever answers it."""
     usual = asdict(Sampling())
     unusual = {name: value for name, value in asdict(sampling).items() if value != usual[name]}
     request: dict[str, Any] = {"messages": [dict(m) for m in messages], "sampling": unusual}
@@ -112,6 +110,11 @@ def user(text: str, system: str | None = None) -> list[Message]:
     """The messages of one question, with a system prompt before it where there is one."""
     first: list[Message] = [{"role": "system", "content": system}] if system else []
     return [*first, {"role": "user", "content": text}]
+
+
+def too_long(name: str, tokens: int, context: int, about: str = "") -> RecordError:
+    """A prompt of more tokens than a model's context; `about`: the number is an estimate."""
+    return RecordError("too_long", f"{about}{tokens} tokens exceed {name}'s context of {context}")
 
 
 def cut_at(text: str, stop: Sequence[str]) -> tuple[str, bool]:

@@ -1,6 +1,6 @@
 """Chat templates: how messages become a prompt, for every engine and for training."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from rlkd_cli.core.thinking import opens
@@ -29,6 +29,26 @@ def opens_thinking(tokenizer: Any) -> bool:
     if tokenizer.chat_template is None:
         return False
     return opens(render_chat(tokenizer, [{"role": "user", "content": "?"}]))
+
+
+class ReplyDecoder:
+    """A reply's text without end, begin and padding tokens; `<think>` is a special token to some.
+
+    `others` are such tokens of the model's besides the tokenizer's; None is none.
+    """
+
+    def __init__(self, tokenizer: Any, others: Iterable[int | None]) -> None:
+        own = (tokenizer.eos_token_id, tokenizer.bos_token_id, tokenizer.pad_token_id)
+        self._tokenizer, self._dropped = tokenizer, {*own, *others} - {None}
+
+    def __call__(self, tokens: Sequence[int]) -> str:
+        kept = [token for token in tokens if token not in self._dropped]
+        return str(self._tokenizer.decode(kept, skip_special_tokens=False))
+
+
+def token_set(ids: int | Sequence[int] | None) -> frozenset[int]:
+    """What a configuration names as end tokens: one, several, or none."""
+    return frozenset({ids} if isinstance(ids, int) else ids or ())
 
 
 class ChatEncoder:

@@ -8,8 +8,7 @@ from rlkd_cli.records.manifest import file_digest, fingerprint_text, folder_fing
 
 
 def model_fingerprint(spec: str) -> str | None:
-    """A digest of a folder's files or of recorded replies, a hub model's revision; None where
-    nobody can tell.
+    """A digest of a folder's files or of recorded replies, a hub model's revision; None: unknown.
 
     A server says nothing of its weights. A hub model's revision is known once it is in the cache.
     """
@@ -18,7 +17,26 @@ def model_fingerprint(spec: str) -> str | None:
     path = Path(model_of(spec))
     if path.is_file():
         return file_digest(path)
-    return fingerprint_text(folder_fingerprint(path)) if path.is_dir() else _revision(str(path))
+    return _of_folder(path) if path.is_dir() else _revision(str(path))
+
+
+def _of_folder(folder: Path) -> str | None:
+    """The folder's contents; an adapter's together with the model that it is put on."""
+    parts, base = folder_fingerprint(folder), _base_of(folder)
+    if base is None:
+        return fingerprint_text(parts)
+    known = model_fingerprint(f"hf/{base}")
+    return fingerprint_text({**parts, "base model": known}) if known else None
+
+
+def _base_of(folder: Path) -> str | None:
+    """The name or folder of the model that an adapter is put on; None where it is no adapter."""
+    file = folder / "adapter_config.json"
+    try:
+        base = json.loads(file.read_text("utf-8")).get("base_model_name_or_path")
+    except (OSError, ValueError, AttributeError):
+        return None
+    return base if isinstance(base, str) and base and Path(base) != folder else None
 
 
 def _revision(name: str) -> str | None:
@@ -33,9 +51,7 @@ def _revision(name: str) -> str | None:
 
 
 def gsrm_prompt(spec: str) -> str | None:
-    """The short prompt that `train-gsrm` stored in a model folder; None where it is no such
-    folder.
-    """
+    """The short prompt that `train-gsrm` stored in a model folder; None for any other model."""
     file = Path(model_of(spec), "gsrm.json")
     if engine_of(spec) in ("http", "replay") or not file.is_file():
         return None

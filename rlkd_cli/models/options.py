@@ -17,7 +17,7 @@ class HttpOptions:
         option(
             "--concurrency",
             min=1,
-            help="Records in flight, or an in-process batch's size.",
+            help="Requests sent at a time; batch size for a model in this process (ours).",
             panel=SERVER,
             free=True,
         ),
@@ -27,7 +27,7 @@ class HttpOptions:
         option(
             "--max-retries",
             min=0,
-            help="Retries of a failed request, with back-off.",
+            help="Retries of a failed request, with back-off (ours).",
             panel=SERVER,
             free=True,
         ),
@@ -35,7 +35,11 @@ class HttpOptions:
     timeout: Annotated[
         float,
         option(
-            "--timeout", min=0.1, help="Seconds to wait for one reply.", panel=SERVER, free=True
+            "--timeout",
+            min=0.1,
+            help="Seconds to wait for one reply (ours).",
+            panel=SERVER,
+            free=True,
         ),
     ] = 600.0
     server_timeout: Annotated[
@@ -44,7 +48,7 @@ class HttpOptions:
             "--server-timeout",
             min=0,
             help="Seconds to wait for a server that refuses connections, or all requests for being "
-            "too many, before the run ends unfinished.",
+            "too many, before the run ends unfinished (ours).",
             panel=SERVER,
             free=True,
         ),
@@ -92,8 +96,8 @@ class BatchOptions:
     """
 
     file: Path
-    poll: float = 30.0
-    gather: float = 1.0
+    poll: float
+    gather: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,7 +118,7 @@ class Batching:
         option(
             "--batch-poll",
             min=0.1,
-            help="Seconds between looks at a batch.",
+            help="Seconds between polls of a batch (ours).",
             panel=SERVER,
             free=True,
         ),

@@ -16,6 +16,11 @@ from rlkd_cli.errors import UsageError
 from rlkd_cli.models.masks import remember
 
 PRICES_OF = "2026-11"  # when the providers' price pages were read
+BATCH_DISCOUNT = 0.5  # of the Batch API
+# The most that one batch may hold: OpenAI documents 50,000 requests and 200 MB
+BATCH_REQUESTS, BATCH_BYTES = 50_000, 190_000_000
+TOP_LOGPROBS = 20  # the most that OpenAI and DeepSeek give
+AZURE, AZURE_KEY = ".azure.com", "api-key"  # its hosts, and the header in which it wants the key
 
 
 @dataclass(frozen=True)
@@ -132,6 +137,6 @@ def usable_key(variable: str) -> str:
     remember(key)
     if not (key.isascii() and key.isprintable()):
         raise UsageError(
-            f"{variable} holds characters that no key has (a line break in its middle?)"
+            f"{variable} contains characters that are not valid in a key (a line break?)"
         )
     return key

@@ -16,9 +16,9 @@ class ReplayModel(Telling):
     """Answers from a file of `{"key", "reply"}` lines; the same request asked again gets the next
     recorded reply."""
 
-    def __init__(self, file: Path) -> None:
+    def __init__(self, file: Path, in_flight: int) -> None:
         super().__init__()
-        self.name = f"replay/{file.name}"
+        self.name, self.in_flight = f"replay/{file.name}", in_flight
         self._replies: dict[str, deque[Reply]] = defaultdict(deque)
         if not file.is_file():
             raise UsageError(f"replay/{file}: no such file (--record FILE on any run writes one)")
@@ -47,15 +47,10 @@ class ReplayModel(Telling):
 
 
 class RecordingModel:
-    """Passes requests on and appends each reply to a file that `replay/FILE` reads.
-
-    It wants as many requests at a time as the model that it records.
-    """
+    """Passes requests on and appends each reply to a file that `replay/FILE` reads."""
 
     def __init__(self, inner: TextModel, file: Path) -> None:
-        self.name, self._inner = inner.name, inner
-        if hasattr(inner, "in_flight"):
-            self.in_flight: int = inner.in_flight
+        self.name, self.in_flight, self._inner = inner.name, inner.in_flight, inner
         self._out = file.open("a", encoding="utf-8")
 
     @property

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from contextvars import ContextVar
 from typing import NamedTuple
 
-from rlkd_cli.models.providers import hosted
+from rlkd_cli.models.providers import BATCH_DISCOUNT, hosted
 from rlkd_cli.models.spec import is_paid, unbatched
 
 
@@ -27,8 +27,7 @@ _BILL: ContextVar[Bill | None] = ContextVar("bill", default=None)
 
 
 def open_bill() -> Bill:
-    """A bill that every model call made by this task, and by tasks that it starts, is written
-    on."""
+    """A bill for every model call that this task makes, and that tasks make which it starts."""
     bill: Bill = {}
     _BILL.set(bill)
     return bill
@@ -47,9 +46,6 @@ def spend(
     bill = _BILL.get()
     if bill is not None:
         add(bill, {model: (requests, retries, tokens_in, tokens_out)})
-
-
-BATCH_DISCOUNT = 0.5  # of the Batch API
 
 
 def price_of(model: str, given: tuple[float, float] | None = None) -> tuple[float, float] | None:

@@ -88,7 +88,7 @@ class Audit:
     """Asks `judge` about up to `size` pairs a test; a likeness of `threshold` is a match."""
 
     def __init__(
-        self, judge: Judge, threshold: float = 0.5, size: int = 100, seed: int = 0
+        self, judge: Judge, threshold: float = Judge.threshold, size: int = 100, seed: int = 0
     ) -> None:
         self._judge, self._threshold, self._size = judge, threshold, size
         self._rng = random.Random(seed)
@@ -110,18 +110,18 @@ class Audit:
         self._show, self._done, self._total = show, 0, sum(map(len, asked))
         verdicts = await self._ask(pairs)
         return [
-            _agreement("same verdict when asked again", 0.95, verdicts, await self._ask(pairs)),
+            _agreement("same verdict twice", 0.95, verdicts, await self._ask(pairs)),
             _agreement(
-                "same verdict with the texts swapped",
+                "same verdict swapped",
                 0.9,
                 verdicts,
                 await self._ask([(p, b, a) for p, a, b in pairs]),
             ),
-            _share("yes to a text and itself", 0.95, True, await self._ask(texts)),
-            _share("yes to the same in other words", 0.8, True, await self._ask(PARAPHRASES)),
-            _share("yes to a near miss", 0.1, False, await self._ask(near)),
-            _share("yes to texts of different sub-problems", 0.2, False, await self._ask(shuffled)),
-            _share("yes to a master key", 0.02, False, await self._ask(keys)),
+            _share("accepts identical texts", 0.95, True, await self._ask(texts)),
+            _share("accepts paraphrases", 0.8, True, await self._ask(PARAPHRASES)),
+            _share("accepts near misses", 0.1, False, await self._ask(near)),
+            _share("accepts unrelated sub-problems", 0.2, False, await self._ask(shuffled)),
+            _share("accepts texts without content", 0.02, False, await self._ask(keys)),
         ]
 
     def _some(self, pairs: list[Pair]) -> list[Pair]:

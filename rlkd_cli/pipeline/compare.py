@@ -11,7 +11,6 @@ def compare(a: Summary, b: Summary) -> dict[str, Any]:
     """B against A in pass@1: the difference with an interval (questions resampled) and a p value
     with its standard error (0: the p value is exact).
 
-
     `gained` are the questions that only B solved in any of its runs, `lost` those that only A did.
     Questions of one file alone are left out and counted. UsageError where no question is in both.
     """

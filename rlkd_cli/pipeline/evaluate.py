@@ -9,7 +9,7 @@ from typing import Any
 
 from rlkd_cli.core.grading.answers import last_box
 from rlkd_cli.core.grading.grade import Kind
-from rlkd_cli.core.grading.letters import options
+from rlkd_cli.core.grading.letters import choices_of
 from rlkd_cli.core.grading.numbers import vote_key
 from rlkd_cli.core.metrics import (
     bootstrap_interval,
@@ -19,7 +19,7 @@ from rlkd_cli.core.metrics import (
     pass_at_k,
     standard_error,
 )
-from rlkd_cli.core.question import PROTOCOLS
+from rlkd_cli.core.question import PAPERS, PROTOCOLS
 from rlkd_cli.errors import UsageError
 from rlkd_cli.pipeline.sample import Sampler
 from rlkd_cli.records.schema import Raw
@@ -43,7 +43,7 @@ class Evaluator:
     grader: Grader
     sampler: Sampler | None = None
     kind: Kind | None = None
-    protocol: str = "deepseek"
+    protocol: str = PAPERS
 
     async def __call__(self, raw: Raw) -> Raw:
         if self.sampler:
@@ -54,7 +54,7 @@ class Evaluator:
             content = last_box(path)
             path = "" if content is None else f"\\boxed{{{content}}}"
         grade = await self.grader.grade(
-            path, str(raw["answer"]), truncated, options(raw), self.kind
+            path, str(raw["answer"]), truncated, choices_of(raw), self.kind
         )
         own = {
             "prediction": grade.prediction,

@@ -27,7 +27,7 @@ class Budget:
         option(
             "--price-in",
             min=0,
-            help=f"Dollars a million tokens read (default: known prices of {PRICES_OF}).",
+            help=f"US dollars per million input tokens (default: price table of {PRICES_OF}).",
             panel=SERVER,
             free=True,
         ),
@@ -35,7 +35,11 @@ class Budget:
     price_out: Annotated[
         float | None,
         option(
-            "--price-out", min=0, help="Dollars a million tokens written.", panel=SERVER, free=True
+            "--price-out",
+            min=0,
+            help=f"US dollars per million output tokens (default: price table of {PRICES_OF}).",
+            panel=SERVER,
+            free=True,
         ),
     ] = None
     max_cost: Annotated[
@@ -43,7 +47,7 @@ class Budget:
         option(
             "--max-cost",
             min=0,
-            help="Stop, in good order, before a run costs more dollars.",
+            help="Stop before the run costs more than this many US dollars; finished work is kept.",
             panel=SERVER,
             free=True,
         ),

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 
-from rlkd_cli.core.question import question
+from rlkd_cli.core.question import PAPERS, question
 from rlkd_cli.core.seeds import draw_seed
 from rlkd_cli.core.thinking import join, split
 from rlkd_cli.models import Sampling, TextModel, user
@@ -17,7 +17,7 @@ class Sampler:
     sampling: Sampling
     template: str | None = None
     system: str | None = None
-    protocol: str = "deepseek"  # whose prompt is used where there is no template
+    protocol: str = PAPERS  # whose prompt is used where there is no template
     kind: str | None = None  # of answer that the benchmark expects; by default the reference says
 
     async def __call__(self, raw: Raw) -> Raw:

@@ -13,7 +13,7 @@ from rlkd_cli.errors import InputError, RecordError
 from rlkd_cli.pipeline.estimate import Call
 from rlkd_cli.records.read import Item
 from rlkd_cli.records.schema import Raw, Step
-from rlkd_cli.reward.judges import JUDGES
+from rlkd_cli.reward.judges import judge_class
 from rlkd_cli.reward.matcher import Score
 from rlkd_cli.reward.structured import Matching, Structure, segmented
 
@@ -32,12 +32,16 @@ class Scorer:
         self,
         structure: Structure,
         teacher: Iterable[Item],
-        teacher_samples: TeacherSamples = "first",
-        probabilities: bool = False,
-        watch: str | None = None,
+        in_flight: int,
+        teacher_samples: TeacherSamples,
+        probabilities: bool,
+        watch: str | None,
     ) -> None:
-        """`watch` is an id whose first pair of step sequences is kept, for people to look at."""
-        self.structure, self._source = structure, teacher
+        """`in_flight`: of the teacher's paths, how many are segmented at a time.
+
+        `watch` is an id whose first pair of step sequences is kept, for people to look at.
+        """
+        self.structure, self._source, self._in_flight = structure, teacher, in_flight
         self._samples, self._probabilities = teacher_samples, probabilities
         self._teacher: Teacher | None = None
         self.left_out: dict[str | int | None, str] = {}  # of the teacher's rows: id, and why
@@ -57,14 +61,15 @@ class Scorer:
         """The teacher's steps by id."""
         async with self._loading:
             if self._teacher is None:
-                self._teacher, lost = await teacher_steps(self._source, self.structure)
+                found = await teacher_steps(self._source, self.structure, self._in_flight)
+                self._teacher, lost = found
                 self.left_out, self.lost = dict(lost), len(lost)
             return self._teacher
 
     async def __call__(self, raw: Raw) -> Raw:
         """The score record.
 
-        RecordError: no teacher for the id, no steps, or a verdict not to be had.
+        RecordError: no teacher for the id, no steps, or a verdict that could not be obtained.
         """
         references = (await self.teacher()).get(raw["id"])
         if not references:
@@ -105,14 +110,14 @@ def score_record(
 
 
 async def teacher_steps(
-    items: Iterable[Item], structure: Structure
+    items: Iterable[Item], structure: Structure, in_flight: int
 ) -> tuple[Teacher, list[tuple[str | int | None, str]]]:
     """The teacher's steps by id, and (id, why) of the rows that are left out.
 
     Paths without steps go through the GSRM, and are left out where it fails, as invalid rows are.
     """
     steps: Teacher = defaultdict(list)
-    places = asyncio.Semaphore(64)
+    places = asyncio.Semaphore(in_flight)
 
     async def one(item: Item) -> list[Step] | str:
         if item.fault:
@@ -168,7 +173,7 @@ class Summary:
             ("scored", str(len(self.rewards))),
             ("mean reward", f"{sum(self.rewards) / len(self.rewards):.3f}"),
             ("mean matched steps", f"{sum(self.depths) / len(self.depths):.2f}"),
-            ("walks to the end", str(len(self.rewards) - sum(self.stops.values()))),
+            ("matched to the end", str(len(self.rewards) - sum(self.stops.values()))),
         ]
         most = max(self.stops.values(), default=1)
         rows += [
@@ -186,8 +191,8 @@ class Summary:
 def score_calls(raw: Raw, options: Matching) -> list[Call]:
     """At most one question per part and step; a path without steps is assumed to have eight."""
     steps = raw.get("steps") or [None] * 8
-    asked = [] if options.judge in JUDGES else [options.judge]
-    calls = [Call(name, 800, 1, 4) for name in asked for _ in PARTS * len(steps)]
+    is_model = judge_class(options.judge).uses == "model"
+    calls = [Call(options.judge, 800, 1, 4) for _ in PARTS * len(steps)] if is_model else []
     if options.gsrm and not raw.get("steps"):
         length = len(raw["path"])
         calls.append(Call(options.gsrm, length, length / 8, options.gsrm_max_tokens))

@@ -17,8 +17,8 @@ def table(summaries: Mapping[str, Summary], k: int | None = None) -> list[Raw]:
     """A row a file: `name`, `questions`, `runs`, and `cells`, from a column's name to a Cell.
 
     Columns are pass@1 over the first 1, 4, 8 … runs, over all, and pass@k for these counts and `k`,
-    as far as every file has them for every question. UsageError where one has no question, or
-    fewer than `k` samples of one.
+    as far as every file has them for every question. UsageError where one has no question, or fewer
+    than `k` samples of one.
     """
     empty = next((name for name, one in summaries.items() if not one.results), None)
     if empty is not None or not summaries:

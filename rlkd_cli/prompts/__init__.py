@@ -26,10 +26,16 @@ def fill(template: str, **values: str) -> str:
     )
 
 
+def named(prefix: str) -> dict[str, str]:
+    """The texts of all prompts whose names start with `prefix`, by name."""
+    names = sorted(file.name for file in files(__name__).iterdir() if file.name.endswith(".txt"))
+    found = [name.removesuffix(".txt") for name in names if name.startswith(prefix)]
+    return {name: load(name) for name in found}
+
+
 def group(prefix: str) -> list[str]:
     """The texts of all prompts whose names start with `prefix`."""
-    names = sorted(file.name for file in files(__name__).iterdir() if file.name.endswith(".txt"))
-    return [load(name.removesuffix(".txt")) for name in names if name.startswith(prefix)]
+    return list(named(prefix).values())
 
 
 def version(*templates: str) -> str:

@@ -11,7 +11,11 @@ from typing import IO, Any
 
 @contextmanager
 def atomic_bytes(path: Path) -> Iterator[IO[bytes]]:
-    """A file to write into; it takes the place of `path` when the block ends without an error."""
+    """A file to write into; it takes the place of `path` when the block ends without an error.
+
+    A link stays one: what it points to is written.
+    """
+    path = Path(os.path.realpath(path))
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(path.name + ".partial")
     try:

@@ -112,15 +112,17 @@ def file_digest(path: Path) -> str:
 
 
 def folder_fingerprint(folder: Path) -> dict[str, str]:
-    """What a model's folder holds: its files (not those of subfolders or hidden ones), each by a
-    digest.
+    """What a model's folder holds, each file by a digest: its own and those of its subfolders.
 
+    Checkpoints, hidden folders and what lies deeper are left out, as is all that `_matters` denies.
     The digest is of the bytes where the weights are at most 2 GiB together; for more, weights are
     known by size, header and modification time ("dated"), which is what can be read in a moment.
     """
-    files = sorted(f for f in folder.iterdir() if f.is_file() and _matters(f))
+    inside = [f for f in folder.iterdir() if f.is_dir() and not f.name.startswith(_NOT_INSIDE)]
+    files = sorted(f for place in (folder, *inside) for f in place.iterdir() if _matters(f))
     is_large = sum(f.stat().st_size for f in files) > FAST_BYTES
-    return {f.name: _dated(f) if is_large and _is_weights(f) else file_digest(f) for f in files}
+    digests = [_dated(f) if is_large and _is_weights(f) else file_digest(f) for f in files]
+    return {f.relative_to(folder).as_posix(): d for f, d in zip(files, digests, strict=True)}
 
 
 def fingerprint_text(parts: Mapping[str, str]) -> str:
@@ -139,7 +141,11 @@ def text_digest(*texts: str) -> str:
 
 _WEIGHTS = (".safetensors", ".bin", ".gguf", ".pt")
 _CODE = (".model", ".jinja", ".py")
-_NAMES = ("config", "generation_config", "adapter_config", "model.safetensors.index", "gsrm")
+_NAMES = (
+    *("config", "generation_config", "adapter_config", "model.safetensors.index", "gsrm", "tekken"),
+    *("modules", "config_sentence_transformers", "sentence_bert_config"),  # sentence-transformers
+)
+_NOT_INSIDE = ("checkpoint-", ".")  # how subfolders begin that are no part of a model
 _TOKENIZERS = ("tokenizer", "vocab", "merges", "special_tokens", "added_tokens", "chat_template")
 
 
@@ -163,7 +169,7 @@ def _is_weights(file: Path) -> bool:
 def _matters(file: Path) -> bool:
     """What decides a model's replies: its weights, configuration, tokenizer and templates."""
     is_named = file.stem in _NAMES or file.name.startswith(_TOKENIZERS)
-    return file.suffix in (*_WEIGHTS, *_CODE) or is_named
+    return file.is_file() and (file.suffix in (*_WEIGHTS, *_CODE) or is_named)
 
 
 def _dated(file: Path) -> str:

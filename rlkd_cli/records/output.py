@@ -193,7 +193,7 @@ class FileOutput:
         if is_read and items < len(self._done.offsets):
             raise UsageError(
                 f"{self._source.source} holds {items} records, {self._journal.path} has finished "
-                f"number {len(self._done.offsets)}: it was cut; --overwrite starts over"
+                f"number {len(self._done.offsets)}: it was shortened; --overwrite starts over"
             )
 
     def has(self, index: int, item: Item) -> bool:

@@ -103,11 +103,21 @@ def check(model: type[T], raw: Raw, where: str) -> T:
     try:
         return model.model_validate(raw)
     except ValidationError as error:
-        first = error.errors()[0]
-        places = [str(part) for part in first["loc"] if part not in ("str", "int", "float")]
-        raise InputError(
-            where, ".".join(places), first["msg"].removeprefix("Value error, ")
-        ) from None
+        faults = [(_place(fault["loc"]), fault["msg"]) for fault in error.errors()]
+        place = faults[0][0]
+        raise InputError(where, place, _reason([msg for p, msg in faults if p == place])) from None
+
+
+def _place(location: tuple[str | int, ...]) -> str:
+    return ".".join(str(part) for part in location if part not in ("str", "int", "float"))
+
+
+def _reason(messages: list[str]) -> str:
+    """What is wrong with a field; of a field with several types, all that it may be."""
+    before = "Input should be a valid "
+    kinds = [message.removeprefix(before) for message in messages]
+    is_kind = all(message.startswith(before) for message in messages)
+    return before + " or ".join(kinds) if is_kind else messages[0].removeprefix("Value error, ")
 
 
 def key_of(raw: Raw) -> Key:

@@ -48,7 +48,7 @@ class Matcher:
         judge: Judge,
         normalize: Normalize = "none",
         cache: VerdictCache | None = None,
-        threshold: float = 0.5,
+        threshold: float = Judge.threshold,
         strategy: Strategy = "lazy",
         fingerprint: str | None = None,
     ) -> None:

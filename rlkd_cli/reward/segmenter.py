@@ -32,15 +32,14 @@ class Segmenter:
     """Turns paths into steps.
 
     `prompt` is a GSRM's own short prompt; None means instruction and worked examples.
-
     `max_attempts` counts the first generation: the paper's three re-generations make 4.
     """
 
     model: TextModel
     sampling: Sampling
-    prompt: str | None = None
-    verifier: TextModel | None = None
-    max_attempts: int = 4
+    prompt: str | None
+    verifier: TextModel | None
+    max_attempts: int
 
     async def __call__(self, raw: Raw) -> Raw:
         """The record with `steps`, `segmenter`, `attempts` and `verified`.

@@ -15,7 +15,7 @@ from rlkd_cli.core.thinking import reasoning
 from rlkd_cli.errors import RecordError, UsageError
 from rlkd_cli.models import Sampling, TextModel
 from rlkd_cli.models.fingerprint import gsrm_prompt, model_fingerprint
-from rlkd_cli.models.local.embedders import Embedding
+from rlkd_cli.models.local.embedders import LEXICAL, Embedding
 from rlkd_cli.models.providers import PROVIDERS
 from rlkd_cli.models.spec import engine_of
 from rlkd_cli.option import MODEL, RUN, option
@@ -38,7 +38,7 @@ class Matching(Embedding):
         str | None,
         option(
             "--gsrm",
-            help="Segments paths that have no steps, the student's above all.",
+            help="Model that segments paths without steps.",
             panel=MODEL,
         ),
     ] = None
@@ -51,8 +51,8 @@ class Matching(Embedding):
             "--threshold",
             min=0,
             max=1,
-            help="What counts as a match: a model's P(yes) / (P(yes) + P(no)) (default: its word), "
-            "or a cosine (default: 0.9, ours).",
+            help="Least P(yes)/(P(yes)+P(no)) of a model (default: its yes or no), or cosine "
+            "(default: 0.9, ours), that is a match.",
             panel=MODEL,
         ),
     ] = None
@@ -60,8 +60,8 @@ class Matching(Embedding):
         str,
         option(
             "--strategy",
-            help="lazy asks what Algorithm 1 needs; eager everything at once, in the fewest round "
-            "trips.",
+            help="lazy: ask only what Algorithm 1 needs; eager: ask everything at once (fewer "
+            "round trips, more questions).",
             choices=get_args(Strategy),
             panel=RUN,
             free=True,
@@ -77,14 +77,14 @@ class Matching(Embedding):
         ),
     ] = "zero"
     gsrm_max_tokens: Annotated[
-        int, option("--gsrm-max-tokens", min=1, help="Tokens of a GSRM's reply.", panel=MODEL)
+        int,
+        option("--gsrm-max-tokens", min=1, help="Tokens of a GSRM's reply (ours).", panel=MODEL),
     ] = 4096
     gsrm_instruct: Annotated[
         bool,
         option(
             "--gsrm-instruct",
-            help="The GSRM is a general model: ask it with the instruction and examples, "
-            "as hosted models always are.",
+            help="Ask the GSRM with the full instruction and examples (hosted models always are).",
             panel=MODEL,
         ),
     ] = False
@@ -114,21 +114,47 @@ class Matching(Embedding):
         asked = self.threshold is not None or probabilities
         if asked and not judge_class(self.judge).is_graded:
             raise UsageError(
-                f"--judge {self.judge} says yes or no: no --threshold, no --probabilities"
+                f"--judge {self.judge} only answers yes or no; --threshold and --probabilities "
+                "do not apply"
             )
+
+    @property
+    def judging(self) -> str | None:
+        """The model that verdicts depend on: the judge itself, or its embedder; None for none."""
+        uses = judge_class(self.judge).uses
+        if uses == "embedder":  # always of this process, whatever its name begins with
+            return None if self.embedder == LEXICAL else f"hf/{self.embedder}"
+        return self.judge if uses == "model" else None
 
     @property
     def unused(self) -> set[str]:
         """Options without effect: an embedder no judge uses, those of a GSRM that is not asked."""
-        embedder = set() if self.judge == "embedding" else {"embedder"}
+        embedder = set() if judge_class(self.judge).uses == "embedder" else {"embedder"}
         gsrm = {"gsrm_max_tokens", "gsrm_instruct", "unsegmentable"}
         return embedder | (set() if self.gsrm else gsrm)
 
     @property
     def models(self) -> list[str]:
-        """The models that a reward asks: judge and GSRM, where they are models."""
-        judge = [] if self.judge in JUDGES else [self.judge]
+        """The models that a reward depends on."""
+        return [spec for spec in (self.judging, self.gsrm) if spec]
+
+    @property
+    def asked(self) -> list[str]:
+        """Those of them that requests go to, which may cost money: judge and GSRM."""
+        judge = [self.judge] if judge_class(self.judge).uses == "model" else []
         return judge + ([self.gsrm] if self.gsrm else [])
+
+    @property
+    def prompts_used(self) -> dict[str, str]:
+        """The texts that judge and GSRM are asked with, by name."""
+        found = dict[str, str](getattr(super(), "prompts_used", {}))
+        if judge_class(self.judge).uses == "model":
+            found |= prompts.named("match_")
+        if self.gsrm:
+            own = prompt_of_gsrm(self)
+            general = prompts.named("segment") | prompts.named("feedback")
+            found |= general if own is None else {"gsrm": own}
+        return found
 
 
 Opener = Callable[[str], TextModel]
@@ -140,9 +166,7 @@ class Structure:
     `gsrm` is None where all records come with steps.
     """
 
-    def __init__(
-        self, matcher: Matcher, gsrm: Segmenter | None = None, unsegmentable: str = "zero"
-    ) -> None:
+    def __init__(self, matcher: Matcher, gsrm: Segmenter | None, unsegmentable: str) -> None:
         self.matcher, self.gsrm, self._unsegmentable = matcher, gsrm, unsegmentable
 
     @classmethod
@@ -156,13 +180,13 @@ class Structure:
     ) -> "Structure":
         """The reward that the options ask for.
 
-        UsageError and ModelError where a part cannot be had.
+        UsageError and ModelError where a part is not available.
         """
         options.check(probabilities)
         kind = judge_class(options.judge)
         cache = VerdictCache(options.verdict_cache)
-        fingerprint = None if options.judge in JUDGES else model_fingerprint(options.judge)
-        cache.check_judge(options.judge, fingerprint, overwrite)
+        fingerprint = model_fingerprint(options.judging) if options.judging else None
+        cache.check_judge(options.judging or options.judge, fingerprint, overwrite)
         asked = probabilities or options.threshold is not None
         judge = open_judge(Means(options.judge, grader, open_model, options.embedder, asked))
         threshold = kind.threshold if options.threshold is None else options.threshold
@@ -209,15 +233,20 @@ async def segmented(gsrm: Segmenter, raw: Raw) -> list[Step]:
 
 
 def open_gsrm(options: Matching, open_model: Opener) -> Segmenter:
-    """A segmenting model for rewards: greedy, asked twice at most, with the short prompt of its
-    training.
+    """A segmenting model for rewards: greedy, asked twice at most."""
+    sampling, prompt = Sampling(max_tokens=options.gsrm_max_tokens), prompt_of_gsrm(options)
+    model = open_model(str(options.gsrm))
+    return Segmenter(model, sampling, prompt, verifier=None, max_attempts=2)
+
+
+def prompt_of_gsrm(options: Matching) -> str | None:
+    """The short prompt of a GSRM's training; None for a general model, which is instructed.
 
     A folder holds its prompt; a server's model is taken for a GSRM, unless it is said to be a
     general one.
     """
-    spec = str(options.gsrm)
-    general = options.gsrm_instruct or engine_of(spec) in PROVIDERS
-    served = engine_of(spec) in ("http", "replay")
-    prompt = None if general else prompts.load("gsrm") if served else gsrm_prompt(spec)
-    sampling = Sampling(max_tokens=options.gsrm_max_tokens)
-    return Segmenter(open_model(spec), sampling, prompt, verifier=None, max_attempts=2)
+    engine = engine_of(str(options.gsrm))
+    if options.gsrm_instruct or engine in PROVIDERS:
+        return None
+    is_served = engine in ("http", "replay")
+    return prompts.load("gsrm") if is_served else gsrm_prompt(str(options.gsrm))

@@ -5,10 +5,9 @@ completion's total None, and TRL leaves it out of its group; the others keep all
 part is 0 only where it was computed to be 0.
 """
 
-import re
 from dataclasses import dataclass, replace
 
-from rlkd_cli.core.thinking import CLOSE, OPEN
+from rlkd_cli.core.thinking import CLOSE, OPEN, is_one_block
 from rlkd_cli.records.schema import Raw
 
 
@@ -16,15 +15,13 @@ from rlkd_cli.records.schema import Raw
 class Weights:
     """What each part of the total reward is multiplied by. The release: 15, 15, 10, 10."""
 
-    structure: float = 15.0
-    outcome: float = 15.0
+    structure: float
+    outcome: float
     format: float = 0.0
     tags: float = 0.0
 
     def of(self, record: Raw) -> "Weights":
-        """The weights for a record: without a reference answer no outcome is expected of
-        anybody.
-        """
+        """The weights for a record: without a reference answer no outcome is expected."""
         return self if record.get("answer") is not None else replace(self, outcome=0.0)
 
 
@@ -49,14 +46,8 @@ def total_reward(parts: Parts, weights: Weights) -> float | None:
 
 
 def format_reward(path: str) -> float:
-    """1 for one closed block of thinking with something after it, as R1-style models write; else
-    0.
-    """
-    text = path if path.lstrip().startswith(OPEN) else OPEN + path
-    inside = rf"((?!{OPEN}|{CLOSE}).)"
-    return float(
-        re.fullmatch(rf"\s*{OPEN}{inside}+{CLOSE}\s*\S{inside}*", text, re.DOTALL) is not None
-    )
+    """1 for a block of thinking with something after it, as R1-style models write; else 0."""
+    return float(is_one_block(path))
 
 
 def tag_reward(path: str) -> float:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from rlkd_cli.models import Sampling, open_model, user
+from rlkd_cli.models import HttpOptions, Sampling, open_model, user
 from rlkd_cli.models.providers import PROVIDERS, hosted
 from rlkd_cli.models.spec import engine_of, is_paid, parse_address, shown
 from tests.models.server.test_endpoint import ask
@@ -86,7 +86,8 @@ def test_a_provider_is_asked_at_another_address(server, monkeypatch) -> None:
 def test_a_recorded_model_wants_as_many_requests_as_before(server, tmp_path, base) -> None:
     recorded = open_model(f"hf/{base}", record=tmp_path / "r.jsonl")
     assert recorded.in_flight == open_model(f"hf/{base}").in_flight
-    assert not hasattr(open_model(server.url, record=tmp_path / "s.jsonl"), "in_flight")
+    served = open_model(server.url, HttpOptions(concurrency=7), tmp_path / "s.jsonl")
+    assert served.in_flight == 7
 
 
 def test_sampling_without_stops_keeps_the_keys_of_recorded_replies() -> None:

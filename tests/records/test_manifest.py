@@ -127,7 +127,7 @@ def test_an_input_that_was_cut_before_the_run_was_finished(rlkd, server) -> None
     assert rlkd(*command, "--concurrency", "1").status == 1
     server.script = lambda request, number: Response()
     write(Path("in.jsonl"), paths(3))
-    assert refused(rlkd(*command), "in.jsonl holds 3 records", "was cut")
+    assert refused(rlkd(*command), "in.jsonl holds 3 records", "was shortened")
     assert not Path("out.jsonl").exists()
 
 

@@ -19,7 +19,11 @@ from rlkd_cli.records.schema import (
     ("model", "raw", "said"),
     [
         (Problem, {"id": 1}, "f:1: problem: "),
-        (Problem, {"id": 1.5, "problem": "p"}, "f:1: id: "),
+        (
+            Problem,
+            {"id": 1.5, "problem": "p"},
+            "f:1: id: Input should be a valid string or integer",
+        ),
         (Problem, {"id": 1, "problem": "p", "domain": "music"}, "f:1: domain: "),
         (PathRecord, {"id": 1, "problem": "p", "path": "x", "sample": -1}, "f:1: sample: "),
         (PathRecord, {"id": 1, "problem": "p", "path": "x", "sample": "0"}, "f:1: sample: "),

@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 
 from rlkd_cli.errors import OutputError, RecordError, UsageError
+from rlkd_cli.records.forms import close, put
 from rlkd_cli.records.read import Item
-from rlkd_cli.records.stream import Rejects, StreamOutput, close, put, write_rejects
+from rlkd_cli.records.rejects import RejectsStream, reject, write_rejects
+from rlkd_cli.records.stream import StreamOutput
 from tests.conftest import read
 
 
@@ -40,10 +42,10 @@ def test_a_slow_record_holds_up_a_window_of_others(tmp_path: Path) -> None:
 
 
 def test_without_rejects_there_is_no_file(tmp_path: Path) -> None:
-    Rejects(str(tmp_path / "r.jsonl")).close()
+    RejectsStream(str(tmp_path / "r.jsonl")).close()
     assert list(tmp_path.iterdir()) == []
     with pytest.raises(UsageError, match="rejects are lines"):
-        Rejects(str(tmp_path / "r.parquet"))
+        RejectsStream(str(tmp_path / "r.parquet"))
 
 
 def test_a_full_stream_is_an_error_that_names_it() -> None:
@@ -54,5 +56,5 @@ def test_a_full_stream_is_an_error_that_names_it() -> None:
 
 
 def test_rejects_have_the_form_of_their_name(tmp_path: Path) -> None:
-    write_rejects([({"id": 1}, RecordError("too_long", "d"))], tmp_path / "r.json")
+    write_rejects([reject({"id": 1}, RecordError("too_long", "d"))], tmp_path / "r.json")
     assert json.loads((tmp_path / "r.json").read_text())[0]["error"] == "too_long"

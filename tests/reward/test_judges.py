@@ -37,7 +37,7 @@ def test_a_judge_is_added_by_a_file_and_a_row(rlkd, monkeypatch: pytest.MonkeyPa
     verdict = {"meta_reasoning": True, "sub_problem": True, "answer": False}
     assert (record["reward"], record["verdicts"]) == (0.5, [verdict])
     refused = rlkd(*words, "--threshold", "0.5")
-    assert refused.status == 2 and "--judge first-letter says yes or no" in refused.err
+    assert refused.status == 2 and "--judge first-letter only answers yes or no" in refused.err
 
 
 @pytest.mark.parametrize("name", JUDGES)

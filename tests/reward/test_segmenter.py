@@ -200,9 +200,7 @@ def test_a_retired_model_is_asked_for_by_its_successors_name(rlkd, server, monke
     verifying = server.requests[1]
     assert (verifying["model"], verifying["thinking"]) == ("deepseek-flash", {"type": "disabled"})
     assert (
-        result.status == 0
-        and "deepseek-chat: was retired" in result.err
-        and "secret" not in result.err
+        result.status == 0 and "deepseek-chat: retired" in result.err and "secret" not in result.err
     )
 
 

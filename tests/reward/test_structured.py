@@ -219,9 +219,10 @@ def test_an_audit_finds_a_judge_that_says_yes_to_everything(rlkd, server) -> Non
     assert result.status == 0 and "cannot be trusted here" in result.err
     found = {record["test"]: record for record in result.records}
     assert (
-        found["yes to a master key"]["share"] == 1.0 and not found["yes to a master key"]["passed"]
+        found["accepts texts without content"]["share"] == 1.0
+        and not found["accepts texts without content"]["passed"]
     )
-    assert found["same verdict when asked again"]["passed"]
+    assert found["same verdict twice"]["passed"]
 
 
 class Knowing(ExactJudge):
@@ -241,7 +242,7 @@ def test_an_audit_passes_a_judge_that_knows(rlkd, monkeypatch) -> None:
 
 @pytest.mark.parametrize(
     ("judge", "failed"),
-    [("exact", "yes to the same in other words"), ("embedding", "yes to a near miss")],
+    [("exact", "accepts paraphrases"), ("embedding", "accepts near misses")],
 )
 def test_an_audit_asks_in_other_words_and_for_near_misses(rlkd, judge: str, failed: str) -> None:
     numbered = [step("part 1 of 2", "12"), step("part 2 of 2", "x = 7")]
@@ -250,7 +251,7 @@ def test_an_audit_asks_in_other_words_and_for_near_misses(rlkd, judge: str, fail
     result = rlkd("score", *pair(numbered, numbered), *flags, "--audit")
     found = {record["test"]: record for record in result.records}
     assert not found[failed]["passed"] and failed in result.err
-    assert found["yes to a near miss"]["asked"] > len(NEAR_MISSES)
+    assert found["accepts near misses"]["asked"] > len(NEAR_MISSES)
 
 
 def test_an_embedding_judge_asks_the_grader_first(rlkd) -> None:

@@ -164,8 +164,7 @@ def find(path: str, reference: str = "", truncated: bool = False) -> Found | Non
 
 
 def last_box(text: str) -> str | None:
-    """The content of the last box in a whole reply, thinking included; None where it never "
-    "closes."""
+    """The content of a whole reply's last box, thinking included; None where it never closes."""
     closed, unclosed = boxes(text)
     if not closed or (unclosed is not None and unclosed > closed[-1].end):
         return None

@@ -24,8 +24,8 @@ Kind = Literal["math", "letter", "exact", "integer"]  # what `--grader` may name
 class Grade(NamedTuple):
     """A path's prediction (None: there is none), the verdict on it, and what decided it.
 
-    `reason`: `text`, `integer`, `number`, `letter`, `exact` or `base` where no algebra was
-    needed, `algebra` and what it compared otherwise, or why there is no comparison.
+    `reason`: `text`, `integer`, `number`, `letter`, `exact` or `base` where no algebra was needed,
+    `algebra` and what it compared otherwise, or why there is no comparison.
     """
 
     prediction: str | None

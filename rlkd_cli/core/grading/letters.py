@@ -80,7 +80,7 @@ def letter_of(reference: str, choices: Sequence[str] = ()) -> str | None:
     return chr(65 + texts.index(text)) if texts.count(text) == 1 else None
 
 
-def options(record: Mapping[str, Any]) -> list[str]:
+def choices_of(record: Mapping[str, Any]) -> list[str]:
     """The texts of a record's choices: `choices` or `options`, as a list or as `{"text": […]}`."""
     found = record.get("choices") or record.get("options") or []
     if isinstance(found, Mapping):
@@ -142,8 +142,7 @@ def find_letter(path: str, choices: Sequence[str] = ()) -> str | None:
 
 
 def _in_passing(text: str) -> list[tuple[int, str]]:
-    """Letters stated in a sentence; a small one only where nothing but the sentence's end "
-    "follows."""
+    """Letters stated in a sentence; a small one only at the sentence's end."""
     found = []
     for match in _last(_PASSING, text):
         letter, rest = match["letter"], match["rest"]

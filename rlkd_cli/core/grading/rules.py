@@ -1,5 +1,4 @@
-r"""The table of rules by which an answer's dress is taken off, each with an example that "
-r"tests run."""
+r"""The rules by which an answer's dress is taken off, each with an example that tests run."""
 
 import re
 from collections.abc import Callable
@@ -38,8 +37,7 @@ _NOTHING = r"no (?:real )?solutions?|no real roots?|(?:the )?empty set|none exis
 
 
 def _font(match: re.Match[str]) -> str:
-    """Text without letters, or of one letter, is mathematics; a function's name is that "
-    "function."""
+    """Text of no letter or one is mathematics; a function's name is that function."""
     font, content = match[1], match[2].strip()
     if re.fullmatch(_FUNCTIONS, content):
         return f"\\{content} "

@@ -77,8 +77,7 @@ _TRAILING = re.compile(
 
 
 class Measure(NamedTuple):
-    """An answer's value and its unit in one spelling ("" where there is none or it says "
-    "nothing)."""
+    """An answer's value, and its unit in one spelling ("" for none, or one that says nothing)."""
 
     value: str
     unit: str
@@ -254,8 +253,7 @@ _LABEL = re.compile(
 
 
 def is_label(side: str) -> bool:
-    """Whether the left side of an equation only names what the right side is: `x`, `f(x)`, "
-    "`a_1`."""
+    """Whether an equation's left side only names what the right side is: `x`, `f(x)`, `a_1`."""
     return bool(_LABEL.fullmatch(side.strip())) and side.strip() not in (r"\pi", "e", "i")
 
 

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Protocol
 from rlkd_cli.errors import ModelError, UsageError
 from rlkd_cli.option import MODEL, option
 
+LEXICAL = "lexical"  # the embedder that is no model
 PAPERS_EMBEDDER = "Alibaba-NLP/gte-Qwen2-7B-instruct"  # 4.3
 
 
@@ -38,7 +39,7 @@ class LexicalEmbedder:
     """Hashed counts of words and word pairs (scikit-learn's HashingVectorizer): needs no model and
     no fitting."""
 
-    name = "lexical"
+    name = LEXICAL
 
     def embed(self, texts: Sequence[str]) -> Any:
         from sklearn.feature_extraction.text import HashingVectorizer
@@ -83,7 +84,7 @@ class SentenceEmbedder:
             config.is_causal = False
         elif getattr(config, "auto_map", None):
             raise ModelError(
-                f"embedder {name}: comes with code of its own, which is not run; "
+                f"embedder {name}: needs custom code (trust_remote_code), which rlkd does not run; "
                 "choose another embedder"
             )
 
@@ -93,4 +94,4 @@ class SentenceEmbedder:
 
 def open_embedder(name: str) -> Embedder:
     """`lexical`, or a sentence-transformers model."""
-    return LexicalEmbedder() if name == "lexical" else SentenceEmbedder(name)
+    return LexicalEmbedder() if name == LEXICAL else SentenceEmbedder(name)

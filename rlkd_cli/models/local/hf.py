@@ -1,6 +1,5 @@
 """transformers in this process: many replies at a time, each with random numbers of its own."""
 
-import os
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,8 +7,9 @@ from typing import Any
 
 from rlkd_cli.core.thinking import split
 from rlkd_cli.errors import RecordError
-from rlkd_cli.models.base import Message, Reply, Sampling, Telling, cut_at
-from rlkd_cli.models.chat import ChatEncoder
+from rlkd_cli.models.base import Message, Reply, Sampling, Telling, cut_at, too_long
+from rlkd_cli.models.chat import ChatEncoder, ReplyDecoder, token_set
+from rlkd_cli.models.device import own_device
 from rlkd_cli.models.local.batching import Batcher
 from rlkd_cli.models.local.generation import Generation, Row
 from rlkd_cli.models.local.loading import load_causal, load_tokenizer
@@ -50,7 +50,6 @@ class HfModel(Telling):
     """
 
     def __init__(self, name: str, batch_size: int = 64, device: str | None = None) -> None:
-        import torch
         from transformers.utils import logging
 
         super().__init__()
@@ -59,8 +58,7 @@ class HfModel(Telling):
         self.name = f"hf/{name}"
         self._tokenizer: Any = load_tokenizer(name, self.name)
         model = load_causal(name, self.name)
-        own = f"cuda:{os.environ.get('LOCAL_RANK', '0')}"  # of several processes, each has its own
-        self.device = device or (own if torch.cuda.is_available() else "cpu")
+        self.device = device or own_device()
         model.to(self.device)
         self._model: Any = model.eval()
         self._encoder = ChatEncoder(self._tokenizer)
@@ -68,7 +66,9 @@ class HfModel(Telling):
         # More than a batch, so that a batch can hold requests of like length
         self.in_flight = 4 * batch_size
         self.context = int(getattr(model.config, "max_position_embeddings", 0) or 0)
-        self._ends, self._dropped = self._end_tokens(model)
+        begin = model.generation_config.bos_token_id
+        self._ends = self._end_tokens(model)
+        self._decode = ReplyDecoder(self._tokenizer, {*self._ends, begin})
         pad = self._tokenizer.pad_token_id
         self._in_use = threading.Lock()  # one forward at a time: the head hooks into them
         self._writer = Stepper(
@@ -83,34 +83,27 @@ class HfModel(Telling):
             self._score, batch_size, lambda r: len(r.ids)
         )
 
-    def _end_tokens(self, model: Any) -> tuple[frozenset[int], frozenset[int]]:
-        """(ids that end a reply, ids that are no part of its text); other inherited settings go.
-
-        Nothing but end, begin and padding tokens is dropped: `<think>` is a special token to some.
-        """
+    def _end_tokens(self, model: Any) -> frozenset[int]:
+        """The tokens that end a reply; the other settings that the model brings along go."""
         from transformers import GenerationConfig
 
-        own, tokenizer = model.generation_config, self._tokenizer
-        ends = own.eos_token_id if own.eos_token_id is not None else tokenizer.eos_token_id
-        known = frozenset({ends} if isinstance(ends, int) else ends or ())
+        own = model.generation_config
+        ends = self._tokenizer.eos_token_id if own.eos_token_id is None else own.eos_token_id
         inherited = [
             f"{name}={value}"
             for name, nothing in _INHERITED.items()
             if (value := getattr(own, name, None)) not in nothing
         ]
         if inherited:
-            self.say(f"generation settings of the model that have no effect here: {inherited}")
+            self.say(f"ignored settings of generation_config.json: {', '.join(inherited)}")
         model.generation_config = GenerationConfig(eos_token_id=ends)
-        begins = {own.bos_token_id, tokenizer.bos_token_id, tokenizer.pad_token_id} - {None}
-        return known, known | begins | ({tokenizer.eos_token_id} - {None})
+        return token_set(ends)
 
     async def reply(self, messages: Sequence[Message], sampling: Sampling) -> Reply:
         ids = self._encoder(messages)
         room = self.context - len(ids) if self.context else sampling.max_tokens
         if room < min(sampling.max_tokens, 1):
-            raise RecordError(
-                "too_long", f"{len(ids)} tokens exceed {self.name}'s context of {self.context}"
-            )
+            raise too_long(self.name, len(ids), self.context)
         if sampling.choices:
             reply = await self._choose(_Request(ids, sampling))
         else:
@@ -193,10 +186,6 @@ class HfModel(Telling):
             float(row[-r.sampling.max_tokens :].mean())
             for row, r in zip(found, requests, strict=True)
         ]
-
-    def _decode(self, tokens: list[int]) -> str:
-        kept = [token for token in tokens if token not in self._dropped]
-        return str(self._tokenizer.decode(kept, skip_special_tokens=False))
 
     def _read(self, row: Row) -> Reply:
         text, _ = cut_at(self._decode(row.written), row.sampling.stop)

@@ -10,7 +10,7 @@ from rlkd_cli.errors import ModelError, UsageError
 def load_tokenizer(name: str, label: str | None = None) -> Any:
     """The tokenizer, which pads on the left, with its end token where it has none for padding.
 
-    ModelError where it cannot be had; `label` is what the message calls it.
+    ModelError where it cannot be loaded; `label` is what the message calls it.
     """
     from transformers import AutoTokenizer
 
@@ -26,7 +26,7 @@ def load_tokenizer(name: str, label: str | None = None) -> Any:
 
 def load_causal(name: str, label: str | None = None, dtype: Any = "auto", **more: Any) -> Any:
     """The model, in the weights' own type unless `dtype` is given. ModelError where it cannot be
-    had."""
+    loaded."""
     from transformers import AutoModelForCausalLM
 
     place, options = located(name)

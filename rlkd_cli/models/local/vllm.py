@@ -14,10 +14,19 @@ from typing import Any
 
 from rlkd_cli.core.thinking import split
 from rlkd_cli.errors import ModelError, RecordError, UsageError
-from rlkd_cli.models.base import Message, Reply, Sampling, Telling, choice_probabilities, cut_at
-from rlkd_cli.models.chat import ChatEncoder
+from rlkd_cli.models.base import (
+    Message,
+    Reply,
+    Sampling,
+    Telling,
+    choice_probabilities,
+    cut_at,
+    too_long,
+)
+from rlkd_cli.models.chat import ChatEncoder, ReplyDecoder, token_set
+from rlkd_cli.models.device import has_accelerator
 from rlkd_cli.models.local.batching import settle
-from rlkd_cli.models.server.endpoint import TOP_LOGPROBS
+from rlkd_cli.models.providers import TOP_LOGPROBS
 from rlkd_cli.models.usage import spend
 
 
@@ -35,23 +44,18 @@ class VllmModel(Telling):
         self.name = f"vllm/{name}"
         try:
             with _stdout_to_stderr(), _own_cores():
-                import torch
                 from vllm import LLM
 
                 # Without an accelerator, a prompt read in pieces breaks a seeded request ("CPU
                 # Generator does not use offset")
-                whole: dict[str, Any] = (
-                    {} if torch.cuda.is_available() else {"enable_chunked_prefill": False}
-                )
+                whole: Any = {} if has_accelerator() else {"enable_chunked_prefill": False}
                 llm: Any = LLM(model=name, enable_prefix_caching=True, **whole)
         except (OSError, ValueError, RuntimeError) as error:
             raise ModelError.loading(self.name, error) from error
         self._engine, self._tokenizer = llm.llm_engine, llm.get_tokenizer()
         self._encoder = ChatEncoder(self._tokenizer)
         ends = (self._engine.model_config.try_get_generation_config() or {}).get("eos_token_id")
-        own = self._tokenizer
-        self._dropped = {own.eos_token_id, own.bos_token_id, own.pad_token_id}
-        self._dropped |= set(ends) if isinstance(ends, list) else {ends}
+        self._decode = ReplyDecoder(self._tokenizer, token_set(ends))
         self.context = int(self._engine.model_config.max_model_len)
         self._new: queue.SimpleQueue[tuple[str, list[int], Any, asyncio.Future[Any]] | None] = (
             queue.SimpleQueue()
@@ -63,9 +67,7 @@ class VllmModel(Telling):
     async def reply(self, messages: Sequence[Message], sampling: Sampling) -> Reply:
         ids = self._encoder(messages)
         if len(ids) >= self.context:
-            raise RecordError(
-                "too_long", f"{len(ids)} tokens exceed {self.name}'s context of {self.context}"
-            )
+            raise too_long(self.name, len(ids), self.context)
         self._loop = asyncio.get_running_loop()
         future: asyncio.Future[Any] = self._loop.create_future()
         if self._thread is None:
@@ -86,11 +88,6 @@ class VllmModel(Telling):
         return Reply(
             text, _finish(out.finish_reason), len(ids), len(out.token_ids), thinking, probabilities
         )
-
-    def _decode(self, tokens: Sequence[int]) -> str:
-        """The text without end, begin and padding tokens; `<think>` is a special token to some."""
-        kept = [token for token in tokens if token not in self._dropped]
-        return str(self._tokenizer.decode(kept, skip_special_tokens=False))
 
     async def close(self) -> None:
         if self._thread is not None:
@@ -144,7 +141,7 @@ class VllmModel(Telling):
                     waiting.clear()
 
     def _hand_out(self, results: list[tuple["asyncio.Future[Any]", Any]]) -> None:
-        """Hands results to the event loop, all of a step in one call: waking it is dear."""
+        """Hands results to the event loop, all of a step in one call: waking it is expensive."""
         if results:
             with contextlib.suppress(RuntimeError):  # the loop has ended
                 self._loop.call_soon_threadsafe(settle, results)
@@ -154,7 +151,9 @@ def _finish(reason: str | None) -> str:
     """ "stop" or "length"; RecordError for a reply that the engine gave up."""
     if reason in ("stop", "length"):
         return reason
-    raise RecordError(reason or "unfinished", f"vLLM ended the text for the reason {reason!r}")
+    raise RecordError(
+        reason or "unfinished", f"vLLM stopped the reply with finish_reason {reason!r}"
+    )
 
 
 @contextlib.contextmanager

@@ -33,6 +33,14 @@ def pause(attempt: int, after: float | None = None) -> float:
     return min(own if after is None else after, LONGEST_PAUSE)
 
 
+def unavailable(why: str, patience: float) -> Unavailable:
+    """What ends the run where a server was waited for, `patience` seconds, and did not come."""
+    return Unavailable(
+        f"{why}; waited {patience:g} s for the server (--server-timeout); "
+        "what is finished is kept: run the same command again to go on"
+    )
+
+
 class Pace:
     """When the next request of a model may go. `patience` is in seconds: how long a server is
     waited for.
@@ -60,7 +68,7 @@ class Pace:
         self._starting = False  # the rate is a first guess still
         self._share, self._rounds = 0.0, 0  # refused lately; slowings since the last acceptance
         self._refusing: float | None = None  # since when nothing was accepted
-        self._gone: float | None = None  # since when no connection is to be had
+        self._gone: float | None = None  # since when no connection can be made
         self._prober: asyncio.Task[object] | None = None
         self._probes = 0
         self._heard = 0.0  # when the server last answered
@@ -71,8 +79,7 @@ class Pace:
 
     @property
     def rate(self) -> float | None:
-        """Requests a second, None without a limit; at first it doubles every second until refused
-        again."""
+        """Requests a second, None for no limit; at first it doubles every second until refused."""
         if self._top is None:
             return None
         passed = monotonic() - self._since
@@ -83,8 +90,7 @@ class Pace:
         return max(self._top * curve, 0.01)
 
     async def turn(self, tokens: int = 0) -> float:
-        """Waits for a request's turn; the time at which it goes. `tokens` count for the user's
-        limit."""
+        """Waits for a request's turn; when it goes. `tokens` count for the user's limit."""
         if self._gone is not None and self._prober is not asyncio.current_task():
             await self._away_together("no connection")
         limited = self._top is not None or self._rpm or self._tpm
@@ -123,8 +129,7 @@ class Pace:
         return self._heard < since
 
     def limited(self, sent: float, after: float | None, why: str) -> float:
-        """The server had too much to do for a request: the seconds that this one is to wait by
-        itself.
+        """The server had too much to do for a request: the seconds that it is to wait by itself.
 
         Where that happens often all requests slow down; those sent before count once. Unavailable
         where the server takes nothing for longer than `patience`, or asks to wait for longer.
@@ -154,8 +159,7 @@ class Pace:
         return wait if self._top is None else 0.0
 
     def _slow_down(self, now: float, why: str) -> None:
-        """Cuts the rate: to what is being accepted at first, later in proportion to what was
-        refused."""
+        """Cuts the rate: to what is accepted at first, later in proportion to what was refused."""
         while self._seen and self._seen[0] < now - _SEEN:
             self._seen.popleft()
         if self._top is None:
@@ -176,8 +180,7 @@ class Pace:
         await self._away_together(why)
 
     async def _away_together(self, why: str) -> None:
-        """One request is the prober, which tries after a while; the others wait for what it
-        finds."""
+        """One request is the prober, which tries after a while; the others wait for its finding."""
         me = asyncio.current_task()
         while self._gone is not None:
             left = self._gone + self._patience - monotonic()
@@ -192,7 +195,4 @@ class Pace:
             await asyncio.sleep(min(0.25, left))
 
     def _unavailable(self, why: str) -> Unavailable:
-        return Unavailable(
-            f"{self._name}: {why}; waited {self._patience:g} s for the server (--server-timeout); "
-            "what is finished is kept: run the same command again to go on"
-        )
+        return unavailable(f"{self._name}: {why}", self._patience)

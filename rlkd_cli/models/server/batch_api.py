@@ -17,6 +17,7 @@ from rlkd_cli.errors import ModelError, Unavailable
 from rlkd_cli.models.base import Message, Reply, Sampling, request_key
 from rlkd_cli.models.masks import hide_keys
 from rlkd_cli.models.options import BatchOptions
+from rlkd_cli.models.providers import BATCH_BYTES, BATCH_REQUESTS
 from rlkd_cli.models.server import faults
 from rlkd_cli.models.server.backoff import pause
 from rlkd_cli.models.server.endpoint import EndpointModel
@@ -28,16 +29,15 @@ from rlkd_cli.models.usage import spend
 
 IN_BATCHES = 10_000  # records in flight: a batch holds many requests, a reply takes hours
 ENDED = ("completed", "failed", "expired", "cancelled")
-MOST_REQUESTS, MOST_BYTES = 50_000, 190_000_000  # of a batch: OpenAI documents 50,000 and 200 MB
 _MOST_LESSONS = 12
 
 
 class BatchModel:
-    """A server's model asked in batches; bills tell it from the same model asked directly, for the
-    price."""
+    """A server's model asked in batches; bills name it apart, for its price is another."""
 
     def __init__(self, endpoint: EndpointModel, options: BatchOptions) -> None:
         self.name, self._bill = endpoint.name, batched(endpoint.name)
+        self.in_flight = IN_BATCHES
         self._endpoint, self._options = endpoint, options
         self._waiting: dict[str, dict[str, Any]] = {}  # bodies that no batch holds yet, by request
         self._results: dict[str, asyncio.Future[Any]] = {}  # a response's body, or a Fault
@@ -79,8 +79,7 @@ class BatchModel:
         await self._endpoint.close()
 
     def _outcome(self, key: str, body: dict[str, Any]) -> "asyncio.Future[Any]":
-        """What comes of a request: picked up where an earlier sitting submitted it, else
-        submitted."""
+        """What comes of a request: picked up if an earlier run submitted it, else submitted."""
         if key not in self._results:
             self._results[key] = asyncio.get_running_loop().create_future()
             if key in self._batch_of:
@@ -92,7 +91,7 @@ class BatchModel:
         return self._results[key]
 
     def _submitted(self) -> dict[str, str]:
-        """The batch of each request that an earlier sitting submitted; a torn line is none."""
+        """The batch of each request that an earlier run submitted; a torn line is none."""
         found: dict[str, str | None] = {}
         if self._options.file.exists():
             for line in self._options.file.read_text("utf-8", "replace").split("\n"):
@@ -102,7 +101,7 @@ class BatchModel:
         return {key: batch for key, batch in found.items() if batch}
 
     def _remember(self, batch: str | None, requests: list[str]) -> None:
-        """A line for the next sitting, on a line of its own even after one that was torn."""
+        """A line for the next run, on a line of its own even after one that was torn."""
         with self._options.file.open("ab+") as out:
             line = json.dumps({"batch": batch, "requests": requests}) + "\n"
             if out.seek(0, 2):
@@ -131,8 +130,7 @@ class BatchModel:
         return [*self._tasks.values(), *([self._sender] if self._sender else [])]
 
     async def _send(self) -> None:
-        """Waits until no more requests come, then submits them in as few batches as the limits
-        allow."""
+        """Waits until no more requests come, then submits them in as few batches as may be."""
         while self._waiting:
             count = -1
             while len(self._waiting) != count:
@@ -150,7 +148,7 @@ class BatchModel:
         for key in list(self._waiting):
             line = {"custom_id": key, "method": "POST", "url": "/v1/chat/completions"}
             data = json.dumps({**line, "body": self._waiting[key]}).encode() + b"\n"
-            if len(lot) == MOST_REQUESTS or (lot and size + len(data) > MOST_BYTES):
+            if len(lot) == BATCH_REQUESTS or (lot and size + len(data) > BATCH_BYTES):
                 break
             lot[key], size = data, size + len(data)
             del self._waiting[key]
@@ -223,8 +221,7 @@ class BatchModel:
             self._tasks[batch] = asyncio.create_task(self._collect(batch))
 
     async def _collect(self, name: str) -> None:
-        """Polls a batch until it has ended and hands its results out, and why there is none for the
-        rest."""
+        """Polls a batch until it has ended; hands its results out, and why the rest have none."""
         mine = [key for key, batch in self._batch_of.items() if batch == name]
         try:
             while (batch := json.loads(await self._call("GET", f"/batches/{name}")))[
@@ -245,8 +242,7 @@ class BatchModel:
         self._forget_lost([key for key in mine if not self._is_settled(key)], lost)
 
     def _forget_lost(self, keys: list[str], fault: Fault) -> None:
-        """Requests without a result: those who wait for them hear why, the next run submits them
-        anew."""
+        """Requests without a result: their callers hear why, the next run submits them anew."""
         if keys:
             self._remember(None, keys)
         for key in keys:

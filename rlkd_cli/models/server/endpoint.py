@@ -16,9 +16,10 @@ from time import monotonic
 from typing import Any
 
 from rlkd_cli.errors import ModelError, RecordError
-from rlkd_cli.models.base import Message, Reply, Sampling, Telling
+from rlkd_cli.models.base import Message, Reply, Sampling, Telling, too_long
 from rlkd_cli.models.masks import hide_keys, remember
 from rlkd_cli.models.options import HttpOptions
+from rlkd_cli.models.providers import AZURE, AZURE_KEY, TOP_LOGPROBS
 from rlkd_cli.models.server import faults
 from rlkd_cli.models.server.backoff import Pace, pause
 from rlkd_cli.models.server.faults import Fault, fault_of
@@ -27,7 +28,6 @@ from rlkd_cli.models.server.replies import THINKS, read
 from rlkd_cli.models.spec import Address, parse_address
 from rlkd_cli.models.usage import spend
 
-TOP_LOGPROBS = 20  # the most that OpenAI and DeepSeek give
 TO_THINK = 4096  # tokens for a choice from a model that thinks before it chooses
 _MOST_LESSONS = 12  # of one request: more than there are fields to refuse
 
@@ -54,9 +54,10 @@ class EndpointModel(Telling):
     ) -> None:
         super().__init__()
         self.name, self.model, self.options, self.context = label, model, options, context
+        self.in_flight = options.concurrency
         self._extra, self._own = extra or {}, is_own
         self.address = parse_address(address) if isinstance(address, str) else address
-        self._headers = headers(self.address, key)
+        self._headers = credentials(self.address, key)
         self._lessons, self._thinks = Lessons(), False
         self.pace = Pace(label, options.server_timeout, self._say_again, options.rpm, options.tpm)
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -111,8 +112,7 @@ class EndpointModel(Telling):
             self._session = None
 
     def session(self) -> Any:
-        """The connections of the running event loop; a model used from another loop gets new
-        ones."""
+        """The connections of the running event loop; from another loop a model gets new ones."""
         import aiohttp
 
         loop = asyncio.get_running_loop()
@@ -123,19 +123,16 @@ class EndpointModel(Telling):
                 connector=aiohttp.TCPConnector(limit=0),  # `_places` is the limit
                 timeout=aiohttp.ClientTimeout(total=self.options.timeout),
                 headers=self._headers,
-                # Looking for proxies at each request is dear
+                # Looking for proxies at each request is expensive
                 trust_env=bool(urllib.request.getproxies()),
             )
         return self._session
 
     def request(self, messages: Sequence[Message], sampling: Sampling) -> dict[str, Any]:
-        """The body of a chat completion; RecordError where the prompt cannot fit into the
-        context."""
+        """The body of a chat completion; RecordError where the prompt cannot fit the context."""
         tokens = estimated_tokens(messages)
         if self.context and tokens > self.context:
-            raise RecordError(
-                "too_long", f"about {tokens} tokens exceed {self.name}'s context of {self.context}"
-            )
+            raise too_long(self.name, tokens, self.context, "about ")
         request: dict[str, Any] = {
             "model": self.model,
             "messages": [dict(message) for message in messages],
@@ -195,8 +192,7 @@ class EndpointModel(Telling):
             raise Fault(faults.RETRY, "bad_response", f"not JSON: {body[:60]!r}") from None
 
     def no_connection(self, error: Any) -> Exception:
-        """A server that cannot be reached is waited for; a name or a certificate that is wrong is
-        not."""
+        """An unreachable server is waited for; a wrong name or certificate is not."""
         import aiohttp
 
         wrong = isinstance(error, aiohttp.ClientConnectorDNSError) and not self._answered
@@ -207,11 +203,10 @@ class EndpointModel(Telling):
         return Fault(faults.AWAY, "no_connection", f"no connection to {host} ({reason})")
 
     def learn(self, fault: Fault, request: dict[str, Any]) -> bool:
-        """Whether the request is to be made anew, for the model refused a part of it that is not
-        vital."""
+        """Whether the request is to be made anew, without a part that the model refused."""
         if fault.code == THINKS and max(request.get(name, 0) for name in LIMITS) < TO_THINK:
             self._thinks = True
-            self.say(f"thinks before it chooses, which is given up to {TO_THINK} tokens")
+            self.say(f"reasons before it answers; allowing up to {TO_THINK} tokens per choice")
             return True
         if fault.said is None or fault.code not in ("too_long", "http_400", "http_422"):
             return False
@@ -229,8 +224,7 @@ class EndpointModel(Telling):
         return left[1] if left else None
 
     def final(self, fault: Fault, request: dict[str, Any]) -> Exception:
-        """What a fault comes to in the end: a ModelError that ends the run, or this record's
-        reject."""
+        """What a fault comes to: a ModelError that ends the run, or this record's reject."""
         text = f"{self.name}: {hide_keys(fault.text)}"
         if fault.kind == faults.END:
             return ModelError(text)
@@ -249,11 +243,14 @@ def estimated_tokens(messages: Sequence[Message]) -> int:
     return sum(len(message["content"]) for message in messages) // 4
 
 
-def headers(address: Address, key: str) -> dict[str, str]:
-    """Who asks: the key, or without one the user and password of the address. Both are hidden."""
+def credentials(address: Address, key: str) -> dict[str, str]:
+    """The headers that say who asks: the key, or without one the user and password of the address.
+
+    Both are hidden from now on.
+    """
     remember(address.user.partition(":")[2])
     remember(key)
     if address.user and not key:
         return {"Authorization": f"Basic {base64.b64encode(address.user.encode()).decode()}"}
-    own = {"api-key": key} if ".azure.com" in address.base else {}
+    own = {AZURE_KEY: key} if AZURE in address.base else {}
     return {"Authorization": f"Bearer {key or 'none'}", **own}

@@ -189,8 +189,7 @@ def _decide(status: int, said: Said, after: float | None) -> tuple[str, str]:
 
 
 def _limit(said: Said, after: float | None) -> tuple[str, str]:
-    """Too many requests: to be waited out, but for a day's limit, and a request above a
-    minute's."""
+    """Too many requests: waited out, but for a day's limit, and a request above a minute's."""
     if "requesttoolarge" in plain(said.text[:40]):
         return TOO_LONG
     of_a_day = any("perday" in code for code in said.codes)
@@ -218,10 +217,9 @@ def _refused(status: int, said: Said, passes: bool) -> tuple[str, str]:
 def retry_after(
     headers: Mapping[str, str], text: str = "", delay: float | None = None
 ) -> float | None:
-    """Seconds that a server asks to wait: its header (seconds, or a date), its error's body, its
-    words.
+    """Seconds that a server asks to wait, None where it does not say.
 
-    None where it does not say.
+    By its header (seconds, or a date), its error's body, its words.
     """
     wanted = headers.get("Retry-After", "").strip()
     if (ms := headers.get("Retry-After-Ms", "").strip()) and re.fullmatch(r"\d+(\.\d+)?", ms):
@@ -237,8 +235,7 @@ def retry_after(
 
 
 def _in_words(text: str) -> float | None:
-    """ "Please try again in 1m12.5s", "retry after 6 seconds": seconds, None where nothing is
-    said."""
+    """Seconds, of "Please try again in 1m12.5s" or "retry after 6 seconds"; None for none."""
     found = re.search(
         r"(?:try again|retry|wait)\b[^\d.;]{0,20}?\b(?:in|after|for)? ?((?:\d+(?:\.\d+)? ?(?:ms"
         r"|hours?|minutes?|min|seconds?|secs?|[hms])(?![a-z])[ ,]*)+)",

@@ -50,8 +50,7 @@ class Lessons:
         return fitting
 
     def learn(self, said: Said, sent: dict[str, Any]) -> str | None:
-        """The line that says what was learnt from the refusal of `sent`; None where it teaches
-        nothing.
+        """The line that says what the refusal of `sent` teaches; None where it teaches nothing.
 
         A refusal that crossed with others like it teaches nothing new: the line is the same again.
         """
@@ -70,7 +69,7 @@ class Lessons:
             return None
         names = [n for n in ("logprobs", "top_logprobs") if "logprobs" in name] or [name]
         self.refused.update(names)
-        return f"{' and '.join(names)}: not taken by the model, left out from now on"
+        return f"{' and '.join(names)}: not supported by the model; omitted from now on"
 
     def _rename(self, name: str) -> str:
         """The limit under its other name; none at all for a model that refuses both."""
@@ -79,8 +78,8 @@ class Lessons:
             self.limit = None if other in self._names else other
         self._names.add(name)
         if self.limit is None:
-            return "the model takes no limit of tokens: it sets its own from now on"
-        return f"{name}: the model calls it {other}, asked so from now on"
+            return "accepts no token limit; using the server's default"
+        return f"{name}: the model calls it {other}; using that name"
 
     def _cap(self, name: str, said: Said, sent: dict[str, Any]) -> str:
         """The model's own largest value, where its words name one; else the field is left out."""
@@ -91,14 +90,13 @@ class Lessons:
         smaller = [n for n in numbers if least < n < asked]
         if not smaller:
             self.refused.add(field_name)
-            return f"{name}: {asked} is too large for the model, left out from now on"
+            return f"{name}: {asked} is too large for the model; omitted from now on"
         self.most[field_name] = min(max(smaller), self.most.get(field_name, asked))
-        return f"{name}: {asked} is above the model's own limit, {max(smaller)} from now on"
+        return f"{name}: {asked} is above the model's limit; using {max(smaller)} from now on"
 
 
 def blamed(said: Said, sent: dict[str, Any]) -> bool:
-    """Whether a refusal is of a setting that is the same in every request: they all would be
-    refused."""
+    """Whether a refusal is of a setting of the run's, so that every request would be refused."""
     if not _UNSUPPORTED_CODES.isdisjoint(said.codes):
         return True
     name = _subject(said, sent)
@@ -108,8 +106,7 @@ def blamed(said: Said, sent: dict[str, Any]) -> bool:
 
 
 def room(said: Said, sent: dict[str, Any]) -> tuple[int, int] | None:
-    """(context, tokens left for the reply) where prompt and limit together exceed the context; else
-    None.
+    """(context, tokens left for the reply) where prompt and limit exceed the context; else None.
 
     The context is in the server's words ("maximum context length is 4096 tokens … 1000 in the
     messages"); nothing is left where the prompt alone is too long.
@@ -124,8 +121,7 @@ def room(said: Said, sent: dict[str, Any]) -> tuple[int, int] | None:
 
 
 def _subject(said: Said, sent: dict[str, Any]) -> str | None:
-    """The field of the request that a refusal is about: by its `param`, else the first one it
-    names."""
+    """The request's field that a refusal is about: by its `param`, else the first it names."""
     optional = [name for name in sent if name not in _OURS]
     named = re.sub(r"\[.*|.*\.", "", said.param)
     if named in optional:

@@ -1,44 +1,53 @@
 """What a server says of its models (`GET /models`): which there are, how long a prompt may be,
 until when."""
 
+import asyncio
 import json
+import socket
+import ssl
 import urllib.error
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from time import monotonic, sleep
 from typing import Any
 
 from rlkd_cli.errors import ModelError, UsageError
 from rlkd_cli.models.masks import hide_keys
-from rlkd_cli.models.server.endpoint import headers
+from rlkd_cli.models.server.backoff import unavailable
+from rlkd_cli.models.server.endpoint import credentials
 from rlkd_cli.models.server.said import Said
 from rlkd_cli.models.spec import Address
 
+_LOOKS = 1.0  # seconds between two looks whether a server is there
 _ENDS = ("shutdown_date", "expiration_date", "deprecation")  # OpenAI, OpenRouter, Mistral
 
 
 @dataclass(frozen=True)
 class Served:
-    """A served model; `context` in tokens and `shutdown` (YYYY-MM-DD) where the server says
-    them."""
+    """A served model; `context` (tokens) and `shutdown` (YYYY-MM-DD) where the server says so."""
 
     name: str
     context: int | None = None
     shutdown: str | None = None
 
 
-def served_model(address: Address, name: str, key: str) -> Served:
+def served_model(
+    address: Address,
+    name: str,
+    key: str,
+    patience: float = 0.0,
+    say: Callable[[str], None] = lambda line: None,
+) -> Served:
     """What a server says of the model `name`; without a name, of the one model that it lists.
 
     UsageError where no name is given and it lists none or several, ModelError where it then cannot
-    be asked. With a name a server that does not list its models is taken as it is.
+    be asked. With a name a server that does not list its models is taken as it is; without one, a
+    server that refuses the connection is waited for, `patience` seconds.
     """
-    place = address.at("/models")
     try:
-        request = urllib.request.Request(place, headers=headers(address, key))
-        with urllib.request.urlopen(request, timeout=5 if name else 30) as response:
-            models = {model["id"]: model for model in json.load(response)["data"]}
+        models = _listed(address, key, 5) if name else _once_there(address, key, patience, say)
     except (OSError, ValueError, KeyError, TypeError) as error:
         if name:
             return Served(name)
@@ -54,6 +63,52 @@ def served_model(address: Address, name: str, key: str) -> Served:
     return Served(chosen, context if isinstance(context, int) else None, _shutdown(about))
 
 
+def _listed(address: Address, key: str, timeout: float) -> dict[str, Any]:
+    """The models that a server lists, by name."""
+    request = urllib.request.Request(address.at("/models"), headers=credentials(address, key))
+    with urllib.request.urlopen(request, timeout=timeout) as response:
+        return {model["id"]: model for model in json.load(response)["data"]}
+
+
+def _once_there(
+    address: Address, key: str, patience: float, say: Callable[[str], None]
+) -> dict[str, Any]:
+    """The same of a server that may not have started yet. Unavailable after `patience` seconds."""
+    began, has_said = monotonic(), False
+    while True:
+        try:
+            return _listed(address, key, 30)
+        except OSError as error:
+            if not patience or not _is_away(error):
+                raise
+            why = f"{address.base}: no connection ({_why(error)})"
+        left = began + patience - monotonic()
+        if left <= 0:
+            raise unavailable(why, patience) from None
+        if not has_said:
+            say(f"{why}; waiting up to {patience:g} s for the server")
+            has_said = True
+        _pause(min(_LOOKS, left))
+
+
+def _is_away(error: OSError) -> bool:
+    """Whether nobody answers at an address, which may pass; a wrong name does not."""
+    reason = getattr(error, "reason", error)
+    lasting = (socket.gaierror, ssl.SSLError, TimeoutError)
+    return isinstance(reason, OSError) and not isinstance(reason, lasting)
+
+
+def _pause(seconds: float) -> None:
+    """Sleeps, and ends where the running task was cancelled: an interrupt only says so to it."""
+    sleep(seconds)
+    try:
+        task = asyncio.current_task()
+    except RuntimeError:  # no event loop is running, and an interrupt has ended the sleep
+        return
+    if task and task.cancelling():
+        raise asyncio.CancelledError
+
+
 def _shutdown(about: Mapping[str, Any]) -> str | None:
     """The day from which a model is not served; None where there is none."""
     given = next((about[name] for name in _ENDS if about.get(name)), None)
@@ -67,4 +122,5 @@ def _shutdown(about: Mapping[str, Any]) -> str | None:
 def _why(error: Exception) -> str:
     if isinstance(error, urllib.error.HTTPError):
         return hide_keys(f"HTTP {error.code}: {Said.of(error.read()).text}")
-    return hide_keys(" ".join(str(getattr(error, "reason", None) or error).split()))
+    reason = getattr(error, "reason", None) or error
+    return hide_keys(" ".join(str(getattr(reason, "strerror", None) or reason).split()))

@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from rlkd_cli.core.thinking import TAGS, split
+from rlkd_cli.core.thinking import ends_closed, split
 from rlkd_cli.errors import RecordError
 from rlkd_cli.models.base import Reply, Sampling, choice_probabilities, cut_at
 from rlkd_cli.models.server.faults import REJECT, RETRY, SERVERS_FAULT, Fault, fault_of
@@ -61,7 +61,7 @@ def read(response: Any, sampling: Sampling, model: str) -> Reply:
     if sampling.choices:
         chosen = chosen_of(text, sampling.choices)
         if not chosen and finish == "length" and (thinking or not split(text)[1].strip()):
-            raise Fault(REJECT, THINKS, f"cut off in its thinking after {tokens_out} tokens")
+            raise Fault(REJECT, THINKS, f"cut off while thinking, after {tokens_out} tokens")
         if not chosen and not probabilities:
             raise RecordError("unreadable_verdict", _unread(text, sampling))
         text = chosen
@@ -70,8 +70,7 @@ def read(response: Any, sampling: Sampling, model: str) -> Reply:
 
 
 def _choice(response: Mapping[str, Any]) -> dict[str, Any]:
-    """The first choice, which holds a message. Fault where an error stands in its place, or
-    nothing."""
+    """The first choice, which holds a message. Fault for an error in its place, or nothing."""
     choices = response.get("choices")
     choice = choices[0] if isinstance(choices, list) and choices else None
     for holder in (response, choice, choice.get("message") if isinstance(choice, dict) else None):
@@ -105,7 +104,9 @@ def _finish(choice: Mapping[str, Any], text: str, tokens: int, sampling: Samplin
         return "length"
     reason = "refused" if reason == "refusal" else reason
     kind = RETRY if reason in SERVERS_FAULT else REJECT
-    raise Fault(kind, reason[:40], f"the server ended the text for the reason {str(given)!r}")
+    raise Fault(
+        kind, reason[:40], f"the server stopped the reply with finish_reason {str(given)!r}"
+    )
 
 
 def _parts(message: Mapping[str, Any]) -> tuple[str, str, str]:
@@ -151,14 +152,13 @@ def _count(usage: Any, name: str) -> int:
 
 
 def _first_token(choice: Mapping[str, Any]) -> dict[str, float]:
-    """Log-probabilities of the answer's first token by its text: the first that follows the
-    thinking."""
+    """Log-probabilities, by text, of the answer's first token: the one after the thinking."""
     try:
         tokens = (choice.get("logprobs") or {}).get("content") or []
         written, start = "", 0
         for place, token in enumerate(tokens):
             written += str(token["token"])
-            if any(written.rstrip().endswith(close) for _, close in TAGS):
+            if ends_closed(written):
                 start = place + 1
         first: Any = next((t for t in tokens[start:] if str(t["token"]).strip()), {})
         return {t["token"]: float(t["logprob"]) for t in first.get("top_logprobs") or []}

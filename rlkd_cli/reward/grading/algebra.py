@@ -6,6 +6,7 @@ is compared as text, never by a number picked out of it.
 
 import re
 from collections.abc import Sequence
+from itertools import chain
 from typing import NamedTuple
 
 from rlkd_cli.core.grading.compare import decide
@@ -62,18 +63,12 @@ def _same(gold: str, answer: str, depth: int) -> Finding:
 
 
 def _by_shape(gold: str, answer: str, depth: int) -> Finding:
-    for shape in (
-        _as_ratio,
-        _as_sets,
-        _as_lists,
-        _as_brackets,
-        _as_congruence,
-        _as_relations,
-        _as_measures,
-    ):
-        found = shape(gold, answer, depth + 1)
-        if found is not None:
-            return found
+    whole = (shape(gold, answer) for shape in (_as_ratio, _as_sets))
+    nested = (_as_lists, _as_brackets, _as_congruence, _as_relations, _as_measures)
+    parts = (shape(gold, answer, depth + 1) for shape in nested)
+    found = next((one for one in chain(whole, parts) if one is not None), None)
+    if found is not None:
+        return found
     if has_words(gold) or has_words(answer) or "ldots" in gold + answer:
         return Finding(False, "text")
     try:
@@ -83,7 +78,7 @@ def _by_shape(gold: str, answer: str, depth: int) -> Finding:
         return Finding(False, "text (no LaTeX that can be parsed)")
 
 
-def _as_ratio(gold: str, answer: str, depth: int) -> Finding | None:
+def _as_ratio(gold: str, answer: str) -> Finding | None:
     """Times of day (3:30) and ratios of three are texts; a ratio of two is compared as a number."""
     clocks = [
         re.match(r"(?:\\text\{)?0?(\d?\d:\d\d(?::\d\d)?)(?!\d)", text) for text in (gold, answer)
@@ -272,7 +267,7 @@ def _as_measures(gold: str, answer: str, depth: int) -> Finding | None:
     return Finding(False, "value and unit")
 
 
-def _as_sets(gold: str, answer: str, depth: int) -> Finding | None:
+def _as_sets(gold: str, answer: str) -> Finding | None:
     """Intervals, inequalities in one unknown, unions of these: the same set of real numbers."""
     if not (is_set(gold) or is_set(answer)):
         return None

@@ -21,5 +21,5 @@ def judge_class(spec: str) -> type[Judge]:
 
 
 def open_judge(means: Means) -> Judge:
-    """The judge that `means.spec` names; UsageError or ModelError where it cannot be had."""
+    """The judge that `means.spec` names; UsageError or ModelError where it is not available."""
     return judge_class(means.spec).open(means)

@@ -6,7 +6,7 @@ import re
 import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar, Self
+from typing import ClassVar, Literal, Self
 
 from rlkd_cli.core.grading.compare import compare_simple
 from rlkd_cli.core.steps import Part
@@ -38,7 +38,7 @@ class Means:
     grader: Grader
     open_model: Callable[[str], TextModel]
     embedder: str
-    probabilities: bool = False
+    probabilities: bool
 
 
 class Judge:
@@ -46,17 +46,19 @@ class Judge:
     cache keys.
 
     A likeness of `threshold` is a match, unless the user says otherwise; `is_graded` says whether
-    there is anything between 0 and 1. `summary` stands in the help.
+    there is anything between 0 and 1. `uses` is what the verdicts depend on besides the two texts.
+    `summary` stands in the help.
     """
 
     summary: ClassVar[str]
+    uses: ClassVar[Literal["model", "embedder"] | None] = None
     threshold: ClassVar[float] = 0.5
     is_graded: ClassVar[bool] = False
     name: str
 
     @classmethod
     def open(cls, means: Means) -> Self:
-        """The judge; UsageError or ModelError where it cannot be had."""
+        """The judge; UsageError or ModelError where it is not available."""
         raise NotImplementedError
 
     def settle(self, part: Part, teacher: str, student: str) -> float | None:

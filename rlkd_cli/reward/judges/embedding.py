@@ -18,6 +18,7 @@ class EmbeddingJudge(Judge):
     """
 
     summary = "the cosine of embeddings; answers as mathematics first"
+    uses = "embedder"
     threshold = 0.9  # ours
     is_graded = True
 

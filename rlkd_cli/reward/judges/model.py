@@ -16,6 +16,7 @@ class ModelJudge(Judge):
     """A model asked for one word, or, with `probabilities`, for how probable its yes is."""
 
     summary = "a model's yes or no"
+    uses = "model"
     is_graded = True
 
     def __init__(self, model: TextModel, grader: Grader, probabilities: bool = False) -> None:

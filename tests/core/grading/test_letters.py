@@ -1,4 +1,4 @@
-from rlkd_cli.core.grading.letters import find_letter, letter_of, options, read_letter
+from rlkd_cli.core.grading.letters import choices_of, find_letter, letter_of, read_letter
 
 CHOICES = ["Rome", "Paris", "New York", "12 kJ"]
 
@@ -11,9 +11,9 @@ def test_an_options_text_counts_as_its_letter() -> None:
 
 
 def test_choices_are_found_in_a_record() -> None:
-    assert options({"choices": CHOICES}) == options({"options": CHOICES}) == CHOICES
-    assert options({"choices": {"text": ["a", "b"], "label": ["A", "B"]}}) == ["a", "b"]
-    assert options({}) == []
+    assert choices_of({"choices": CHOICES}) == choices_of({"options": CHOICES}) == CHOICES
+    assert choices_of({"choices": {"text": ["a", "b"], "label": ["A", "B"]}}) == ["a", "b"]
+    assert choices_of({}) == []
 
 
 def test_the_last_explicit_claim_goes_first() -> None:

@@ -71,7 +71,7 @@ def test_the_papers_embedder_sees_both_directions(folder) -> None:
 
 
 def test_a_model_with_code_of_its_own_is_refused(folder) -> None:
-    with pytest.raises(ModelError, match="code of its own"):
+    with pytest.raises(ModelError, match="custom code"):
         SentenceEmbedder(copy(folder, "other"))
 
 
