@@ -22,8 +22,8 @@ def test_a_key_is_stripped_and_hidden_from_then_on(monkeypatch) -> None:
 
 
 @pytest.mark.parametrize(("key", "said"), [("", "xai/m needs a key in XAI_API_KEY"),
-                                           ("a\nb", "XAI_API_KEY holds characters"),
-                                           ("ключ", "XAI_API_KEY holds characters")])  # fmt: skip
+                                           ("a\nb", "XAI_API_KEY contains characters"),
+                                           ("ключ", "XAI_API_KEY contains characters")])  # fmt: skip
 def test_a_key_that_is_none(monkeypatch, key: str, said: str) -> None:
     monkeypatch.setenv("XAI_API_KEY", key)
     with pytest.raises(UsageError, match=said):
