@@ -148,17 +148,18 @@ def dry_run(options: Any, records: list[Raw]) -> None:
     """Prints what would be done, and what a training says before its first step."""
     from rlkd_cli.training import distillation
 
-    step = distillation.completions_of(options)
+    method, step = METHODS[options.method], distillation.completions_of(options)
     most = f"{step * options.steps * options.max_tokens:,}"
+    written = [("tokens written by the student, at most", most)] if method.rewards else []
     lines = [
         ("problems", f"{len(records):,}"),
         ("method", options.method),
         ("student", options.student),
         ("steps", f"{options.steps:,}"),
-        ("completions a step", f"{step:,}"),
-        ("tokens written by the student, at most", most),
+        ("completions a step" if method.rewards else "paths a step", f"{step:,}"),
+        *written,
     ]
-    if METHODS[options.method].structure:
+    if method.structure:
         asked = step * options.steps + sum(not raw.get("steps") for raw in records)
         lines += [(f"calls of {options.gsrm}", f"{asked:,}"), ("judge", options.judge)]
     try:
@@ -166,7 +167,7 @@ def dry_run(options: Any, records: list[Raw]) -> None:
         lines.append(("records that cannot be used", f"{len(found.rejected):,}"))
         distillation.check_enough(options, found.records)
         lines += distillation.facts(options, found)
-        if METHODS[options.method].structure:
+        if method.structure:
             lines += _gsrm_facts(options, found.records[0])
     except ModelError as error:
         lines.append(("not checked", str(error)))
