@@ -1,21 +1,17 @@
 """`rlkd distill`."""
 
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated
 
 from rlkd_cli import console, ranks
-from rlkd_cli.commands import training
-from rlkd_cli.commands.common import Running, opened
-from rlkd_cli.errors import ModelError, UsageError
-from rlkd_cli.models import Asking, runs_in_vllm
+from rlkd_cli.commands import distilling, training
+from rlkd_cli.commands.common import Running
+from rlkd_cli.errors import UsageError
+from rlkd_cli.models import Asking
 from rlkd_cli.models.spec import engine_of, model_of
 from rlkd_cli.option import argument
-from rlkd_cli.records.manifest import contents
 from rlkd_cli.records.read import Rows
-from rlkd_cli.records.schema import Raw
-from rlkd_cli.reward.grading import Grader
-from rlkd_cli.reward.segmenter import Segmenter
-from rlkd_cli.reward.structured import Matching, Structure, open_gsrm
+from rlkd_cli.reward.structured import Matching
 from rlkd_cli.training.launcher import processes
 from rlkd_cli.training.methods import METHODS
 from rlkd_cli.training.methods.options import Distillation
@@ -23,7 +19,6 @@ from rlkd_cli.training.methods.options import Distillation
 REWARDS = ("outcome_reward", "total_reward", "structured_reward")
 SHOWN = (*REWARDS, "loss", "completions/mean_length", "completions/clipped_ratio")
 PARTS = ("generation", "reward", "loss", "optimizer", "other", "step")
-LOW_PARSE_RATE = 0.8  # ours: below it a GSRM's own failures weigh more than the student's
 TIMES = tuple(f"seconds_{part}" for part in PARTS)
 
 
@@ -37,10 +32,10 @@ class Options(Running, Asking, Rows, Distillation, Matching):
     ]
 
     @property
-    def asked(self) -> list[str]:
+    def models(self) -> list[str]:
         """The models that the result depends on."""
         anchor = [self.teacher_model] if self.teacher_model else []
-        rewarding = self.models if METHODS[self.method].structure else []
+        rewarding = super().models if METHODS[self.method].structure else []
         return [self.student, *anchor, *rewarding]
 
 
@@ -61,19 +56,21 @@ def run(options: Options) -> int | None:
 
     more = distillation.trl_arguments(options)
     distillation.check_batches(options)
-    chosen = _chosen(options, records)
+    chosen = distilling.chosen(options, records)
     if options.dry_run:
-        return _dry_run(options, chosen)
-    begin = training.begin("distill", options, source, options.asked, _evaluated(options))
+        return distilling.dry_run(options, chosen)
+    begin = training.begin(
+        "distill", options, source, options.models, distilling.evaluated(options)
+    )
     if begin is None:
         return training.end_with_status(options.output)
     options = training.on_this_machine(options)
-    found = _usable(options, chosen, lost)
-    records, refused = _teacher(options, found.records, begin, "teacher.jsonl")
-    held_out = _held_out(options, begin)
+    found = distilling.usable(options, chosen, lost)
+    records, refused = distilling.teacher(options, found.records, begin, "teacher.jsonl")
+    held_out = distilling.held_out(options, begin)
     training.launch_if_asked(options, begin)
     view, show = console.training_view(f"distill {options.method}", options.quiet, SHOWN)
-    reward = _reward(options, [*records, *held_out]) if method.rewards else None
+    reward = distilling.reward(options, [*records, *held_out]) if method.rewards else None
     begin()
     with view:
         setting = Setting(found.needed, more, held_out)
@@ -90,164 +87,9 @@ def _check_engines(options: Options) -> None:
     """UsageError where several processes would each start a vLLM of their own on one device."""
     if processes(options.launch, options.num_processes) == 1:
         return
-    for spec in options.models:
+    for spec in options.asked:
         if engine_of(spec) == "vllm":
             raise UsageError(
                 f"{spec}: every process would start it on its own device; serve it once, "
                 f"`vllm serve {model_of(spec)} --port 8001`, and name http://127.0.0.1:8001/v1"
             )
-
-
-def _chosen(options: Options, records: list[Raw]) -> list[Raw]:
-    """The teacher's paths to learn from; says how many were chosen."""
-    from rlkd_cli.training.data import chosen_paths
-
-    chosen = chosen_paths(records, options.teacher_paths)
-    if len(chosen) < len(records) and not options.quiet and not ranks.is_launched():
-        said = f"{len(chosen)} of {len(records)} teacher paths"
-        console.message(f"{said} are taken (--teacher-paths {options.teacher_paths})")
-    return chosen
-
-
-def _usable(options: Options, records: list[Raw], lost: training.Lost) -> Any:
-    """The records that can be used; says what the student is asked. UsageError where none is
-    left.
-    """
-    from rlkd_cli.training import distillation
-
-    found = distillation.sort_records(options, records)
-    try:
-        distillation.check_enough(options, found.records)
-    except UsageError as error:
-        raise training.nothing_left(options, found.rejected + lost, str(error)) from None
-    facts = distillation.facts(options, found)
-    if METHODS[options.method].structure:
-        facts += _gsrm_facts(options, found.records[0])
-    training.show_facts(f"distill {options.method}", facts, options.quiet)
-    return found
-
-
-def _gsrm_facts(options: Options, record: Raw) -> list[tuple[str, str]]:
-    """How well the GSRM did where it was trained, and one real segmentation of a teacher's path.
-
-    Not where it runs in vLLM in this process, which does not give its memory back.
-    """
-    if options.gsrm is None or ranks.is_launched():
-        return []
-    from rlkd_cli.training.gsrm.held_out import parse_rate
-    from rlkd_cli.training.preflight import segmentation
-
-    facts, rate = [], parse_rate(options.gsrm)
-    if rate is not None:
-        low = ": low, most of its replies will be worth nothing" if rate < LOW_PARSE_RATE else ""
-        facts.append((f"parse rate of {options.gsrm} held out", f"{rate:.2f}{low}"))
-    if runs_in_vllm(options.gsrm):
-        return facts
-    gsrm = open_gsrm(options, lambda spec: opened(options, spec))
-    return [*facts, (f"{options.gsrm} on the first path", segmentation(gsrm, record))]
-
-
-def _structure(options: Options, grader: Grader) -> Structure:
-    return Structure.open(
-        options, lambda spec: opened(options, spec), grader, overwrite=options.overwrite
-    )
-
-
-def _teacher(
-    options: Options, records: list[Raw], begin: training.Beginning, name: str
-) -> tuple[list[Raw], training.Lost]:
-    """The teacher's records with steps, and those without; made before there are several
-    processes.
-    """
-    if not METHODS[options.method].structure:
-        return records, []
-    from rlkd_cli.training.data import with_steps
-
-    def opened_gsrm() -> Segmenter:
-        gsrm = open_gsrm(options, lambda spec: opened(options, spec))
-        begin()  # a model that cannot be opened leaves no folder
-        return gsrm
-
-    begin.clear()
-    file = options.output / name
-    return with_steps(records, opened_gsrm, file, options.reward_timeout, _warn)
-
-
-def _evaluated(options: Options) -> dict[str, Any]:
-    """The contents of what is evaluated on, for the manifest."""
-    if not options.eval:
-        return {}
-    held_out = options.whole(options.eval, METHODS[options.method].schema)
-    held_out.scan()
-    return contents({"eval": held_out.fingerprint()})
-
-
-def _held_out(options: Options, begin: training.Beginning) -> list[Raw]:
-    """The usable records of `--eval`. UsageError where there is none."""
-    if not options.eval:
-        return []
-    from rlkd_cli.training import distillation
-    from rlkd_cli.training.data import chosen_paths
-
-    records, _ = training.read(options.whole(options.eval, METHODS[options.method].schema))
-    chosen = chosen_paths(records, options.teacher_paths)
-    usable = distillation.sort_records(options, chosen).records
-    if not usable:
-        raise UsageError(f"--eval {options.eval}: no record of it can be used")
-    return _teacher(options, usable, begin, "teacher.eval.jsonl")[0]
-
-
-def _warn(text: str) -> None:
-    console.message(text, "yellow")
-
-
-def _reward(options: Options, records: list[Raw]) -> Any:
-    """The reward of the method: with the structured part, or the outcome alone."""
-    from rlkd_cli.training.data import weights_of
-    from rlkd_cli.training.model import load_tokenizer
-    from rlkd_cli.training.preflight import generation_settings
-    from rlkd_cli.training.replies import decoder, ends_of
-    from rlkd_cli.training.reward import Reward
-
-    grader, tokenizer = Grader(), load_tokenizer(options.student, options.recipe)
-    structured = METHODS[options.method].structure
-    return Reward(
-        records=records,
-        decode=decoder(tokenizer, ends_of(tokenizer, generation_settings(options.student))),
-        weights=weights_of(options),
-        grader=grader,
-        structure=_structure(options, grader) if structured else None,
-        max_failures=options.max_reward_failures,
-        timeout=options.reward_timeout,
-        samples=options.output / "completions.jsonl",
-        sample_every=options.sample_every,
-        tell=_warn,
-    )
-
-
-def _dry_run(options: Options, records: list[Raw]) -> None:
-    from rlkd_cli.training import distillation
-
-    step = distillation.completions_of(options)
-    most = f"{step * options.steps * options.max_tokens:,}"
-    lines = [
-        ("problems", f"{len(records):,}"),
-        ("method", options.method),
-        ("student", options.student),
-        ("steps", f"{options.steps:,}"),
-        ("completions a step", f"{step:,}"),
-        ("tokens written by the student, at most", most),
-    ]
-    if METHODS[options.method].structure:
-        asked = step * options.steps + sum(not raw.get("steps") for raw in records)
-        lines += [(f"calls of {options.gsrm}", f"{asked:,}"), ("judge", options.judge)]
-    try:
-        found = distillation.sort_records(options, records)
-        lines.append(("records that cannot be used", f"{len(found.rejected):,}"))
-        distillation.check_enough(options, found.records)
-        lines += distillation.facts(options, found)
-        if METHODS[options.method].structure:
-            lines += _gsrm_facts(options, found.records[0])
-    except ModelError as error:
-        lines.append(("not checked", str(error)))
-    console.table("distill (dry run)", lines)

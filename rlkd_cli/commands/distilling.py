@@ -1,0 +1,174 @@
+"""What `rlkd distill` puts together: the teacher's records, what is evaluated on, the reward."""
+
+from typing import Any
+
+from rlkd_cli import console, ranks
+from rlkd_cli.commands import training
+from rlkd_cli.commands.common import opened
+from rlkd_cli.errors import ModelError, UsageError
+from rlkd_cli.models import runs_in_vllm
+from rlkd_cli.records.manifest import contents
+from rlkd_cli.records.schema import Raw
+from rlkd_cli.reward.grading import Grader
+from rlkd_cli.reward.segmenter import Segmenter
+from rlkd_cli.reward.structured import Structure, open_gsrm
+from rlkd_cli.training.methods import METHODS
+
+LOW_PARSE_RATE = 0.8  # ours: below it a GSRM's own failures weigh more than the student's
+
+
+def chosen(options: Any, records: list[Raw]) -> list[Raw]:
+    """The teacher's paths to learn from; says how many were chosen."""
+    from rlkd_cli.training.data import chosen_paths
+
+    found = chosen_paths(records, options.teacher_paths)
+    if len(found) < len(records) and not options.quiet and not ranks.is_launched():
+        said = f"{len(found)} of {len(records)} teacher paths"
+        console.message(f"{said} are taken (--teacher-paths {options.teacher_paths})")
+    return found
+
+
+def usable(options: Any, records: list[Raw], lost: training.Lost) -> Any:
+    """The records that can be used; says what the student is asked. UsageError where none is
+    left.
+    """
+    from rlkd_cli.training import distillation
+
+    found = distillation.sort_records(options, records)
+    try:
+        distillation.check_enough(options, found.records)
+    except UsageError as error:
+        raise training.nothing_left(options, found.rejected + lost, str(error)) from None
+    facts = distillation.facts(options, found)
+    if METHODS[options.method].structure:
+        facts += _gsrm_facts(options, found.records[0])
+    training.show_facts(f"distill {options.method}", facts, options.quiet)
+    return found
+
+
+def _gsrm_facts(options: Any, record: Raw) -> list[tuple[str, str]]:
+    """How well the GSRM did where it was trained, and one real segmentation of a teacher's path.
+
+    Not where it runs in vLLM in this process, which does not give its memory back.
+    """
+    if options.gsrm is None or ranks.is_launched():
+        return []
+    from rlkd_cli.training.gsrm.held_out import parse_rate
+    from rlkd_cli.training.preflight import segmentation
+
+    facts, rate = [], parse_rate(options.gsrm)
+    if rate is not None:
+        low = ": low, most of its replies will be worth nothing" if rate < LOW_PARSE_RATE else ""
+        facts.append((f"parse rate of {options.gsrm} held out", f"{rate:.2f}{low}"))
+    if runs_in_vllm(options.gsrm):
+        return facts
+    gsrm = open_gsrm(options, lambda spec: opened(options, spec))
+    return [*facts, (f"{options.gsrm} on the first path", segmentation(gsrm, record))]
+
+
+def _structure(options: Any, grader: Grader) -> Structure:
+    return Structure.open(
+        options, lambda spec: opened(options, spec), grader, overwrite=options.overwrite
+    )
+
+
+def teacher(
+    options: Any, records: list[Raw], begin: training.Beginning, name: str
+) -> tuple[list[Raw], training.Lost]:
+    """The teacher's records with steps, and those without; made before there are several
+    processes.
+    """
+    if not METHODS[options.method].structure:
+        return records, []
+    from rlkd_cli.training.data import with_steps
+
+    def opened_gsrm() -> Segmenter:
+        gsrm = open_gsrm(options, lambda spec: opened(options, spec))
+        begin()  # a model that cannot be opened leaves no folder
+        return gsrm
+
+    begin.clear()
+    file = options.output / name
+    return with_steps(records, opened_gsrm, file, options.reward_timeout, _warn)
+
+
+def evaluated(options: Any) -> dict[str, Any]:
+    """The contents of what is evaluated on, for the manifest."""
+    if not options.eval:
+        return {}
+    source = options.whole(options.eval, METHODS[options.method].schema)
+    source.scan()
+    return contents({"eval": source.fingerprint()})
+
+
+def held_out(options: Any, begin: training.Beginning) -> list[Raw]:
+    """The usable records of `--eval`. UsageError where there is none."""
+    if not options.eval:
+        return []
+    from rlkd_cli.training import distillation
+    from rlkd_cli.training.data import chosen_paths
+
+    records, _ = training.read(options.whole(options.eval, METHODS[options.method].schema))
+    own = chosen_paths(records, options.teacher_paths)
+    found = distillation.sort_records(options, own).records
+    if not found:
+        raise UsageError(f"--eval {options.eval}: no record of it can be used")
+    return teacher(options, found, begin, "teacher.eval.jsonl")[0]
+
+
+def _warn(text: str) -> None:
+    console.message(text, "yellow")
+
+
+def reward(options: Any, records: list[Raw]) -> Any:
+    """The reward of the method: with the structured part, or the outcome alone."""
+    from rlkd_cli.training.data import weights_of
+    from rlkd_cli.training.model import load_tokenizer
+    from rlkd_cli.training.preflight import generation_settings
+    from rlkd_cli.training.replies import decoder, ends_of
+    from rlkd_cli.training.reward import Reward
+
+    grader, tokenizer = Grader(), load_tokenizer(options.student, options.recipe)
+    structured = METHODS[options.method].structure
+    return Reward(
+        records=records,
+        decode=decoder(tokenizer, ends_of(tokenizer, generation_settings(options.student))),
+        weights=weights_of(options),
+        grader=grader,
+        structure=_structure(options, grader) if structured else None,
+        max_failures=options.max_reward_failures,
+        timeout=options.reward_timeout,
+        samples=options.output / "completions.jsonl",
+        sample_every=options.sample_every,
+        tell=_warn,
+    )
+
+
+def dry_run(options: Any, records: list[Raw]) -> None:
+    """Prints what would be done, and what a training says before its first step."""
+    from rlkd_cli.training import distillation
+
+    method, step = METHODS[options.method], distillation.completions_of(options)
+    most = f"{step * options.steps * options.max_tokens:,}"
+    written = [("tokens written by the student, at most", most)] if method.rewards else []
+    lines = [
+        ("problems", f"{len(records):,}"),
+        ("method", options.method),
+        ("student", options.student),
+        ("steps", f"{options.steps:,}"),
+        ("completions a step" if method.rewards else "paths a step", f"{step:,}"),
+        *written,
+    ]
+    if method.structure:
+        asked = step * options.steps + sum(not raw.get("steps") for raw in records)
+        lines += [(f"calls of {options.gsrm}", f"{asked:,}"), ("judge", options.judge)]
+    try:
+        found = distillation.sort_records(options, records)
+        lines.append(("records that cannot be used", f"{len(found.rejected):,}"))
+        distillation.check_enough(options, found.records)
+        lines += distillation.facts(options, found)
+        if method.structure:
+            lines += _gsrm_facts(options, found.records[0])
+    except ModelError as error:
+        lines.append(("not checked", str(error)))
+    console.table("distill (dry run)", lines)
