@@ -257,14 +257,14 @@ def _without_password(value: Any) -> Any:
 
 def opened(options: Any, spec: str, batch: BatchOptions | None = None) -> TextModel:
     """The model that `spec` names; its messages are printed."""
-    model = open_model(spec, options, options.record, batch)
-    model.tell = lambda line: console.message(line, "yellow")
-    return model
+    return open_model(
+        spec, options, options.record, batch, tell=lambda line: console.message(line, "yellow")
+    )
 
 
 def in_flight(options: Any, model: TextModel | None) -> int:
     """How many records are processed at a time: what the engine asks for, or `--concurrency`."""
-    return int(getattr(model, "in_flight", options.concurrency))
+    return model.in_flight if model else int(options.concurrency)
 
 
 def status_of(is_incomplete: int) -> int:

@@ -16,7 +16,7 @@ STEPS = "[Meta-reasoning 1]: Choose a.\n[Sub-problem 1]: What is a?\n[Answer 1]:
 @dataclass
 class Response:
     """What goes back: `text` inside a proper completion, or a raw `body`; `cut` closes the
-    connection half-way.
+    connection half-way, `hangs_up` before a word.
     """
 
     text: str = STEPS
@@ -25,6 +25,7 @@ class Response:
     body: bytes | None = None
     delay: float = 0.0
     cut: bool = False
+    hangs_up: bool = False
     headers: tuple[tuple[str, str], ...] = ()
 
     def payload(self) -> bytes:
@@ -166,6 +167,9 @@ class ScriptedServer:
                 self._send(Response(body=json.dumps({"object": "list", "data": [model]}).encode()))
 
             def _send(self, response: Response) -> None:
+                if response.hangs_up:
+                    self.close_connection = True
+                    return
                 payload = response.payload()
                 self.send_response(response.status)
                 self.send_header("Content-Type", "application/json")

@@ -11,6 +11,7 @@ import base64
 import json
 import urllib.request
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from time import monotonic
 from typing import Any
@@ -63,6 +64,7 @@ class EndpointModel(Telling):
         self._loop: asyncio.AbstractEventLoop | None = None
         self._session: Any = None
         self._answered = False
+        self._hung_up = 0.0  # when the server last did so on a request, and was there
         # Waiting for a place is not part of a request's timeout
         self._places = asyncio.Semaphore(options.concurrency)
 
@@ -96,12 +98,31 @@ class EndpointModel(Telling):
                         limit = self._room(fault, request) or limit
                         continue
                     tries += 1
-                    if fault.silent and tries > self.options.max_retries and self.pace.lost(began):
+                    is_last = tries > self.options.max_retries
+                    if is_last and fault.silent and await self._is_gone(began):
                         await self.pace.away(hide_keys(fault.text))
                         continue
-                    if tries > self.options.max_retries or fault.kind != faults.RETRY:
+                    if is_last or fault.kind != faults.RETRY:
                         raise self.final(fault, request) from None
                     await asyncio.sleep(pause(tries - 1, fault.after))
+
+    async def _is_gone(self, began: float) -> bool:
+        """Whether a server that hangs up on a request is gone, and not refusing this one alone.
+
+        It is there if it has answered another in the meantime, or if it lists its models; this
+        counts once, until it answers again.
+        """
+        import aiohttp
+
+        if not self.pace.lost(began):
+            return False
+        if self.pace.lost(self._hung_up):
+            return True
+        with suppress(aiohttp.ClientError, OSError, TimeoutError):
+            async with self.session().get(self.address.at("/models")):
+                self._hung_up = monotonic()
+                return False
+        return True
 
     def _say_again(self, line: str) -> None:
         self.say(line, again=True)
@@ -180,9 +201,7 @@ class EndpointModel(Telling):
                 spend(self.name, requests=1, retries=int(is_retry))
         self._answered = True
         fault = None if status == 200 else fault_of(status, body, headers)
-        if (
-            fault is None or fault.kind != faults.AWAY
-        ):  # one that still loads its model is not there
+        if fault is None or fault.kind != faults.AWAY:  # one that loads its model is not there yet
             self.pace.answered()
         if fault:
             raise fault
@@ -229,9 +248,7 @@ class EndpointModel(Telling):
         if fault.kind == faults.END:
             return ModelError(text)
         if fault.said and fault.code in ("http_400", "http_422") and blamed(fault.said, request):
-            return ModelError(
-                text
-            )  # a setting of the run's: refused in every further request alike
+            return ModelError(text)  # a setting of the run's, refused in every request alike
         left = room(fault.said, request) if fault.said else None
         code = "unreadable_verdict" if fault.code == THINKS else fault.code
         code = "too_long" if left and not left[1] else code

@@ -406,6 +406,16 @@ def test_a_server_that_hangs_up_on_everyone_is_one_that_is_not_there() -> None:
     assert all(isinstance(error, Unavailable) for error in found)
 
 
+def test_a_server_that_hangs_up_on_one_record_loses_that_one(server) -> None:
+    server.script = lambda request, number: (
+        Response(hangs_up=True) if number == 1 else Response("four")
+    )
+    options = HttpOptions(concurrency=1, max_retries=0, server_timeout=2.0)
+    first, second, third = ask(server.url, 3, options=options)
+    assert first.text == third.text == "four"
+    assert isinstance(second, RecordError) and second.code == "no_connection"
+
+
 def test_a_server_that_loads_its_model_is_waited_for(server) -> None:
     loading = error(503, message="Loading model", code=503, type="unavailable_error")
     server.script = lambda request, number: loading if number < 3 else Response("four")
