@@ -1,7 +1,9 @@
-"""For gpu.sh: `peak.py FILE ARGS…` runs `rlkd ARGS` and notes the most memory that a process of it held.
+"""For gpu.sh: `peak.py FILE ARGS…` runs `rlkd ARGS` and notes the most memory that one of its
+processes held.
 
-`peak.py --row NAME STATUS FOLDER FILE` prints a row of the table, `peak.py --table PAGE ROWS` puts them
-into a page. Memory of a device is asked of `nvidia-smi` twice a second, the process's own elsewhere.
+`peak.py --row NAME STATUS FOLDER FILE` prints a row of the table, `peak.py --table PAGE ROWS` puts
+them into a page. Memory of a device is asked of `nvidia-smi` twice a second, the process's own
+elsewhere.
 """
 
 import json

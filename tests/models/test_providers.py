@@ -21,9 +21,14 @@ def test_a_key_is_stripped_and_hidden_from_then_on(monkeypatch) -> None:
     assert hide_keys("wrong key xai-of-mine!") == "wrong key ***!"
 
 
-@pytest.mark.parametrize(("key", "said"), [("", "xai/m needs a key in XAI_API_KEY"),
-                                           ("a\nb", "XAI_API_KEY contains characters"),
-                                           ("ключ", "XAI_API_KEY contains characters")])  # fmt: skip
+@pytest.mark.parametrize(
+    ("key", "said"),
+    [
+        ("", "xai/m needs a key in XAI_API_KEY"),
+        ("a\nb", "XAI_API_KEY contains characters"),
+        ("ключ", "XAI_API_KEY contains characters"),
+    ],
+)
 def test_a_key_that_is_none(monkeypatch, key: str, said: str) -> None:
     monkeypatch.setenv("XAI_API_KEY", key)
     with pytest.raises(UsageError, match=said):

@@ -1,4 +1,4 @@
-"""examples/paper.slurm with a stand-in for the paper's run and for vLLM: stages, servers, interrupts."""
+"""examples/paper.slurm with stand-ins for the paper's run and vLLM: stages, servers, interrupts."""
 
 import os
 import signal
