@@ -6,13 +6,10 @@ from typing import Annotated
 from rlkd_cli import console, ranks
 from rlkd_cli.commands import distilling, training
 from rlkd_cli.commands.common import Running
-from rlkd_cli.errors import UsageError
 from rlkd_cli.models import Asking
-from rlkd_cli.models.spec import engine_of, model_of
 from rlkd_cli.option import argument
 from rlkd_cli.records.read import Rows
 from rlkd_cli.reward.structured import Matching
-from rlkd_cli.training.launcher import processes
 from rlkd_cli.training.methods import METHODS
 from rlkd_cli.training.methods.options import Distillation
 
@@ -48,7 +45,7 @@ def run(options: Options) -> int | None:
     training.check(options)
     if method.structure:
         options.check()
-        _check_engines(options)
+        distilling.check_engines(options)
     source = options.read(options.teacher, method.schema)
     records, lost = training.read(source)
     from rlkd_cli.training import distillation
@@ -81,15 +78,3 @@ def run(options: Options) -> int | None:
         shown = [(n, f"{metrics[n]:.4f}") for n in (*SHOWN, *TIMES) if n in metrics]
         console.table(f"distill {options.method}", shown)
     return training.end(options, REWARDS, 5, refused + found.rejected + lost)
-
-
-def _check_engines(options: Options) -> None:
-    """UsageError where several processes would each start a vLLM of their own on one device."""
-    if processes(options.launch, options.num_processes) == 1:
-        return
-    for spec in options.asked:
-        if engine_of(spec) == "vllm":
-            raise UsageError(
-                f"{spec}: every process would start it on its own device; serve it once, "
-                f"`vllm serve {model_of(spec)} --port 8001`, and name http://127.0.0.1:8001/v1"
-            )

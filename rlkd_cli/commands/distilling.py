@@ -7,14 +7,28 @@ from rlkd_cli.commands import training
 from rlkd_cli.commands.common import opened
 from rlkd_cli.errors import ModelError, UsageError
 from rlkd_cli.models import runs_in_vllm
+from rlkd_cli.models.spec import engine_of, model_of
 from rlkd_cli.records.manifest import contents
 from rlkd_cli.records.schema import Raw
 from rlkd_cli.reward.grading import Grader
 from rlkd_cli.reward.segmenter import Segmenter
 from rlkd_cli.reward.structured import Structure, open_gsrm
+from rlkd_cli.training.launcher import processes
 from rlkd_cli.training.methods import METHODS
 
 LOW_PARSE_RATE = 0.8  # ours: below it a GSRM's own failures weigh more than the student's
+
+
+def check_engines(options: Any) -> None:
+    """UsageError where several processes would each start a vLLM of their own on one device."""
+    if processes(options.launch, options.num_processes) == 1:
+        return
+    for spec in options.asked:
+        if engine_of(spec) == "vllm":
+            raise UsageError(
+                f"{spec}: every process would start it on its own device; serve it once, "
+                f"`vllm serve {model_of(spec)} --port 8001`, and name http://127.0.0.1:8001/v1"
+            )
 
 
 def chosen(options: Any, records: list[Raw]) -> list[Raw]:

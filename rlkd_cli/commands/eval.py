@@ -1,19 +1,17 @@
 """`rlkd eval`."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
 from rlkd_cli import console
 from rlkd_cli.commands import evaluation as work
+from rlkd_cli.commands import readings
 from rlkd_cli.commands.common import Plotted, status_of
 from rlkd_cli.commands.show import evaluation as show
-from rlkd_cli.errors import UsageError
 from rlkd_cli.option import IO, argument, option
 from rlkd_cli.pipeline.compare import compare
 from rlkd_cli.pipeline.evaluate import Summary
-from rlkd_cli.pipeline.export import check_export
 from rlkd_cli.pipeline.table import FORMATS
 
 
@@ -116,16 +114,16 @@ def run(options: Options) -> int | None:
     """Samples a benchmark from a model, or reads --samples; writes graded paths with `prediction`,
     `correct` and `verdict`, and prints the summary to standard error.
     """
-    check(options)
+    readings.check(options)
     if options.table:
-        return work.write_table(options, options.files or [], options.table_format, options.plot)
+        return readings.write_table(options)
     if options.compare_files:
-        pair = work.graded_files(options, options.compare_files)
+        pair = readings.graded_files(options, options.compare_files)
         return show.comparison(
             options.compare_files, compare(*(graded for _, graded in pair)), options.json_summary
         )
     if options.doubtful:
-        return work.write_doubtful(options, options.doubtful)
+        return readings.write_doubtful(options)
     if options.show_prompt:
         return console.message(options.question(work.first_of(work.source_of(options))))
     if options.dry_run:
@@ -135,33 +133,10 @@ def run(options: Options) -> int | None:
         found = work.each_checkpoint(options, options.checkpoints)
         show.checkpoints(options, options.checkpoints.name, [one[:2] for one in found])
         return status_of(sum(outcome.rejected for *_, outcome in found))
-    others = work.graded_files(options, options.others or [])
+    others = readings.graded_files(options, options.others or [])
     summary, outcome = work.evaluate(options, options.json_summary and options.output is None)
     metrics = summary.metrics(options.k)
     show.summary(options, metrics, {options.bench or str(options.samples): summary, **dict(others)})
     if options.export:
-        work.write_export(options, options.export, metrics, datetime.now(UTC).date().isoformat())
+        readings.write_export(options, metrics)
     return status_of(outcome.rejected + metrics.get("missing samples", 0))
-
-
-def check(options: Options) -> None:
-    """UsageError for options that cannot be combined."""
-    named = (options.bench, options.samples, options.compare_files, options.doubtful)
-    if sum(given is not None for given in named) + options.table != 1:
-        raise UsageError(
-            "name one of: a benchmark (--bench), paths sampled before (--samples), two graded "
-            "files (--compare), several (--table), one whose grades are in doubt (--doubtful)"
-        )
-    if bool(options.files) != options.table:
-        raise UsageError("--table FILE…: files of graded paths go with --table, and it with them")
-    if options.bench and options.k > options.count:
-        needed = f"--k {options.k} needs at least {options.k} runs of each question"
-        raise UsageError(f"{needed}; --runs is {options.count}")
-    if options.checkpoints and not (options.bench and options.output):
-        raise UsageError(
-            "--checkpoints needs --bench, and -o FILE for the graded paths of each checkpoint"
-        )
-    if options.export and not options.bench:
-        raise UsageError("--export needs --bench: results are those of a benchmark")
-    if options.export:
-        check_export(options.export, options.chosen)

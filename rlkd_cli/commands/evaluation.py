@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, get_args
 
-from rlkd_cli import __version__
 from rlkd_cli.benchmarks import BENCHMARKS, Benchmark, benchmark
 from rlkd_cli.commands.checkpoints import models_of
 from rlkd_cli.commands.common import (
@@ -19,22 +18,18 @@ from rlkd_cli.commands.common import (
     in_flight,
     opened,
 )
-from rlkd_cli.commands.files import write_json_lines, write_text
 from rlkd_cli.core.grading.grade import Kind
 from rlkd_cli.core.question import PROTOCOLS, Prompting, question
 from rlkd_cli.errors import InputError
 from rlkd_cli.models import Asking, Sampling
 from rlkd_cli.option import IO, MODEL, option
-from rlkd_cli.pipeline.doubtful import doubtful
 from rlkd_cli.pipeline.estimate import Call
 from rlkd_cli.pipeline.evaluate import Evaluator, Summary
-from rlkd_cli.pipeline.export import export
 from rlkd_cli.pipeline.ledger import Budget
 from rlkd_cli.pipeline.run import Outcome
 from rlkd_cli.pipeline.sample import Sampler
-from rlkd_cli.pipeline.table import render, table
 from rlkd_cli.records.read import Input, Rows
-from rlkd_cli.records.schema import GradedPath, GradedSample, Raw, Task
+from rlkd_cli.records.schema import GradedSample, Raw, Task
 from rlkd_cli.records.write import Continued
 from rlkd_cli.reward.grading.grader import Grader
 
@@ -236,53 +231,3 @@ def first_of(source: Input) -> Raw:
     for item in source:
         return item.raw
     raise InputError(source.source, "", "holds no problem")
-
-
-def graded(source: Input) -> Summary:
-    """What a file of graded paths adds up to."""
-    return Summary.of(item.raw for item in source if item.fault is None)
-
-
-def graded_files(options: Evaluating, names: Sequence[str]) -> list[tuple[str, Summary]]:
-    """The same of several files, with their names."""
-    return [(name, graded(options.read(name, GradedPath))) for name in names]
-
-
-def write_table(options: Evaluating, files: Sequence[str], form: str, plot: Path | None) -> None:
-    """Table 1 from graded files, as text and as a figure."""
-    rows = table(dict(graded_files(options, files)), options.k if options.k > 1 else None)
-    write_text(render(rows, form), options.output)
-    if plot:
-        from rlkd_cli.plots import plot_table
-
-        plot_table(rows, plot)
-
-
-def write_doubtful(options: Evaluating, name: str) -> None:
-    """The pairs of a graded file that only one way of comparing accepts."""
-    records = [item.raw for item in options.read(name, GradedPath) if item.fault is None]
-
-    async def look() -> list[Raw]:
-        grader = Grader(options.grade_timeout)
-        try:
-            return await doubtful(records, grader)
-        finally:
-            await grader.close()
-
-    write_json_lines(asyncio.run(look()), options.output)
-
-
-def write_export(options: Evaluating, file: str, metrics: dict[str, Any], date: str) -> None:
-    """Results in the form of the hub, or of lighteval, by the file's ending."""
-    text = export(
-        file,
-        str(options.bench),
-        options.chosen,
-        metrics,
-        model=options.model,
-        protocol=options.protocol,
-        version=__version__,
-        date=date,
-        sampling=options.sampling,
-    )
-    write_text(text, file)
