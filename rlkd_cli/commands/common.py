@@ -36,7 +36,7 @@ class Running:
         ),
     ] = False
     quiet: Annotated[
-        bool, option("--quiet", "-q", help="No progress and no summary.", free=True)
+        bool, option("--quiet", "-q", help="No progress, no account of the run.", free=True)
     ] = False
 
 
