@@ -13,6 +13,7 @@ import re
 from dataclasses import dataclass
 from urllib.parse import unquote
 
+from rlkd_cli.errors import UsageError
 from rlkd_cli.models.providers import PROVIDERS
 
 LOCAL = ("vllm", "hf", "replay")  # engines of this process, and recorded replies
@@ -52,7 +53,7 @@ def is_address(spec: str) -> bool:
 
 def parse_address(spec: str) -> Address:
     """The parts of an address, whatever form it is written in; the spec need not be one of a
-    model."""
+    model. UsageError where it names no host."""
     place, _, model = spec.partition("#")
     place, _, query = place.partition("?")
     if scheme := _SCHEME.match(place):
@@ -62,6 +63,8 @@ def parse_address(spec: str) -> Address:
         place = ("http://" if plain else "https://") + place
     user = found.group()[:-1] if (found := _USER.search(place)) else ""
     base = re.sub(r"/+$", "", _USER.sub("", place, count=1))
+    if not re.match(r"https?://[^/:]", base):
+        raise UsageError(f"{shown(spec)}: an address without a host")
     base = re.sub(r"(/chat)?/completions$|/models$", "", base).rstrip("/")
     if "/" not in base.partition("//")[2]:
         base += "/v1"

@@ -2,6 +2,7 @@
 
 import pytest
 
+from rlkd_cli.errors import UsageError
 from rlkd_cli.models import HttpOptions, Sampling, open_model, user
 from rlkd_cli.models.providers import PROVIDERS, hosted
 from rlkd_cli.models.spec import engine_of, is_paid, parse_address, shown
@@ -38,6 +39,12 @@ def test_an_address_in_any_form_is_a_server(spec: str, asked: str, model: str) -
     address = parse_address(spec)
     assert engine_of(spec) == "http" and is_paid(spec)
     assert (address.at("/chat/completions"), address.model) == (asked, model)
+
+
+@pytest.mark.parametrize("spec", ["http://", "https:///v1", "http://me:word@#m"])
+def test_an_address_has_a_host(spec: str) -> None:
+    with pytest.raises(UsageError, match="an address without a host"):
+        parse_address(spec)
 
 
 @pytest.mark.parametrize(
