@@ -8,9 +8,10 @@ import sys
 from importlib.util import find_spec
 from pathlib import Path
 
+import psutil
 import pytest
 
-from tests.conftest import ROOT, read, segmentation, write
+from tests.conftest import ROOT, read, segmentation, wait_until, write
 from tests.zoo.families import make
 
 PATH = "<think>\nab</think>\nSo \\boxed{4}"
@@ -19,19 +20,35 @@ SAME = ["--learning-rate", "1e-3", "--warmup", 0, "--no-gradient-checkpointing",
 SAME += ["--accumulation", 1]
 
 
-def sharded(kind: str, *words: object) -> None:
-    """Runs `rlkd WORDS` sharded; FSDP2 in two processes."""
+def started(kind: str, *words: object) -> subprocess.Popen:
+    """Starts `rlkd WORDS` sharded; FSDP2 in two processes."""
     torchrun = ["torch.distributed.run", "--standalone", "--nproc_per_node", "2", "-m"]
     start = [sys.executable, "-m", *(torchrun if kind == "fsdp2" else []), "tests.training.sharded"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
-    done = subprocess.run(
+    return subprocess.Popen(
         [*start, kind, *map(str, words)],
         env=environment,
-        capture_output=True,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
         text=True,
-        timeout=240,
     )
-    assert done.returncode == 0, done.stderr[-3000:]
+
+
+def sharded(kind: str, *words: object) -> None:
+    """Runs `rlkd WORDS` sharded, to its end."""
+    process = started(kind, *words)
+    said = process.communicate(timeout=240)[1]
+    assert process.returncode == 0, said[-3000:]
+
+
+def killed(kind: str, folder: Path, *words: object) -> None:
+    """Starts `rlkd WORDS` sharded and kills it when its first checkpoint is whole."""
+    process = started(kind, *words)
+    wait_until(lambda: (folder / "checkpoint-1/trainer_state.json").exists(), 200)
+    launcher = psutil.Process(process.pid)
+    for one in [launcher, *launcher.children(recursive=True)]:  # each has a session of its own
+        one.kill()
+    process.communicate(timeout=60)
 
 
 def same(whole: Path, parts: Path) -> None:
@@ -77,6 +94,23 @@ def test_a_sharded_gsrm_is_the_unsharded_one(rlkd, tmp_path, kind: str) -> None:
     flags = ["--model", base, *SAME]
     assert rlkd("train-gsrm", data, "-o", "whole", *flags, *batch("", 8)).status == 0
     sharded(kind, "train-gsrm", data, "-o", "parts", *flags, *batch(kind, 8))
+    same(Path("whole"), Path("parts"))
+
+
+@pytest.mark.parametrize("kind", ["zero3", "fsdp2"])
+def test_a_sharded_training_that_is_killed_goes_on(rlkd, tmp_path, kind: str) -> None:
+    if kind != "fsdp2" and find_spec("deepspeed") is None:
+        pytest.skip("DeepSpeed is not installed")
+    base = make("llama3", tmp_path / "base")
+    rows = [{"id": i, "problem": "2+2?", "path": PATH} for i in range(8)]
+    data = write(tmp_path / "t.jsonl", rows)
+    flags = ["--student", base, "--method", "sft", "--steps", 6, *SAME, "--save-steps", 1]
+    flags += ["--max-tokens", 50, "--prompt-template", "{problem}"]
+    assert rlkd("distill", data, "-o", "whole", *flags, *batch("", 8)).status == 0
+    command = ["distill", data, "-o", "parts", *flags, *batch(kind, 8)]
+    killed(kind, Path("parts"), *command)
+    assert len(read(Path("parts/metrics.jsonl"))) < 6
+    sharded(kind, *command)
     same(Path("whole"), Path("parts"))
 
 
