@@ -148,7 +148,7 @@ RULES: tuple[Rule, ...] = (
     Rule(r"\\lt" + _WORD + " ?", "<", r"x\lt 2", "x<2"),
     Rule(r"\\gt" + _WORD + " ?", ">", r"x\gt 2", "x>2"),
     Rule(
-        r"\\(?:times|ast|cdot|bullet)"
+        r"(?<!\\nabla)(?<!\\nabla )\\(?:times|ast|cdot|bullet)"
         + _WORD
         + r"(?! ?\\(?:vec|overrightarrow|hat))"
         + r"|(?<!\*)\*(?!\*)",
