@@ -6,13 +6,14 @@ What is left for computer algebra is asked of worker processes that can be kille
 says how it was reached (`reason`).
 """
 
+import re
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 from rlkd_cli.core.grading import answers
 from rlkd_cli.core.grading.compare import decide
 from rlkd_cli.core.grading.dress import normalize, undress
-from rlkd_cli.core.grading.letters import find_letter, letter_of
+from rlkd_cli.core.grading.letters import find_letter, gold_text, letter_of
 from rlkd_cli.core.grading.numbers import as_integer, as_number
 from rlkd_cli.core.grading.screen import screen
 from rlkd_cli.core.grading.shape import is_label, measure, relation
@@ -57,11 +58,13 @@ def grade_simple(
     """
     if grader in ("exact", "integer"):
         return _graded_as(grader, path, reference, truncated)
-    letter = letter_of(reference, choices)
+    letter, text = letter_of(reference, choices), gold_text(reference)
     if grader == "letter" and not letter:
         return Grade(None, "unparsable", f"the reference {reference[:20]!r} is no letter")
     if letter and grader != "math":
         graded = _graded_letter(path, letter, truncated, choices)
+        if text and grader != "letter" and not _is_letter(graded.prediction):
+            return _graded_mathematics(path, text, truncated)
         if letter_of(reference) or grader == "letter" or graded.verdict == "correct":
             return graded
     return _graded_mathematics(path, reference, truncated)
@@ -72,6 +75,15 @@ def _graded_letter(path: str, letter: str, truncated: bool, choices: Sequence[st
     if prediction is None:
         return _nothing(path, truncated)
     return Grade(prediction, "correct" if prediction == letter else "wrong", "letter")
+
+
+def _is_letter(prediction: str | None) -> bool:
+    return prediction is None or bool(re.fullmatch("[A-J?]", prediction))
+
+
+def mathematics_of(reference: str) -> str:
+    """What is compared where a reference has a letter and a text: the text."""
+    return gold_text(reference) or reference
 
 
 def _graded_mathematics(path: str, reference: str, truncated: bool) -> Grade | None:

@@ -12,7 +12,8 @@ from rlkd_cli.core.grading import answers
 from rlkd_cli.core.grading.compare import decide
 from rlkd_cli.core.grading.dress import normalize
 from rlkd_cli.core.grading.dress import undress as plain
-from rlkd_cli.core.grading.grade import Grade, Kind, grade_simple
+from rlkd_cli.core.grading.grade import Grade, Kind, grade_simple, mathematics_of
+from rlkd_cli.core.grading.letters import letter_of, without_letter
 from rlkd_cli.core.grading.numbers import as_number, fewest_places, numbers_agree
 from rlkd_cli.core.grading.screen import screen
 
@@ -65,7 +66,8 @@ class Grader:
         """
         simple = grade_simple(path, reference, truncated, choices, grader)
         if simple:
-            return simple
+            return await self._by_option(simple, reference, choices)
+        reference = mathematics_of(reference)
         found = answers.find(path, reference, truncated)
         assert found is not None
         verdict, reason = await self.verdict(found.answer, reference)
@@ -74,6 +76,22 @@ class Grader:
             if each.verdict == "correct":  # boxes that all say the same are no hedge
                 verdict, reason = each.verdict, f"every box: {each.reason}"
         return Grade(found.answer, verdict, reason)
+
+    async def _by_option(self, grade: Grade, reference: str, choices: Sequence[str]) -> Grade:
+        """A text in place of a letter is right where it is that option, and no other, as
+        mathematics.
+        """
+        letter, text = letter_of(reference, choices), grade.prediction or ""
+        if grade.reason != "letter" or grade.verdict == "correct" or not letter:
+            return grade
+        if len(text) < 2 or not ord(letter) - 65 < len(choices) or screen(text):
+            return grade
+        own = choices[ord(letter) - 65]
+        for option in (own, *(one for one in choices if one is not own)):
+            same = await self.compare(text, without_letter(option)) == "correct"
+            if same != (option is own):
+                return grade
+        return Grade(text, "correct", "option")
 
     async def _every(self, parts: Sequence[str], reference: str) -> Verdict:
         """Whether all of some boxes say what the reference says: one question, with one time limit,
