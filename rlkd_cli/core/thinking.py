@@ -48,11 +48,18 @@ _CLOSES = (
     r"\[/(?-i:THINK(?:ING)?|REASONING|THOUGHTS?|COT|ANALYSIS)\]"
 )
 
+
+def _any_of(tags: tuple[str, ...], family: str) -> str:
+    """The family, and those tags that it leaves out."""
+    others = [_spaced(tag) for tag in tags if not re.fullmatch(family, tag, re.IGNORECASE)]
+    return "(?=[<[◁])(?:" + "|".join([family, *others]) + ")"
+
+
 # A tag in quotes is spoken of, not opened
 _OPENING = re.compile(
-    r"(?<![`'\"])(?:" + "|".join(_spaced(tag) for tag, _ in TAGS) + f"|{_OPENS})", re.IGNORECASE
+    r"(?<![`'\"])" + _any_of(tuple(tag for tag, _ in TAGS), _OPENS), re.IGNORECASE
 )
-_CLOSING = re.compile("|".join(_spaced(tag) for _, tag in TAGS) + f"|{_CLOSES}", re.IGNORECASE)
+_CLOSING = re.compile(_any_of(tuple(tag for _, tag in TAGS), _CLOSES), re.IGNORECASE)
 
 
 def split(text: str, opened: bool = False) -> tuple[str, str]:

@@ -16,7 +16,8 @@ from rlkd_cli.core.grading.dress import normalize, undress
 from rlkd_cli.core.grading.letters import find_letter, gold_text, letter_of
 from rlkd_cli.core.grading.numbers import as_integer, as_number
 from rlkd_cli.core.grading.screen import screen
-from rlkd_cli.core.grading.shape import is_label, measure, relation
+from rlkd_cli.core.grading.shape import is_label, relation
+from rlkd_cli.core.grading.units import measure
 
 GradeVerdict = Literal["correct", "wrong", "no_answer", "timeout", "unparsable", "truncated"]
 Kind = Literal["math", "letter", "exact", "integer"]  # what `--grader` may name

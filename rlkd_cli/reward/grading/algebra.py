@@ -14,13 +14,12 @@ from rlkd_cli.core.grading.shape import (
     bracket,
     has_words,
     is_label,
-    measure,
     relation,
     split_top,
-    units_agree,
     unwrapped,
     values,
 )
+from rlkd_cli.core.grading.units import measure, units_agree
 from rlkd_cli.reward.grading.expressions import (
     Unreadable,
     equal,
