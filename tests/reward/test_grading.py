@@ -113,6 +113,16 @@ def test_an_options_mathematics_counts_where_it_is_no_other_option(grader: Grade
     assert asyncio.run(go()) == ["correct", "wrong", "correct", "wrong"]
 
 
+@pytest.mark.parametrize(
+    ("answer", "right"),
+    [("200+4", True), ("m+n=204", True), ("p+q+r = 204", True), (r"2\cdot 102", True),
+     ("5!+84", True), ("-(204)", False), ("205-2", False), ("m-n=204", False), ("204.5", False)],
+)  # fmt: skip
+def test_integers_are_reckoned(answer: str, right: bool, grader: Grader) -> None:
+    grade = asyncio.run(grader.grade(f"\\boxed{{{answer}}}", "204", grader="integer"))
+    assert (grade.verdict == "correct") is right
+
+
 DRESSES = (
     "${}$",
     r"\[{}\]",

@@ -8,6 +8,8 @@ says how it was reached (`reason`).
 
 import re
 from collections.abc import Sequence
+from fractions import Fraction
+from math import factorial
 from typing import Literal, NamedTuple
 
 from rlkd_cli.core.grading import answers
@@ -106,11 +108,32 @@ def _nothing(path: str, truncated: bool) -> Grade:
     return Grade(None, "truncated" if truncated else "no_answer", why)
 
 
+_TERM = r"\d{1,12}!?(?: ?\\cdot ?\d{1,12}!?){0,9}"
+
+
+def _reckoned(text: str) -> Fraction | None:
+    """What a short sum or product of integers comes to: `200+4`, `3\\cdot 5!`."""
+    if len(text) > 200 or not re.fullmatch(rf"-? ?{_TERM}(?: ?[-+] ?{_TERM}){{0,20}}", text):
+        return None
+    total = 0
+    for sign, term in re.findall(rf"([-+]?) ?({_TERM})", text):
+        product = 1
+        for factor in re.split(r" ?\\cdot ?", term):
+            number = int(factor.rstrip("!"))
+            if factor.endswith("!") and number > 50:
+                return None
+            product *= factorial(number) if factor.endswith("!") else number
+        total += -product if sign == "-" else product
+    return Fraction(total)
+
+
 def _integer(answer: str) -> int | None:
     """The integer that an answer is, whatever its unit and name: `x = 25.0 \\text{ cm}` is 25."""
     sides, signs = relation(undress(answer))
-    text = sides[-1] if set(signs) <= {"="} and is_label(sides[0]) else answer
-    number = as_number(measure(undress(text)).value)
+    is_named = is_label(sides[0]) or re.fullmatch(r"[a-z](?: ?\+ ?[a-z]){1,3}", sides[0])
+    text = sides[-1] if set(signs) <= {"="} and is_named else answer
+    text = measure(undress(text)).value
+    number = as_number(text) if as_number(text) is not None else _reckoned(text)
     return int(number) if number is not None and number.denominator == 1 else None
 
 

@@ -2,18 +2,8 @@ r"""The table of rules by which an answer's dress is taken off, each with an exa
 r"tests run."""
 
 import re
-from collections.abc import Callable
-from typing import NamedTuple
 
-
-class Rule(NamedTuple):
-    """A pattern and what stands in its place; `before` becomes `after` by `undress`."""
-
-    pattern: str
-    replacement: str | Callable[[re.Match[str]], str]
-    before: str
-    after: str
-
+from rlkd_cli.core.grading.first_rules import FIRST, Rule
 
 _WORD = r"(?![A-Za-z])"
 _ATOM = r"[0-9A-Za-z]|\\[A-Za-z]+"
@@ -87,6 +77,7 @@ def _mixed(match: re.Match[str]) -> str:
 
 # In this order. Of the patterns that hold a group's content, none crosses a brace.
 RULES: tuple[Rule, ...] = (
+    *FIRST,
     Rule(r"\A\*\*(.*)\*\*\Z|\A`(.*)`\Z", lambda m: m[1] or m[2] or "", "**12**", "12"),
     Rule(r"(?<!\\)\\[\[\]()]|(?<!\\)\$", "", r"\[5\]", "5"),
     Rule(r"(?<!\\)\\! ?|\{\}|(?<!\\)\\\Z", "", r"10,\!080", "10080"),

@@ -158,3 +158,22 @@ def unwrapped(parts: list[str]) -> tuple[str, list[str]]:
 
 def _bare(name: str) -> str:
     return name.replace(" ", "")
+
+
+def named_values(text: str) -> str:
+    """`(x,y)=(1,2)` as `x=1, y=2`."""
+    match = re.fullmatch(r"\(([A-Za-z](?:, ?[A-Za-z])+)\) ?= ?(\(.*\))", text)
+    inside = bracket(match[2]) if match else None
+    names = re.split(", ?", match[1]) if match else []
+    parts = split_top(inside[1], ",") if inside else []
+    if not parts or len(parts) != len(names):
+        return text
+    return ", ".join(f"{name}={part}" for name, part in zip(names, parts, strict=True))
+
+
+def row_of(text: str) -> str:
+    r"""A matrix of one row or column as `\langle 1,2\rangle`."""
+    match = re.fullmatch(r"\\begin ?\{[pb]matrix\}(.*)\\end ?\{[pb]matrix\}", text)
+    if not match or ("&" in match[1] and r"\\" in match[1]):
+        return text
+    return "\\langle " + re.sub(r"&|\\\\", ",", match[1]) + "\\rangle"

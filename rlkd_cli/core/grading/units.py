@@ -52,7 +52,9 @@ _UNIT_NAMES = {
 }
 UNITS = {name: unit for unit, names in _UNIT_NAMES.items() for name in names.split()}
 _NOT_UNITS = """or and not is are if but so no wrong correct any all except when where for because
-with than none to false true only"""
+with than none to false true only half halves third thirds quarter quarters fourths fifths squared
+cubed factorial dozen dozens hundred thousand million billion trillion hundreds thousands millions
+billions times double twice"""
 _BARE = "|".join(
     re.escape(name)
     for name in sorted(UNITS, key=len, reverse=True)
@@ -119,7 +121,7 @@ def _unit(words: str, power: str | None) -> str | None:
     if first.lower() in ("square", "sq", "cubic") and rest:
         words, power = rest, "3" if first.lower() == "cubic" else "2"
     parts = [p.strip() for p in re.sub(r"\bper\b", "/", words).split("/")]
-    known = [UNITS.get(p, UNITS.get(p.lower())) for p in parts]
+    known = [UNITS.get(p, UNITS.get(_folded(p))) for p in parts]
     if all(k is not None for k in known):
         name = "/".join(k for k in known if k is not None)
         return f"{name}^{power}" if power and name else name
@@ -127,7 +129,16 @@ def _unit(words: str, power: str | None) -> str | None:
         _NOT_UNITS.split()
     ):
         return None
-    return "noun " + words.lower().rstrip("s") + (f"^{power}" if power else "")
+    return (
+        "noun " + " ".join(map(_folded, words.split())).rstrip("s") + (f"^{power}" if power else "")
+    )
+
+
+def _folded(word: str) -> str:
+    """A word in lower case, a symbol as it is: mW is not MW, nor MeV meV."""
+    if len(word) < 3 and word[:1] in ("M", "m") and not word.islower():
+        return word
+    return word.lower() if word.isupper() or word[1:].islower() else word
 
 
 def units_agree(one: str, other: str) -> bool:
