@@ -51,7 +51,8 @@ _BETWEEN = re.compile(
     re.IGNORECASE,
 )
 _OR = re.compile(
-    r"\b(?:or|maybe|perhaps|possibly)\b(?!,? (?:equivalently|simply|approximately|about|just|in other))",
+    r"\b(?:or|maybe|perhaps|possibly)\b"
+    r"(?!,? (?:equivalently|simply|approximately|about|just|in other))",
     re.I,
 )
 _WORDY = re.compile(r"\b(?:above|below|box(?:ed)?|see|earlier|shown|given|stated)\b", re.IGNORECASE)

@@ -58,7 +58,8 @@ FIRST: tuple[Rule, ...] = (
     ),
     Rule(r"_ ?\{ ?\((\d+)\) ?\}", r"_{\1}", "312_{(8)}", "312_8"),
     Rule(
-        r"\\text\{ ?(?:[Tt]here (?:are|is) )?[Nn]o (?:real )?(?:solutions?|roots?)(?: exists?)?\.? ?\}",
+        r"\\text\{ ?(?:[Tt]here (?:are|is) )?[Nn]o (?:real )?"
+        r"(?:solutions?|roots?)(?: exists?)?\.? ?\}",
         r"\\emptyset ",
         r"\text{No real solutions}",
         r"\emptyset",

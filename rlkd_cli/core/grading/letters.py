@@ -54,7 +54,8 @@ _PASSING = re.compile(
     re.IGNORECASE,
 )
 _IS_RIGHT = re.compile(
-    r"(?:(?i:option|choice|answer)\s?[(\[]?|(?<![^\s])\(|^|[.!]\s|(?i:so|thus|hence|therefore|that),?\s)"
+    r"(?:(?i:option|choice|answer)\s?[(\[]?|(?<![^\s])\(|^|[.!]\s|"
+    r"(?i:so|thus|hence|therefore|that),?\s)"
     r"(?P<letter>[A-J])[)\]]?\s(?:is|must be)(?: the)? (?:correct|right|best|true)"
     r"(?: answer| option| choice| one)?(?=[.,;!*]|\s*$| because| since| as\b)",
     re.MULTILINE,
@@ -70,13 +71,15 @@ _NAMED = re.compile(
     re.IGNORECASE,
 )
 _LEADING = re.compile(
-    r"[(\[]\s?([A-Ja-j])\s?[)\]](?![A-Za-z^_+=*/-])(?P<rest>.*)|([A-J])(?:[.):](?=\s|[^\W\d_]{2}|\d|\Z)|,? "
+    r"[(\[]\s?([A-Ja-j])\s?[)\]](?![A-Za-z^_+=*/-])(?P<rest>.*)|"
+    r"([A-J])(?:[.):](?=\s|[^\W\d_]{2}|\d|\Z)|,? "
     r"(?=because|since|as |is (?:the )?(?:correct|right|best))|"
     r" ?[-—–] | (?=\((?:not |[A-Za-z]{3,}|\d)))(?P<more>.*)",
     re.DOTALL,
 )
 _MENTION = re.compile(
-    r"(?:\b(?:option|choice)\s?[(\[]?|(?:\b(?:is|be|choose|pick|select|so|thus|above)|[:.;,])\s\()([A-J])"
+    r"(?:\b(?:option|choice)\s?[(\[]?|(?:\b(?:is|be|choose|pick|select|so|thus|above)|"
+    r"[:.;,])\s\()([A-J])"
     r"(?:\)|\b)(?!\w)",
     re.IGNORECASE,
 )
@@ -84,7 +87,8 @@ _SEVERAL = re.compile(
     r"(?<![A-Za-z])[A-J][)\]]?\s?(?:,|/|&|\bor\b|\band\b)\s?(?:option\s?)?[(\[]?[A-J](?![A-Za-z])"
 )
 _HEDGING = re.compile(
-    r"\s*[B-J][.)](?:\s|\Z)|\s*\(?(?:or\b|and\b|/|&|,\s?[(\[]?[A-J]\b|nor\b)|\s*[(\[]?[A-J][)\]]?\s*\Z"
+    r"\s*[B-J][.)](?:\s|\Z)|\s*\(?(?:or\b|and\b|/|&|,\s?[(\[]?[A-J]\b|nor\b)|"
+    r"\s*[(\[]?[A-J][)\]]?\s*\Z"
 )
 _WRONG = re.compile(r"\b(?:is|are) (?:wrong|incorrect|not)\b|\bnot\b|n['’]t\b")
 

@@ -12,8 +12,8 @@ sigma tau upsilon phi chi psi omega Gamma Delta Theta Lambda Xi Pi Sigma Upsilon
 ell"""
 FREE = frozenset(_FREE.split())
 _FUNCTIONS = """sin cos tan cot sec csc arcsin arccos arctan arccot arcsec arccsc sinh cosh tanh
-coth sech csch arsinh arcosh artanh arcsinh arccosh arctanh ln log exp sqrt frac binom dbinom tbinom sum prod int
-iint lim to infty cdot max min gcd lcm lfloor rfloor lceil rceil begin end pi overrightarrow"""
+coth sech csch arsinh arcosh artanh arcsinh arccosh arctanh ln log exp sqrt frac binom dbinom tbinom
+sum prod int iint lim to infty cdot max min gcd lcm lfloor rfloor lceil rceil begin end pi overrightarrow"""
 _ACCENTS = "vec hat bar tilde dot ddot overline widehat widetilde"
 KNOWN = FREE | frozenset(_FUNCTIONS.split()) | frozenset(_ACCENTS.split())
 
@@ -68,7 +68,7 @@ def unknown(text: str) -> bool:
 
 
 def holds_all(parsed: Any, text: str) -> bool:
-    """Whether every name of a neutral text is among the symbols and functions of what was parsed."""
+    """Whether every name of a neutral text is a symbol or function of what was parsed."""
     import sympy
     from sympy.core.function import AppliedUndef
 
