@@ -13,7 +13,8 @@ ell"""
 FREE = frozenset(_FREE.split())
 _FUNCTIONS = """sin cos tan cot sec csc arcsin arccos arctan arccot arcsec arccsc sinh cosh tanh
 coth sech csch arsinh arcosh artanh arcsinh arccosh arctanh ln log exp sqrt frac binom dbinom tbinom
-sum prod int iint lim to infty cdot max min gcd lcm lfloor rfloor lceil rceil begin end pi overrightarrow"""
+sum prod int iint lim to infty cdot max min gcd lcm lfloor rfloor lceil rceil begin end pi
+overrightarrow"""
 _ACCENTS = "vec hat bar tilde dot ddot overline widehat widetilde"
 KNOWN = FREE | frozenset(_FUNCTIONS.split()) | frozenset(_ACCENTS.split())
 
