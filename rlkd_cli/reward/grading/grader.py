@@ -88,8 +88,8 @@ class Grader:
             return grade
         own = choices[ord(letter) - 65]
         for option in (own, *(one for one in choices if one is not own)):
-            same = await self.compare(text, without_letter(option)) == "correct"
-            if same != (option is own):
+            verdict = await self.compare(text, without_letter(option))
+            if verdict == "timeout" or (verdict == "correct") != (option is own):
                 return grade
         return Grade(text, "correct", "option")
 
