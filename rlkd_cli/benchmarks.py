@@ -20,13 +20,14 @@ class Benchmark:
     `source` is pinned to a revision where we have checked one, so that a number means the same
     questions next year; where it is not, `rlkd` takes what the hub serves on the day. `runs` of
     each question are the paper's (section 4.1) where it has the benchmark. `columns` are those
-    published, `kind` is how answers are read, `license` what the data set's page says (None:
+    published, `kind` is how answers are read (None: as
+    the reference is, letters as letters), `license` what the data set's page says (None:
     nothing). `task` is the name that the hub's leaderboard has for it, where there is one.
     """
 
     source: str
     runs: int
-    kind: Kind = "math"
+    kind: Kind | None = "math"
     columns: tuple[str, ...] = ("problem", "answer")
     license: str | None = None
     prompt: str | None = None  # a template in place of the protocol's
@@ -125,7 +126,7 @@ def benchmark(name: str, prompt: str | None = None, grader: Kind | None = None) 
 def _row(name: str) -> Benchmark:
     if name not in BENCHMARKS:
         if Path(name).suffix or name == "-" or name.startswith("hf://"):
-            return Benchmark(name, 1)
+            return Benchmark(name, 1, None)
         known = ", ".join(BENCHMARKS)
         raise UsageError(
             f"no benchmark {name!r}: one of {known}, or a file of problems with answers"

@@ -174,7 +174,8 @@ def calls_of(raw: Raw, options: Evaluating) -> list[Call]:
 
 def evaluate(options: Evaluating, discard: bool = False) -> tuple[Summary, Outcome]:
     """Samples (where a benchmark is given), grades, and adds up."""
-    summary, boxes = Summary(), Boxes(options.question)
+    asked = options.count if options.bench else 0
+    summary, boxes = Summary(asked=asked), Boxes(options.question)
     job, grader = job_of(options, summary, discard), Grader(options.grade_timeout)
 
     def add(record: Raw) -> None:

@@ -33,11 +33,33 @@ def _spaced(tag: str) -> str:
     return re.sub(r"\A(</?)(.*)(>)\Z", r"\1 ?\2 ?\3", re.escape(tag))
 
 
+# All others of the family: `<thoughts>`, `<|reasoning|>`, `[REASONING]`, `<internal_monologue>`
+_FAMILY = (
+    r"(?:(?:my|ant|deep|inner|internal|hidden|step_by_step)_?){0,2}"
+    r"(?:think(?:ing)?|thoughts?|reason(?:ing)?|monologue|scratchpad|reflections?|deliberations?|"
+    r"analysis|cot|chain[_-]?of[_-]?thoughts?)(?:_(?:process|content|steps?))?"
+)
+_OPENS = (
+    rf"< ?{_FAMILY} ?>|<\| ?(?:(?:begin|start)(?:_of)?_)?{_FAMILY} ?\|>|"
+    r"\[(?-i:THINK(?:ING)?|REASONING|THOUGHTS?|COT|ANALYSIS)\]"
+)
+_CLOSES = (
+    rf"</ ?{_FAMILY} ?>|</?\| ?(?:/|end(?:_of)?_){_FAMILY} ?\|>|</\| ?{_FAMILY} ?\|>|"
+    r"\[/(?-i:THINK(?:ING)?|REASONING|THOUGHTS?|COT|ANALYSIS)\]"
+)
+
+
+def _any_of(tags: tuple[str, ...], family: str) -> str:
+    """The family, and those tags that it leaves out."""
+    others = [_spaced(tag) for tag in tags if not re.fullmatch(family, tag, re.IGNORECASE)]
+    return "(?=[<[◁])(?:" + "|".join([family, *others]) + ")"
+
+
 # A tag in quotes is spoken of, not opened
 _OPENING = re.compile(
-    r"(?<![`'\"])(?:" + "|".join(_spaced(tag) for tag, _ in TAGS) + ")", re.IGNORECASE
+    r"(?<![`'\"])" + _any_of(tuple(tag for tag, _ in TAGS), _OPENS), re.IGNORECASE
 )
-_CLOSING = re.compile("|".join(_spaced(tag) for _, tag in TAGS), re.IGNORECASE)
+_CLOSING = re.compile(_any_of(tuple(tag for _, tag in TAGS), _CLOSES), re.IGNORECASE)
 
 
 def split(text: str, opened: bool = False) -> tuple[str, str]:
@@ -101,7 +123,8 @@ def reasoning(path: str) -> str:
 
 def opens(prompt: str) -> bool:
     """Whether a prompt ends inside thinking, as DeepSeek-R1's chat template makes it end."""
-    return any(prompt.rstrip().endswith(tag) for tag, _ in TAGS)
+    end = prompt.rstrip()[-100:]
+    return any(match.end() == len(end) for match in _OPENING.finditer(end))
 
 
 def ends_closed(text: str) -> bool:

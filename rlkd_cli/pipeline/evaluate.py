@@ -2,6 +2,7 @@
 4.1).
 """
 
+import asyncio
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -11,6 +12,7 @@ from rlkd_cli.core.grading.answers import last_box
 from rlkd_cli.core.grading.grade import Kind
 from rlkd_cli.core.grading.letters import choices_of
 from rlkd_cli.core.grading.numbers import vote_key
+from rlkd_cli.core.grading.screen import screen
 from rlkd_cli.core.metrics import (
     bootstrap_interval,
     first_k,
@@ -66,8 +68,50 @@ class Evaluator:
 
 
 @dataclass
+class Groups:
+    """One question's wrong answers, and for each the one that leads its group (`led`)."""
+
+    keys: list[str]
+    grader: Grader
+    led: dict[str, str] = field(default_factory=dict)
+
+    async def ask(self) -> None:
+        """Asks the grader, each answer of all leaders at once; the first equal one leads it.
+
+        What is screened, or was asked in vain for as long as the grader waits, is never asked
+        again.
+        """
+        leaders: list[str] = []
+        for key in self.keys:
+            if not screen(key):
+                self.led[key] = await self._leader(key, leaders)
+
+    async def _leader(self, key: str, leaders: list[str]) -> str:
+        pairs = [asyncio.ensure_future(self.grader.compare(key, one)) for one in leaders]
+        slow = []
+        try:
+            for one, pair in zip(list(leaders), pairs, strict=True):
+                verdict = await pair
+                if verdict == "correct":
+                    return one
+                if verdict == "timeout":
+                    slow.append(one)
+        finally:
+            for pair in pairs:
+                pair.cancel()
+        if len(slow) < 2:  # of two and more, it is the answer itself that takes long
+            leaders[:] = [one for one in leaders if one not in slow]
+        if not slow:
+            leaders.append(key)
+        return key
+
+
+@dataclass
 class Summary:
-    """Verdicts by question, in order of samples; `add` takes graded paths."""
+    """Verdicts by question, in order of samples; `add` takes graded paths.
+
+    `asked` is how many samples of each question were wanted, where that is known.
+    """
 
     results: dict[str | int, dict[int, bool]] = field(default_factory=lambda: defaultdict(dict))
     answers: dict[str | int, list[tuple[str | None, bool]]] = field(
@@ -76,6 +120,7 @@ class Summary:
     verdicts: Counter[str] = field(default_factory=Counter)
     tokens: list[int] = field(default_factory=list)
     thinking: list[int] = field(default_factory=list)
+    asked: int = 0
 
     @classmethod
     def of(cls, records: Iterable[Raw]) -> "Summary":
@@ -97,19 +142,26 @@ class Summary:
             if isinstance(record.get(name), int):
                 numbers.append(record[name])
 
-    async def group(self, grader: Grader) -> None:
+    async def group(self, grader: Grader, limit: float = 60.0) -> None:
         """Puts answers that are the same mathematics into one group, for the majority vote.
 
-        Right answers and equal numbers are in one group already; this asks the grader of the rest.
+        Right answers and equal numbers are in one group already; this asks the grader of the rest,
+        for `limit` seconds in all. What is not asked by then stays in the group of its text.
         """
-        for name, answers in self.answers.items():
-            leaders: list[str] = []
-            led: dict[str, str] = {}
-            for key in dict.fromkeys(key for key, right in answers if key and not right):
-                same = [one for one in leaders if await grader.compare(key, one) == "correct"]
-                led[key] = same[0] if same else key
-                leaders += [] if same else [key]
-            self.answers[name] = [(led.get(key or "", key), right) for key, right in answers]
+        groups = [
+            Groups(list(dict.fromkeys(key for key, right in answers if key and not right)), grader)
+            for answers in self.answers.values()
+        ]
+        asked = [asyncio.create_task(one.ask()) for one in groups if len(one.keys) > 1]
+        if asked:
+            _, late = await asyncio.wait(asked, timeout=limit)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*asked, return_exceptions=True)
+        for name, group in zip(self.answers, groups, strict=True):
+            self.answers[name] = [
+                (group.led.get(key or "", key), right) for key, right in self.answers[name]
+            ]
 
     @property
     def questions(self) -> list[list[bool]]:
@@ -130,12 +182,14 @@ class Summary:
         shares.
 
         Where some questions have fewer than k samples, pass@ is that of the largest number that
-        every question has, and `missing samples` says how many lack. UsageError where none has k.
+        every question has, and `missing samples` says how many lack. UsageError where so many were
+        never asked for.
         """
         questions, fewest = self.questions, self.fewest
         if not questions:
             return {"questions": 0, "samples": 0}
-        if k > max(map(len, questions)):
+        last = max(max(runs) for runs in self.results.values() if runs)
+        if k > max(self.asked, last + 1, *map(len, questions)):
             name = next(name for name, runs in self.results.items() if len(runs) == fewest)
             raise UsageError(
                 f"pass@{k} needs {k} samples of each question; {name!r} has {fewest} (--k {fewest})"

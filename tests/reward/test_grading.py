@@ -92,6 +92,29 @@ def test_graders_by_name(grader: Grader) -> None:
     ]
 
 
+def test_an_options_mathematics_counts_where_it_is_no_other_option(grader: Grader) -> None:
+    async def go() -> list[str]:
+        asked = [
+            (r"\boxed{\sqrt{8}}", ["1", r"2\sqrt{2}", "3"]),
+            (r"\boxed{\sqrt{8}}", [r"2\sqrt{2}", "2", "3"]),
+            (r"\boxed{\frac{2}{4}}", ["A. 1", "B. 0.5"]),
+            (r"\boxed{\sqrt{8}}", [r"\sqrt{8}+0", r"2\sqrt{2}"]),
+        ]
+        return [(await grader.grade(path, "B", choices=texts)).verdict for path, texts in asked]
+
+    assert asyncio.run(go()) == ["correct", "wrong", "correct", "wrong"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "right"),
+    [("200+4", True), ("m+n=204", True), ("p+q+r = 204", True), (r"2\cdot 102", True),
+     ("5!+84", True), ("-(204)", False), ("205-2", False), ("m-n=204", False), ("204.5", False)],
+)  # fmt: skip
+def test_integers_are_reckoned(answer: str, right: bool, grader: Grader) -> None:
+    grade = asyncio.run(grader.grade(f"\\boxed{{{answer}}}", "204", grader="integer"))
+    assert (grade.verdict == "correct") is right
+
+
 DRESSES = (
     "${}$",
     r"\[{}\]",

@@ -10,9 +10,10 @@ from typing import NamedTuple
 
 from rlkd_cli.core.grading.dress import undress
 from rlkd_cli.core.grading.shape import bracket, split_top, values
+from rlkd_cli.core.grading.statements import refused, statement, taken_back
 from rlkd_cli.core.thinking import answer_text
 
-_REACH = 200  # characters that an answer outside of a box may take
+_AFTER = 20_000  # characters after the last box in which it may be taken back
 
 
 class Box(NamedTuple):
@@ -49,33 +50,12 @@ _BETWEEN = re.compile(
     r"\b(?:and|or)\b|\*){0,60}",
     re.IGNORECASE,
 )
-_OR = re.compile(r"\bor\b(?!,? (?:equivalently|simply|approximately|about|just|in other))", re.I)
-_ANSWER = (
-    r"(?<!wrong )(?<!other )(?<!incorrect )(?<!false )(?<!earlier "
-    r")(?<!\w)answers?(?:[\s*_]{0,4}(?:is|are|becomes)(?: then| therefore| thus)?\b)?[\s*_]{0,4}"
+_OR = re.compile(
+    r"\b(?:or|maybe|perhaps|possibly)\b"
+    r"(?!,? (?:equivalently|simply|approximately|about|just|in other))",
+    re.I,
 )
-_STATEMENT = re.compile(
-    rf"(?:{_ANSWER}(?:[:：=][\s*_]{{0,8}}|(?<=is )|(?<=are ))|(?:最终)?答案(?:[是为]|"
-    rf"应[是为])?[:：]?\s{{0,4}})"
-    rf"(?=(?P<claim>[^\n]{{1,{_REACH}}}))",
-    re.IGNORECASE,
-)
-_CLAIMED = re.compile(
-    r"\s*[*_]{0,3}(?:(?:actually|instead|in fact|really|simply|thus|now)\s)?[*_]{0,3}"
-    r"(?:\$+(?P<dollars>[^$]+)\$+|\\\((?P<parens>.+?)\\\)|\\\[(?P<brackets>.+?)\\\]|"
-    r"(?P<plain>[-+−–]?[€£$]?[\d.,]*\d(?:/\d+)?%?))[*_]{0,3}"
-    r"(?=\s*(?:[.,;!)](?:\s|$)|$|(?:because|since|as|not|instead|and not|rather)\b))"
-)
-_TAKEN_BACK = re.compile(
-    r"\bscratch that\b|\bdisregard (?:that|the above)\b|"
-    r"\b(?:that|this|it|the above|answer above|"
-    r"(?:the|my) (?:boxed|above|previous|earlier|last) (?:answer|result|value|box))"
-    r"(?: is|['’]s| was)(?: clearly| actually| obviously)? "
-    r"(?:wrong|incorrect|not (?:right|correct)|a mistake|mistaken|false)(?=\s*(?:[.,;:!\n]|$))|"
-    r"\bI (?:have )?made an? (?:[a-z]+ )?(?:mistake|error)\b(?! (?:earlier|before))",
-    re.IGNORECASE,
-)
-_SUPPOSED = re.compile(r"\b(?:if|had|suppose|otherwise|someone|might|would|could)\b", re.IGNORECASE)
+_WORDY = re.compile(r"\b(?:above|below|box(?:ed)?|see|earlier|shown|given|stated)\b", re.IGNORECASE)
 
 
 def boxes(text: str) -> tuple[list[Box], int | None]:
@@ -128,7 +108,16 @@ def final_part(path: str) -> tuple[str, bool] | None:
     if text is None:
         return None
     inner = tagged(text)
+    if inner is not text and _says_nothing(inner) and boxes(text)[0]:
+        return text, False
     return inner, inner is not text
+
+
+def _says_nothing(inner: str) -> bool:
+    """Whether a tag is empty, or points with words to where the answer stands."""
+    if len(inner) > 300 or re.search(r"\d|\\|\b[A-HJ]\b", inner):
+        return False
+    return not inner.strip() or bool(_WORDY.search(inner)) or len(inner.split()) > 8
 
 
 def find(path: str, reference: str = "", truncated: bool = False) -> Found | None:
@@ -150,15 +139,27 @@ def find(path: str, reference: str = "", truncated: bool = False) -> Found | Non
         return _unfinished(text, unclosed, truncated)
     real = [box for box in closed if box.content.strip(" {}$,\n").rstrip("\\")]
     real = [b for b in real if not _TEMPLATE.fullmatch(b.content.strip())] or real
-    if not real:
-        if is_tagged and not closed and (stated := statement(text)) is not None:
-            return Found(stated)
-        bare = text.strip() if is_tagged and not closed else ""
-        return Found(bare) if bare else None
-    after = text[real[-1].end : real[-1].end + 20_000]
+    stays = [b for b in real if not refused(text, b.start, b.end)]
+    if real and not stays:
+        value = statement(text[real[-1].end : real[-1].end + _AFTER])
+        return Found(value) if value else None
+    return _of_boxes(text, stays, reference) if stays else _unboxed(text, is_tagged, bool(closed))
+
+
+def _unboxed(text: str, is_tagged: bool, has_boxes: bool) -> Found | None:
+    """What a tag without a box holds: what it states, or all of it."""
+    if not is_tagged or has_boxes:
+        return None
+    found = statement(text) or text.strip()
+    return Found(found) if found else None
+
+
+def _of_boxes(text: str, real: list[Box], reference: str) -> Found | None:
+    """The last box with those beside it, where nothing after it replaces it or takes it back."""
+    after = text[real[-1].end : real[-1].end + _AFTER]
     if (stated := statement(after)) is not None:
         return Found(stated)
-    if _TAKEN_BACK.search(after):
+    if taken_back(after):
         return None
     return _joined(text, real, reference)
 
@@ -179,17 +180,6 @@ def _unfinished(text: str, start: int, truncated: bool) -> Found | None:
     content = match[1].strip(" $")
     content += "}" * (content.count("{") - content.count("}"))
     return Found(content) if content.strip("{} ") and not _TEMPLATE.fullmatch(content) else None
-
-
-def statement(text: str) -> str | None:
-    """The last answer that a text states in words (`the answer is 3`), where it is mathematics."""
-    last = None
-    for match in _STATEMENT.finditer(text):
-        claim = _CLAIMED.match(match["claim"])
-        before = re.split(r"[.!?\n]", text[max(0, match.start() - 120) : match.start()])[-1]
-        if claim and not _SUPPOSED.search(before):
-            last = next(group for group in claim.groups() if group)
-    return last
 
 
 def beside(text: str, found: list[Box]) -> list[Box]:

@@ -25,6 +25,7 @@ _SIGNS = {
     "≡": r"\equiv ",
     "∞": r"\infty ",
     "°": r"^\circ ",
+    "º": r"^\circ ",
     "∪": r"\cup ",
     "∩": r"\cap ",
     "∈": r"\in ",

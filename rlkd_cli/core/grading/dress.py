@@ -43,7 +43,9 @@ _FOLDED = r"[A-Za-z]{3,}|\b(?:No|NO)\b"  # shorter words are units and symbols: 
 
 
 def _lower(match: re.Match[str]) -> str:
-    return match[0].lower()
+    """A word in lower case; one with capitals inside is a symbol: MeV is not meV."""
+    word = match[0]
+    return word.lower() if word.isupper() or word[1:].islower() else word
 
 
 @lru_cache(maxsize=65536)

@@ -6,16 +6,20 @@ What is left for computer algebra is asked of worker processes that can be kille
 says how it was reached (`reason`).
 """
 
+import re
 from collections.abc import Sequence
+from fractions import Fraction
+from math import factorial
 from typing import Literal, NamedTuple
 
 from rlkd_cli.core.grading import answers
 from rlkd_cli.core.grading.compare import decide
 from rlkd_cli.core.grading.dress import normalize, undress
-from rlkd_cli.core.grading.letters import find_letter, letter_of
+from rlkd_cli.core.grading.letters import find_letter, gold_text, letter_of
 from rlkd_cli.core.grading.numbers import as_integer, as_number
 from rlkd_cli.core.grading.screen import screen
-from rlkd_cli.core.grading.shape import is_label, measure, relation
+from rlkd_cli.core.grading.shape import is_label, relation
+from rlkd_cli.core.grading.units import measure
 
 GradeVerdict = Literal["correct", "wrong", "no_answer", "timeout", "unparsable", "truncated"]
 Kind = Literal["math", "letter", "exact", "integer"]  # what `--grader` may name
@@ -57,11 +61,13 @@ def grade_simple(
     """
     if grader in ("exact", "integer"):
         return _graded_as(grader, path, reference, truncated)
-    letter = letter_of(reference, choices)
+    letter, text = letter_of(reference, choices), gold_text(reference)
     if grader == "letter" and not letter:
         return Grade(None, "unparsable", f"the reference {reference[:20]!r} is no letter")
     if letter and grader != "math":
         graded = _graded_letter(path, letter, truncated, choices)
+        if text and grader != "letter" and not _is_letter(graded.prediction):
+            return _graded_mathematics(path, text, truncated)
         if letter_of(reference) or grader == "letter" or graded.verdict == "correct":
             return graded
     return _graded_mathematics(path, reference, truncated)
@@ -72,6 +78,15 @@ def _graded_letter(path: str, letter: str, truncated: bool, choices: Sequence[st
     if prediction is None:
         return _nothing(path, truncated)
     return Grade(prediction, "correct" if prediction == letter else "wrong", "letter")
+
+
+def _is_letter(prediction: str | None) -> bool:
+    return prediction is None or bool(re.fullmatch("[A-J?]", prediction))
+
+
+def mathematics_of(reference: str) -> str:
+    """What is compared where a reference has a letter and a text: the text."""
+    return gold_text(reference) or reference
 
 
 def _graded_mathematics(path: str, reference: str, truncated: bool) -> Grade | None:
@@ -93,11 +108,32 @@ def _nothing(path: str, truncated: bool) -> Grade:
     return Grade(None, "truncated" if truncated else "no_answer", why)
 
 
+_TERM = r"\d{1,12}!?(?: ?\\cdot ?\d{1,12}!?){0,9}"
+
+
+def _reckoned(text: str) -> Fraction | None:
+    """What a short sum or product of integers comes to: `200+4`, `3\\cdot 5!`."""
+    if len(text) > 200 or not re.fullmatch(rf"-? ?{_TERM}(?: ?[-+] ?{_TERM}){{0,20}}", text):
+        return None
+    total = 0
+    for sign, term in re.findall(rf"([-+]?) ?({_TERM})", text):
+        product = 1
+        for factor in re.split(r" ?\\cdot ?", term):
+            number = int(factor.rstrip("!"))
+            if factor.endswith("!") and number > 50:
+                return None
+            product *= factorial(number) if factor.endswith("!") else number
+        total += -product if sign == "-" else product
+    return Fraction(total)
+
+
 def _integer(answer: str) -> int | None:
     """The integer that an answer is, whatever its unit and name: `x = 25.0 \\text{ cm}` is 25."""
     sides, signs = relation(undress(answer))
-    text = sides[-1] if set(signs) <= {"="} and is_label(sides[0]) else answer
-    number = as_number(measure(undress(text)).value)
+    is_named = is_label(sides[0]) or re.fullmatch(r"[a-z](?: ?\+ ?[a-z]){1,3}", sides[0])
+    text = sides[-1] if set(signs) <= {"="} and is_named else answer
+    text = measure(undress(text)).value
+    number = as_number(text) if as_number(text) is not None else _reckoned(text)
     return int(number) if number is not None and number.denominator == 1 else None
 
 

@@ -12,72 +12,133 @@ from typing import Any
 
 from rlkd_cli.core.grading.answers import beside, boxes, final_part
 from rlkd_cli.core.grading.dress import normalize, undress
+from rlkd_cli.core.grading.statements import CORRECTION, is_aside, taken_back
 
 LETTERS = "ABCDEFGHIJ"
+_AFTER = 20_000  # characters after a letter in which it may be taken back
 LAST = 100  # claims that are looked at, from the end
 HEDGE = "?"  # more than one letter, or one taken back
 
 _KEYWORD = (
     r"(?:(?:correct|final|right|best|my) )?"
-    r"(?:answer|option|choice|respuesta|réponse|antwort|ответ|答案|选项|答え|정답)"
+    r"(?:answer|ans|option|choice|respuesta|réponse|antwort|resposta|risposta|antwoord|jawaban|"
+    r"odpowiedź|đáp án|ответ|答案|选项|答え|正解|정답)"
 )
 _EXPLICIT = re.compile(
-    rf"(?:(?<![^\W_]){_KEYWORD}(?:[\s*_]{{0,4}}(?:is|est|es))?[\s*_]{{0,4}}[:：=]|"
+    rf"(?:(?<![^\W_]){_KEYWORD}(?:[\s*_]{{0,4}}(?:is|est|es))?[\s*_\"']{{0,4}}[:：=]|"
+    r"(?<![^\W_])ans\.|^####(?=\s{0,4}[(]?[A-J]\b)|(?:答え|正解|解答)は|정답은|"
     r"^[#*\s]{1,6}(?:final |correct )?answer[*\s]{0,4}\n|(?:故|应|本题|因此|所以|"
     r"^)选(?:择)?[:：]?(?=\s?[(（]?[A-J])|"
     r"(?:答案|选项)(?:是|为|选|应选)[:：]?)[\s*_]{0,8}(?=(?P<claim>[^\n]{1,300}))",
     re.IGNORECASE | re.MULTILINE,
 )
-_ONE = (
-    r"[\s*_`$(\[{]{0,6}(?:\\[(\[]\s?)?(?:\\(?:text|mathrm|mathbf|textbf|boxed)\s?\{)?[\s(\[*]{0,3}"
-)
 _ENDS = r"(?![A-Za-z0-9'’=+^_-])(?!\s*[=+/&^<>]|\s*(?:or|and|nor|vs)\b|\s?,\s?[A-J]\b)"
+# What may follow a letter that is stated in a sentence
+_STOPS = (
+    r"(?=\s*(?:[.,;:!?)\]}]|\Z|\n|[-—–]\s|\()|\s+(?:because|since|as|for|which|with|instead|here|"
+    r"rather|not|based)\b|です|입니다|"
+    r"(?<=[)\]])\s+(?!(?:is|are|or|and)\b)[\w\\$])"
+)
+_LETTER = (
+    r"(?:\$\s?(?:\\(?:text|mathrm|mathbf|textbf)\s?\{)?[(\s]?(?P<dollars>[A-Ja-j])[)\s}]{0,3}\$|"
+    r"\\\(\s?(?:\\(?:text|mathrm|mathbf|textbf)\s?\{)?[(\s]?(?P<parens>[A-Ja-j])[)\s}]{0,3}\\\)|"
+    r"[(\[]\s?(?P<brackets>[A-Ja-j])\s?[)\]]|(?P<plain>[A-Ja-j])(?![A-Za-z0-9'’(_^]))"
+)
+_PLACE = rf"[*_`\"“]{{0,4}}{_LETTER}[*_`\"”]{{0,4}}{_STOPS}{_ENDS}"
+_IS = r"(?:is|must be|would be|should be|es|est|ist|é|è|to|ini)"
 _PASSING = re.compile(
-    rf"(?<![^\W_])(?:(?:{_KEYWORD})\s(?:is|must be|would be|should be)(?: therefore| thus| "
-    rf"clearly)?|"
+    rf"(?<![^\W_])(?:(?:{_KEYWORD})\s{_IS}(?: therefore| thus| clearly)?|"
     r"(?:I|we)(?: would|['’]d|['’]ll| will)? (?:choose|pick|select|go with|answer)|"
     r"(?:is|be|namely|i\.e\.,?|so|thus|hence|therefore)(?: the)?(?= (?:option|choice|answer)))"
-    rf":?\s(?:the\s)?(?:option\s|choice\s|"
-    rf"answer\s)?{_ONE}(?P<letter>[A-Ja-j]){_ENDS}(?P<rest>.{{0,20}})",
+    rf":?\s(?:the\s)?(?:option\s|choice\s|answer\s)?{_PLACE}",
     re.IGNORECASE,
 )
 _IS_RIGHT = re.compile(
-    rf"(?:(?i:option|choice|answer)|\()\s?(?P<letter>[A-J])\)?{_ENDS}\s(?:is|must be)(?: the)? "
-    r"(?:correct|right|best|true|answer)\b"
+    r"(?:(?i:option|choice|answer)\s?[(\[]?|(?<![^\s])\(|^|[.!]\s|"
+    r"(?i:so|thus|hence|therefore|that),?\s)"
+    r"(?P<letter>[A-J])[)\]]?\s(?:is|must be)(?: the)? (?:correct|right|best|true)"
+    r"(?: answer| option| choice| one)?(?=[.,;!*]|\s*$| because| since| as\b)",
+    re.MULTILINE,
+)
+_ALSO = re.compile(
+    r"(?<![A-Za-z])[(]?([A-J])[)]? (?:is|are|would be|could be) (?:also|equally) "
+    r"(?:correct|right|true|possible|valid|acceptable)"
 )
 _ALONE = re.compile(r"[(\[]?\s?([A-Ja-j])\s?[)\]]?[.:]?")
 _NAMED = re.compile(
-    r"(?:(?:the )?(?:correct )?(?:option|choice|answer)(?: is)?:? ?)"
+    r"(?:(?:the )?(?:correct |final )?(?:option|choice|answer|choose|select|pick)(?: is)?:? ?)"
     r"[(\[]?\s?([A-Ja-j])\s?[)\]]?\.?",
     re.IGNORECASE,
 )
 _LEADING = re.compile(
-    r"[(\[]\s?([A-Ja-j])\s?[)\]](?P<rest>.*)|([A-J])(?:[.):](?=\s|[^\W\d_]{2}|\d|\Z)|,? "
+    r"[(\[]\s?([A-Ja-j])\s?[)\]](?![A-Za-z^_+=*/-])(?P<rest>.*)|"
+    r"([A-J])(?:[.):](?=\s|[^\W\d_]{2}|\d|\Z)|,? "
     r"(?=because|since|as |is (?:the )?(?:correct|right|best))|"
-    r" ?[-—–] | (?=\((?:not |[A-Za-z]{3,})))(?P<more>.*)",
+    r" ?[-—–] | (?=\((?:not |[A-Za-z]{3,}|\d)))(?P<more>.*)",
     re.DOTALL,
 )
-_MENTION = re.compile(r"(?:\b(?:option|choice)\s?[(\[]?|\()([A-J])(?:\)|\b)(?!\w)")
+_MENTION = re.compile(
+    r"(?:\b(?:option|choice)\s?[(\[]?|(?:\b(?:is|be|choose|pick|select|so|thus|above)|"
+    r"[:.;,])\s\()([A-J])"
+    r"(?:\)|\b)(?!\w)",
+    re.IGNORECASE,
+)
 _SEVERAL = re.compile(
     r"(?<![A-Za-z])[A-J][)\]]?\s?(?:,|/|&|\bor\b|\band\b)\s?(?:option\s?)?[(\[]?[A-J](?![A-Za-z])"
 )
-_HEDGING = re.compile(r"\s*\(?(?:or\b|and\b|/|&|,\s?[(\[]?[A-J]\b|nor\b)|\s*[(\[]?[A-J][)\]]?\s*\Z")
+_HEDGING = re.compile(
+    r"\s*[B-J][.)](?:\s|\Z)|\s*\(?(?:or\b|and\b|/|&|,\s?[(\[]?[A-J]\b|nor\b)|"
+    r"\s*[(\[]?[A-J][)\]]?\s*\Z"
+)
 _WRONG = re.compile(r"\b(?:is|are) (?:wrong|incorrect|not)\b|\bnot\b|n['’]t\b")
 
 
+_GOLD = r"(?:(?i:option|choice|answer) )?(?:[(\[]([A-{0}a-{1}])[)\]]|([A-{0}])[.):]?)\.?"
+_GOLD_TEXT = re.compile(r"[(\[][A-J][)\]] +(?=[^\s)\]=+*/^_<>-])(.+)", re.DOTALL)
+
+
+def gold_text(reference: str) -> str | None:
+    r"""The text after the letter of a reference such as `\textbf{(C)}\ 12`."""
+    match = _GOLD_TEXT.fullmatch(_unbraced(reference))
+    return None if not match or re.match(r"\\(?:cup|cap|in|to)\b", match[1]) else match[1]
+
+
+def _unbraced(reference: str) -> str:
+    text = re.sub(r"\\text\{([^{}]*)\}", r"\1", undress(reference))
+    return re.sub(r"\{([(\[][A-J][)\]])\}", r"\1", text).strip()
+
+
 def letter_of(reference: str, choices: Sequence[str] = ()) -> str | None:
-    r"""The letter that a reference answer is: `C`, `(C)`, `\text{C}`, or an option's own text.
+    r"""The letter that a reference answer is: `C`, `(C) 12`, `Option C`, or an option's own text.
 
     >>> letter_of(r"\text{(C)}"), letter_of("Paris", ["Rome", "Paris"]), letter_of("12")
     ('C', 'B', None)
     """
-    text = normalize(reference)
+    text = _unbraced(reference)
     last = LETTERS[-1] if len(choices) <= len(LETTERS) else chr(64 + len(choices))
-    match = re.fullmatch(rf"([A-{last}])|[(\[]([A-{last}a-{last.lower()}])[)\]]\.?", text)
+    match = re.fullmatch(_GOLD.format(last, last.lower()), text)
     if match:
         return (match[1] or match[2]).upper()
-    texts = [normalize(choice) for choice in choices]
-    return chr(65 + texts.index(text)) if texts.count(text) == 1 else None
+    if gold_text(reference):
+        return text.lstrip("([")[0]
+    return _option_of(reference, choices)
+
+
+def without_letter(option: str) -> str:
+    """An option's text: `A. 12 kJ` is `12 kJ`."""
+    return re.sub(r"\A\s*[(\[]?[A-J][.):\]]\s+", "", option)
+
+
+def _plain(option: str) -> str:
+    """An option without its letter and article."""
+    text = without_letter(option)
+    return normalize(re.sub(r"\A\s*(?:the|an?)\s+(?=\S)", "", text, flags=re.IGNORECASE))
+
+
+def _option_of(answer: str, choices: Sequence[str]) -> str | None:
+    """The letter of the one option that an answer is, as text."""
+    texts = [_plain(choice) for choice in choices]
+    return chr(65 + texts.index(_plain(answer))) if texts.count(_plain(answer)) == 1 else None
 
 
 def choices_of(record: Mapping[str, Any]) -> list[str]:
@@ -96,6 +157,8 @@ def read_letter(claim: str, choices: Sequence[str] = ()) -> str | None:
     """
     if len(claim) > 2000:
         return None
+    quoted = re.match(r"\s*([\"'])([^\"'\n]{1,200})\1\s*[,}]", claim)
+    claim = quoted[2] if quoted else re.sub(r"(?<=[A-J])(?:です|입니다|이다)[.。]?.*", "", claim)
     text = re.sub(
         r"\\text\{([^{}]*)\}", r"\1", undress(re.sub(r"[*`]", "", claim).strip(" \n_$\"'"))
     )
@@ -103,15 +166,14 @@ def read_letter(claim: str, choices: Sequence[str] = ()) -> str | None:
     for pattern in (_ALONE, _NAMED):
         if match := pattern.fullmatch(text):
             return match[1].upper()
-    exact = [normalize(choice) for choice in choices]
-    if normalize(claim) in exact:
-        return chr(65 + exact.index(normalize(claim)))
+    if option := _option_of(claim, choices):
+        return option
     if match := _LEADING.fullmatch(text):
         rest = match["rest"] if match["rest"] is not None else match["more"]
         return HEDGE if _HEDGING.match(rest) else (match[1] or match[3]).upper()
     if _SEVERAL.search(text) and not re.search(r"\\to|=|\+", text):
         return HEDGE
-    mentions = {match[1] for match in _MENTION.finditer(text)}
+    mentions = {match[1].upper() for match in _MENTION.finditer(text)}
     if len(mentions) == 1 and not _WRONG.search(text):
         return mentions.pop()
     return HEDGE if len(mentions) > 1 else None
@@ -134,23 +196,48 @@ def find_letter(path: str, choices: Sequence[str] = ()) -> str | None:
     for place, claim in claims:
         letter = read_letter(claim, choices)
         (strong if letter else weak).append((place, letter or claim.strip()))
-    if not strong:
+    if strong:
+        strong.append(_revised(text, *max(strong)))
+    else:
         strong = _in_passing(text) or _bare(text, is_tagged, choices)
     if strong:
-        return max(strong)[1]
+        return max(strong, key=lambda one: one[0])[1]
     return max(weak)[1] if weak else (text.strip() or None if is_tagged else None)
 
 
+def _revised(text: str, place: int, letter: str) -> tuple[int, str]:
+    """A stated letter, or what a later sentence makes of it: another one, or none."""
+    after = text[place : place + _AFTER]
+    found = [(at, one) for at, one in _in_passing(after) if not is_aside(after, at)]
+    for match in CORRECTION.finditer(after):
+        one = re.match(_PLACE, match["claim"] or match["meant"] or match["short"])
+        if one:
+            found.append((match.end(), _picked(one)))
+    if found:
+        return place + max(found)[0], max(found)[1]
+    others = {match[1] for match in _ALSO.finditer(after)} - {letter}
+    if others or taken_back(after):
+        return len(text), HEDGE
+    return place, letter
+
+
+def _picked(match: re.Match[str]) -> str:
+    names = ("dollars", "parens", "brackets", "plain")
+    return next(match[name] for name in names if match[name]).upper()
+
+
 def _in_passing(text: str) -> list[tuple[int, str]]:
-    """Letters stated in a sentence; a small one only at the sentence's end."""
+    """Letters stated in a sentence; a small one only in brackets or dollars, or at its end."""
     found = []
     for match in _last(_PASSING, text):
-        letter, rest = match["letter"], match["rest"]
-        ends = re.match(r"[\s)\]}*`$\\]{0,6}(?:[.,;:!)]|\Z|\n|because|since|as\b)", rest)
-        bracketed = text[match.start("letter") - 1] in "([" and rest[:1] in (")", "]")
-        capital = letter.isupper() and (ends or letter not in "AI")
-        if bracketed or capital or (ends and letter not in "ai"):
-            found.append((match.end("letter"), letter.upper()))
+        plain, rest = match["plain"], text[match.end() : match.end() + 2]
+        if (
+            plain
+            and plain.islower()
+            and (plain in "ai" or not re.match(r"\s*(?:[.!]|\Z|\n)", rest))
+        ):
+            continue
+        found.append((match.end(), _picked(match)))
     return found + [(m.end(), m["letter"]) for m in _last(_IS_RIGHT, text)]
 
 
@@ -167,5 +254,6 @@ def _bare(text: str, is_tagged: bool, choices: Sequence[str]) -> list[tuple[int,
     if len(whole) < 300 and re.match(r"\(?[A-J][.)] ", whole) and "\n" not in whole:
         letter = read_letter(whole, choices)
         return [(0, letter)] if letter else []
-    line = text.rstrip()[-200:].rpartition("\n")[2].strip(" *_`$\\()[].")
+    line = text.rstrip()[-200:].rpartition("\n")[2].strip(" *_`$\\()[].#")
+    line = named[1] if (named := _NAMED.fullmatch(line + ")" * line.count("("))) else line
     return [(0, line)] if re.fullmatch(r"[A-J]", line) else []

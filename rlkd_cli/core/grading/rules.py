@@ -1,18 +1,8 @@
 r"""The rules by which an answer's dress is taken off, each with an example that tests run."""
 
 import re
-from collections.abc import Callable
-from typing import NamedTuple
 
-
-class Rule(NamedTuple):
-    """A pattern and what stands in its place; `before` becomes `after` by `undress`."""
-
-    pattern: str
-    replacement: str | Callable[[re.Match[str]], str]
-    before: str
-    after: str
-
+from rlkd_cli.core.grading.first_rules import FIRST, Rule
 
 _WORD = r"(?![A-Za-z])"
 _ATOM = r"[0-9A-Za-z]|\\[A-Za-z]+"
@@ -85,6 +75,7 @@ def _mixed(match: re.Match[str]) -> str:
 
 # In this order. Of the patterns that hold a group's content, none crosses a brace.
 RULES: tuple[Rule, ...] = (
+    *FIRST,
     Rule(r"\A\*\*(.*)\*\*\Z|\A`(.*)`\Z", lambda m: m[1] or m[2] or "", "**12**", "12"),
     Rule(r"(?<!\\)\\[\[\]()]|(?<!\\)\$", "", r"\[5\]", "5"),
     Rule(r"(?<!\\)\\! ?|\{\}|(?<!\\)\\\Z", "", r"10,\!080", "10080"),
@@ -146,7 +137,7 @@ RULES: tuple[Rule, ...] = (
     Rule(r"\\lt" + _WORD + " ?", "<", r"x\lt 2", "x<2"),
     Rule(r"\\gt" + _WORD + " ?", ">", r"x\gt 2", "x>2"),
     Rule(
-        r"\\(?:times|ast|cdot|bullet)"
+        r"(?<!\\nabla)(?<!\\nabla )\\(?:times|ast|cdot|bullet)"
         + _WORD
         + r"(?! ?\\(?:vec|overrightarrow|hat))"
         + r"|(?<!\*)\*(?!\*)",

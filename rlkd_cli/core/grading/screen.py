@@ -29,9 +29,25 @@ def screen(answer: str) -> str | None:
     exponents = re.findall(r"\^ ?\{? ?-?(\d+)", text)
     if any(len(digits) > MAX_EXPONENT for digits in exponents):
         return f"an exponent of more than {MAX_EXPONENT} digits"
-    if re.search(r"\d{4,} ?!|\^[^!(){}]*\) ?!|\^ ?\{?[^{}()!]*\}? ?!", text) or text.count("!") > 4:
-        return "a large factorial"
-    return None
+    return "a large factorial" if _large_factorial(text) else None
+
+
+def _large_factorial(text: str) -> bool:
+    """Whether a factorial is of a long number, a power or a factorial, or is an exponent."""
+    if re.search(r"\d{5,} ?!|! ?! ?!|\^ ?\{? ?(?:\d{2,}|[6-9]) ?!", text):
+        return True
+    opened: list[int] = []
+    for at, character in enumerate(text):
+        if character in "({[":
+            opened.append(at)
+        elif character in ")}]":
+            start = opened.pop() if opened else 0
+            operand = text[start:at]
+            if re.match(r" ?!", text[at + 1 : at + 3]) and re.search(
+                r"!|\d{5,}|[\d)}] ?\^ ?\{? ?\d", operand
+            ):
+                return True
+    return False
 
 
 def _tower(text: str) -> int:

@@ -1,144 +1,11 @@
-r"""The shape of an answer: lists, intervals, relations and units, told apart as text.
+r"""The shape of an answer: lists, intervals and relations, told apart as text.
 
 All functions take undressed LaTeX (`core.dress.undress`) and pass over it once.
 """
 
 import re
-from typing import NamedTuple
 
 _OPENING, _CLOSING = "([{", ")]}"
-_UNIT_NAMES = {
-    "km": "km kilometer kilometre kilometers kilometres",
-    "m": "m meter metre meters metres",
-    "cm": "cm centimeter centimetre centimeters centimetres",
-    "mm": "mm millimeter millimetre millimeters millimetres",
-    "in": "in inch inches",
-    "ft": "ft foot feet",
-    "yd": "yd yard yards",
-    "mi": "mi mile miles",
-    "kg": "kg kilogram kilograms",
-    "g": "g gram grams",
-    "mg": "mg milligram milligrams",
-    "lb": "lb lbs pound pounds",
-    "oz": "oz ounce ounces",
-    "s": "s sec secs second seconds",
-    "min": "min mins minute minutes",
-    "h": "h hr hrs hour hours",
-    "day": "day days",
-    "week": "week weeks",
-    "month": "month months",
-    "year": "year years yr yrs",
-    "L": "L l liter litre liters litres",
-    "mL": "mL ml milliliter milliliters",
-    "gal": "gal gallon gallons",
-    "mph": "mph",
-    "J": "J joule joules",
-    "kJ": "kJ",
-    "N": "N newton newtons",
-    "W": "W watt watts",
-    "V": "V volt volts",
-    "Hz": "Hz hertz",
-    "Pa": "Pa",
-    "eV": "eV",
-    "mol": "mol moles",
-    "K": "K kelvin",
-    "$": r"\$ $ dollar dollars usd",
-    "€": "€ euro euros",
-    "£": "£",
-    "¥": "¥ yen",
-    "₹": "₹ rupees rs",
-    "cent": "cent cents ¢",
-    "am": "am AM a.m. A.M. a.m A.M",
-    "pm": "pm PM p.m. P.M. p.m P.M",
-    "°": "°",
-    "%": "%",
-    "": "unit units integer integers",
-}
-UNITS = {name: unit for unit, names in _UNIT_NAMES.items() for name in names.split()}
-_NOT_UNITS = """or and not is are if but so no wrong correct any all except when where for because
-with than none to false true only"""
-_BARE = "|".join(
-    re.escape(name)
-    for name in sorted(UNITS, key=len, reverse=True)
-    if len(name) > 1 and name[0].isalpha()
-)
-_POWER = r"(?:\^ ?\{?(?P<NAME>[23])\}?)?"
-_TRAILING = re.compile(
-    r"(?P<value>.*?[\d}\])A-Za-z]) ?(?:"
-    r"\\text\{(?P<text>[^{}]*)\}(?:/\\text\{(?P<under>[^{}]*)\})?"
-    + _POWER.replace("NAME", "p1")
-    + rf"|(?<![A-Za-z\\])(?P<bare>(?:sq(?:uare)? |cubic )?(?:{_BARE}))"
-    + _POWER.replace("NAME", "p2")
-    + r"|(?<=\d )(?P<single>[mgshLVWJNK])"
-    + _POWER.replace("NAME", "p3")
-    + r"|\^\\circ ?(?:\\text\{)?(?P<scale>[CF])?\}?|(?P<sign>[%€£¥₹¢]))",
-    re.DOTALL,
-)
-
-
-class Measure(NamedTuple):
-    """An answer's value, and its unit in one spelling ("" for none, or one that says nothing)."""
-
-    value: str
-    unit: str
-
-
-def measure(text: str) -> Measure:
-    r"""The value and the unit of an answer.
-
-    >>> measure(r"15\text{ cm}^2"), measure("€32")
-    (Measure(value='15', unit='cm^2'), Measure(value='32', unit='€'))
-    """
-    text = text.strip()
-    if re.search(r"\\(?:sin|cos|tan|cot|sec|csc)(?![A-Za-z])", text):  # its degrees are no unit
-        return Measure(text, "")
-    if match := re.fullmatch(r"(-?) ?(?:\\?(\$)|([€£¥₹])) ?(.*)", text, re.DOTALL):
-        return Measure(match[1] + match[4], match[2] or match[3])
-    if match := re.fullmatch(r"\\text\{(-?[\d.,:/]+)( [^{}]+)\}", text):
-        text = f"{match[1]}\\text{{{match[2]}}}"
-    match = _TRAILING.fullmatch(text)
-    if not match or not re.search(r"\d|[A-Za-z]", match["value"]):
-        return Measure(text, "")
-    if match["text"] is None and match["bare"] is None and match["single"] is None:
-        return Measure(match["value"], match["sign"] or f"°{match['scale'] or ''}")
-    words = match["text"] or match["bare"] or match["single"]
-    if match["under"]:
-        words += f"/{match['under']}"
-    power = match["p1"] or match["p2"] or match["p3"]
-    unit = _unit(words, power)
-    return Measure(text, "") if unit is None else Measure(match["value"], unit)
-
-
-def _unit(words: str, power: str | None) -> str | None:
-    """A unit in one spelling, a noun as it is, None for words that are no unit."""
-    if re.search(r"\d", words):
-        return None
-    words = (
-        re.sub(r"\\[,;: ]|[()]", " ", words).strip().rstrip(",.;")
-        if "m." not in words
-        else words.strip()
-    )
-    first, _, rest = words.partition(" ")
-    if first.lower() in ("square", "sq", "cubic") and rest:
-        words, power = rest, "3" if first.lower() == "cubic" else "2"
-    parts = [p.strip() for p in re.sub(r"\bper\b", "/", words).split("/")]
-    known = [UNITS.get(p, UNITS.get(p.lower())) for p in parts]
-    if all(k is not None for k in known):
-        name = "/".join(k for k in known if k is not None)
-        return f"{name}^{power}" if power and name else name
-    if not re.fullmatch(r"[A-Za-z .'/-]+", words) or set(words.lower().split()) & set(
-        _NOT_UNITS.split()
-    ):
-        return None
-    return "noun " + words.lower().rstrip("s") + (f"^{power}" if power else "")
-
-
-def units_agree(one: str, other: str) -> bool:
-    """No unit agrees with any; two agree where they are the same, or one noun holds the other."""
-    if not one or not other or one == other:
-        return True
-    nouns = [set(u.removeprefix("noun ").split()) for u in (one, other) if u.startswith("noun ")]
-    return len(nouns) == 2 and (nouns[0] <= nouns[1] or nouns[1] <= nouns[0])
 
 
 def split_top(text: str, pattern: str) -> list[str]:
@@ -290,3 +157,22 @@ def unwrapped(parts: list[str]) -> tuple[str, list[str]]:
 
 def _bare(name: str) -> str:
     return name.replace(" ", "")
+
+
+def named_values(text: str) -> str:
+    """`(x,y)=(1,2)` as `x=1, y=2`."""
+    match = re.fullmatch(r"\(([A-Za-z](?:, ?[A-Za-z])+)\) ?= ?(\(.*\))", text)
+    inside = bracket(match[2]) if match else None
+    names = re.split(", ?", match[1]) if match else []
+    parts = split_top(inside[1], ",") if inside else []
+    if not parts or len(parts) != len(names):
+        return text
+    return ", ".join(f"{name}={part}" for name, part in zip(names, parts, strict=True))
+
+
+def row_of(text: str) -> str:
+    r"""A matrix of one row or column as `\langle 1,2\rangle`."""
+    match = re.fullmatch(r"\\begin ?\{[pb]matrix\}(.*)\\end ?\{[pb]matrix\}", text)
+    if not match or ("&" in match[1] and r"\\" in match[1]):
+        return text
+    return "\\langle " + re.sub(r"&|\\\\", ",", match[1]) + "\\rangle"

@@ -15,13 +15,14 @@ from rlkd_cli.core.grading.shape import (
     bracket,
     has_words,
     is_label,
-    measure,
+    named_values,
     relation,
+    row_of,
     split_top,
-    units_agree,
     unwrapped,
     values,
 )
+from rlkd_cli.core.grading.units import measure, units_agree
 from rlkd_cli.reward.grading.expressions import (
     Unreadable,
     equal,
@@ -94,7 +95,8 @@ def _as_ratio(gold: str, answer: str) -> Finding | None:
 
 def _as_lists(gold: str, answer: str, depth: int) -> Finding | None:
     r"""Several values in any order, also in `\{ \}`; `(1, 2)` against `1, 2` in order."""
-    golds, answers = values(gold), values(answer)
+    named = re.search(r"\A[A-Za-z] ?=", gold) or re.search(r"\A[A-Za-z] ?=", answer)
+    golds, answers = (values(named_values(text) if named else text) for text in (gold, answer))
     if len(golds) == len(answers) == 1:
         return None
     if r"\ldots" in gold + answer:
@@ -126,6 +128,8 @@ def _any_order(golds: Sequence[str], answers: Sequence[str], depth: int) -> bool
 
 def _as_brackets(gold: str, answer: str, depth: int) -> Finding | None:
     """Points, vectors, closed intervals: the same brackets around values that agree in order."""
+    if r"\langle" in gold + answer:
+        gold, answer = row_of(gold), row_of(answer)
     one, other = bracket(gold), bracket(answer)
     parts = [split_top(b[1], "[,;]") if b else [] for b in (one, other)]
     square = [b and b[0] in "[{" for b in (one, other)]
@@ -189,7 +193,10 @@ def _as_relations(gold: str, answer: str, depth: int) -> Finding | None:
 
 def _names(chain: list[str], signs: list[str], single: str, depth: int) -> bool:
     """Whether a chain such as `x = 2 + 3 = 5` or `\\sqrt 2 \\approx 1.41` says the single value."""
-    if is_label(chain[0]) and len(chain) > 1:
+    if len(chain) == 2 and is_label(chain[1]) and not is_label(chain[0]):  # 12 = x
+        chain = chain[::-1]
+    is_sum = re.fullmatch(r"[a-z](?: ?\+ ?[a-z]){1,3}", chain[0]) and re.search(r"\d", single)
+    if (is_label(chain[0]) or is_sum) and len(chain) > 1:
         rest = chain[1:]
     elif re.search(
         r"(?<![\\A-Za-z])[a-df-hj-zA-Z](?![A-Za-z])", re.sub(r"\\text\{[^{}]*\}", "", chain[0])
@@ -271,11 +278,11 @@ def _as_sets(gold: str, answer: str) -> Finding | None:
     """Intervals, inequalities in one unknown, unions of these: the same set of real numbers."""
     if not (is_set(gold) or is_set(answer)):
         return None
-    names = [
-        re.match(r"(?:\\\{ ?)?([A-Za-z]) ?(?:\\in|\\mid|[<>]|\\[lg]e)", text)
-        for text in (gold, answer)
-    ]
-    if names[0] and names[1] and names[0][1] != names[1][1]:
+    one_names, other_names = (
+        set(re.findall(r"(?<![\\A-Za-z])[A-Za-z](?![A-Za-z])", re.sub(r"\\mathbb ?\{?R\}?", "", t)))
+        for t in (gold, answer)
+    )
+    if one_names and other_names and one_names != other_names:
         return None
     try:
         one, other = real_set(gold), real_set(answer)

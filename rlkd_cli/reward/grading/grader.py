@@ -12,7 +12,8 @@ from rlkd_cli.core.grading import answers
 from rlkd_cli.core.grading.compare import decide
 from rlkd_cli.core.grading.dress import normalize
 from rlkd_cli.core.grading.dress import undress as plain
-from rlkd_cli.core.grading.grade import Grade, Kind, grade_simple
+from rlkd_cli.core.grading.grade import Grade, Kind, grade_simple, mathematics_of
+from rlkd_cli.core.grading.letters import letter_of, without_letter
 from rlkd_cli.core.grading.numbers import as_number, fewest_places, numbers_agree
 from rlkd_cli.core.grading.screen import screen
 
@@ -46,7 +47,7 @@ class Grader:
         self._timeout, self._workers = timeout, workers
         self._pool: Any = None
         self._known: dict[tuple[str, str], Verdict] = {}
-        self._asked: dict[tuple[str, str, bool], asyncio.Task[Verdict]] = {}
+        self._asked: dict[tuple[bool, tuple[str, ...]], asyncio.Task[Verdict]] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
         self._places = asyncio.Semaphore()
 
@@ -65,15 +66,43 @@ class Grader:
         """
         simple = grade_simple(path, reference, truncated, choices, grader)
         if simple:
-            return simple
+            return await self._by_option(simple, reference, choices)
+        reference = mathematics_of(reference)
         found = answers.find(path, reference, truncated)
         assert found is not None
         verdict, reason = await self.verdict(found.answer, reference)
-        if verdict != "correct" and found.parts:  # boxes that all say the same are no hedge
-            each = [await self.verdict(part, reference) for part in found.parts]
-            if all(one.verdict == "correct" for one in each):
-                verdict, reason = "correct", f"every box: {each[0].reason}"
+        if verdict not in ("correct", "timeout") and found.parts:
+            each = await self._every(found.parts, reference)
+            if each.verdict == "correct":  # boxes that all say the same are no hedge
+                verdict, reason = each.verdict, f"every box: {each.reason}"
         return Grade(found.answer, verdict, reason)
+
+    async def _by_option(self, grade: Grade, reference: str, choices: Sequence[str]) -> Grade:
+        """A text in place of a letter is right where it is that option, and no other, as
+        mathematics.
+        """
+        letter, text = letter_of(reference, choices), grade.prediction or ""
+        if grade.reason != "letter" or grade.verdict == "correct" or not letter:
+            return grade
+        if len(text) < 2 or not ord(letter) - 65 < len(choices) or screen(text):
+            return grade
+        own = choices[ord(letter) - 65]
+        for option in (own, *(one for one in choices if one is not own)):
+            verdict = await self.compare(text, without_letter(option))
+            if verdict == "timeout" or (verdict == "correct") != (option is own):
+                return grade
+        return Grade(text, "correct", "option")
+
+    async def _every(self, parts: Sequence[str], reference: str) -> Verdict:
+        """Whether all of some boxes say what the reference says: one question, with one time limit,
+        that ends with the first that does not.
+        """
+        first = await self.verdict(parts[0], reference)
+        if first.verdict != "correct":
+            return first
+        if any(screen(part) or decide(part, reference)[0] is False for part in parts):
+            return Verdict("wrong", "boxes that differ")
+        return await self._once((*map(plain, parts[1:]), plain(reference)))
 
     async def compare(self, prediction: str, reference: str) -> AlgebraVerdict:
         """Whether two final answers are the same mathematics."""
@@ -103,24 +132,24 @@ class Grader:
             algebra = verdict.verdict == "correct"
         return Opinions(normalize(prediction) == normalize(reference), numbers, algebra)
 
-    async def _once(self, pair: tuple[str, str], alone: bool = False) -> Verdict:
-        """Asks algebra of a pair once, however many wait; an event loop has its own waiters."""
-        loop, key = asyncio.get_running_loop(), (*pair, alone)
+    async def _once(self, asked: tuple[str, ...], alone: bool = False) -> Verdict:
+        """Asks algebra of predictions and a reference once, however many wait; an event loop has
+        its own waiters.
+        """
+        loop, key = asyncio.get_running_loop(), (alone, asked)
         if self._loop is not loop:
             self._loop, self._asked = loop, {}
             self._places = asyncio.Semaphore(4 * self._workers)
         if key not in self._asked:
-            self._asked[key] = loop.create_task(self._algebra(*pair, alone))
+            self._asked[key] = loop.create_task(self._algebra(asked, alone))
             self._asked[key].add_done_callback(lambda _: self._asked.pop(key, None))
         return await asyncio.shield(self._asked[key])
 
-    async def _algebra(self, prediction: str, reference: str, alone: bool) -> Verdict:
+    async def _algebra(self, asked: tuple[str, ...], alone: bool) -> Verdict:
         from pebble import ProcessExpired
 
         async with self._places:
-            future = self._start().schedule(
-                verify, args=(prediction, reference, alone), timeout=self._timeout
-            )
+            future = self._start().schedule(verify, args=(asked, alone), timeout=self._timeout)
             try:
                 return await asyncio.wrap_future(future)  # type: ignore[no-any-return]
             except (TimeoutError, FutureTimeout):
@@ -157,12 +186,20 @@ def _warm_up() -> None:
     compare("x>1", r"(1,\infty)")
 
 
-def verify(prediction: str, reference: str, alone: bool = False) -> Verdict:
-    """Two answers as mathematics, in a worker; what algebra cannot take is unparsable."""
+def verify(asked: Sequence[str], alone: bool = False) -> Verdict:
+    """Predictions and, last, a reference, as mathematics, in a worker: the verdict on the first
+    that is not right. What algebra cannot take is unparsable.
+    """
     from rlkd_cli.reward.grading.algebra import compare
 
-    try:
-        found = compare(prediction, reference, alone)
-        return Verdict("correct" if found.same else "wrong", found.reason)
-    except Exception as error:  # computer algebra raises whatever it likes on odd input
-        return Verdict("unparsable", f"algebra: {type(error).__name__}")
+    *predictions, reference = asked
+    verdict = Verdict("wrong", "text")
+    for prediction in predictions:
+        try:
+            found = compare(prediction, reference, alone)
+        except Exception as error:  # computer algebra raises whatever it likes on odd input
+            return Verdict("unparsable", f"algebra: {type(error).__name__}")
+        verdict = Verdict("correct" if found.same else "wrong", found.reason)
+        if not found.same:
+            break
+    return verdict

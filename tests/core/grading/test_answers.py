@@ -11,6 +11,10 @@ PIECES = [
     "<answer>5</answer>", "</answer>", "<think>", "</think>", "[THINK]", "{", "}", "\\", "$", " ",
     "answer is ", "Answer: B ", "答案是", "the answer is a ", "(B) ", "I choose ", "\n", "*", "1",
     "^", "9^{", "(", "\\frac{", "\\text{", "Wait, that is wrong. ", "²", "answer" + " " * 30,
+    "Actually, it's ", "I meant ", "correction: ", "No, wait, ", "B is correct. ",
+    "D is also correct ", "#### B", "not \\boxed{5} ", "\\boxed{5} is wrong ", "maybe ", "$B$ ",
+    "The answer is $B", "Ans. ", "The answer is (B) x", "<think", "<|begin_of_", "<step_by_step_",
+    "<chain_of_", "[REASONING", "</|", "for x = ", "if ", "that is wrong ",
 ]  # fmt: skip
 
 

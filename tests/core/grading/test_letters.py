@@ -21,3 +21,13 @@ def test_the_last_explicit_claim_goes_first() -> None:
     assert find_letter("Answer: D\n\nOption A is correct only at low pressure.") == "D"
     assert find_letter("I choose C.") == "C"
     assert read_letter("C or A") == "?" and read_letter("F = ma") is None
+
+
+def test_golds_and_options_have_letters_and_articles() -> None:
+    golds = ("C)", "(C) 12", r"\textbf{(C)}\ 12", "Option C", "C.", "(c)")
+    assert [letter_of(gold) for gold in golds] == ["C"] * len(golds)
+    assert letter_of(r"(A)\cup(B)") is None and letter_of("(A+B)C") is None
+    named = ["A. the moon", "B. a star", "C. The sun"]
+    assert (
+        find_letter("Answer: sun", named) == "C" and find_letter("Answer: the star", named) == "B"
+    )

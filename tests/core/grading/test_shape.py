@@ -5,12 +5,11 @@ from rlkd_cli.core.grading.shape import (
     bracket,
     has_words,
     is_label,
-    measure,
     relation,
     split_top,
-    units_agree,
     values,
 )
+from rlkd_cli.core.grading.units import measure, units_agree
 
 
 def test_values_of_a_list() -> None:
