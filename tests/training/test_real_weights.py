@@ -20,12 +20,12 @@ pytestmark = pytest.mark.skipif(
 )
 SMALL = ["--batch-size", 2, "--accumulation", 1, "--no-gradient-checkpointing", "-q"]
 STUDENT = ["--student", SMOLLM2, "--steps", 2, "--group", 2, "--max-tokens", 8, *SMALL]
+GSRM = ["--gsrm", f"hf/{SMOLLM2}", "--gsrm-max-tokens", 8, "--max-reward-failures", 1]
 NEEDS = {
-    "rlkd": ["--gsrm", f"hf/{SMOLLM2}", "--gsrm-max-tokens", 8, "--max-reward-failures", 1],
+    "rlkd": [*GSRM, "--judge", "exact"],
     "rlad": ["--teacher", SMOLLM2],
     "sft": ["--max-tokens", 32],
 }
-NEEDS["rlkd"] += ["--judge", "exact"]
 
 
 @pytest.fixture(autouse=True)
