@@ -27,6 +27,8 @@ os.environ.update(
 os.environ.update(TORCH_COMPILE_DISABLE="1", VLLM_LOGGING_LEVEL="ERROR")
 # Cases collected elsewhere, which the project does not ship: without them their tests are skipped
 COLLECTED = Path(os.environ.get("RLKD_TEST_CASES", "no-cases"))
+# A folder of SmolLM2-135M-Instruct in transformers' format
+SMOLLM2 = Path(os.environ.get("RLKD_TEST_SMOLLM2", "no-model")).absolute()
 for name in [name for name in os.environ if name.startswith("RLKD_") or name.endswith("_API_KEY")]:
     del os.environ[name]
 
