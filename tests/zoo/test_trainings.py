@@ -81,13 +81,19 @@ def test_a_gsrm_segments_after_training(rlkd, zoo, name: str) -> None:
     assert found["steps"] == [STEP]
 
 
-@pytest.mark.parametrize("method", ["grpo", "ppo", "rlad"])
+@pytest.mark.parametrize("method", ["rlkd", "grpo", "ppo", "rlad"])
 @pytest.mark.parametrize("name", FAMILIES)
-def test_rollouts_are_rewarded_and_the_student_is_saved(rlkd, zoo, name: str, method: str) -> None:
-    data, student = write(Path("t.jsonl"), problems(4)), zoo(name)
+def test_rollouts_are_rewarded_and_the_student_is_saved(
+    rlkd, zoo, server, name: str, method: str
+) -> None:
+    data, student = write(Path("t.jsonl"), problems(4, steps=[STEP])), zoo(name)
     flags = ["--method", method, "--student", student, "--steps", 1, "--batch-size", 4]
     flags += ["--accumulation", 1, "--max-tokens", 12, "--save-steps", 1, *FLAGS]
+    flags += ["--gsrm", server.url, "--judge", "exact"] if method == "rlkd" else []
     result = rlkd("distill", data, "-o", "s", *flags, "--teacher", student, "--lora", 2)
     assert result.status == 0, result.err
     loaded(Path("s"))
-    assert read(Path("s/metrics.jsonl"))[0]["loss"] is not None
+    first = read(Path("s/metrics.jsonl"))[0]
+    assert first["loss"] is not None
+    if method == "rlkd":  # the server finds other steps in every path
+        assert first["structured_reward"] == 0 and len(server.requests) >= 4
