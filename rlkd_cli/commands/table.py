@@ -13,6 +13,7 @@ from rlkd_cli.records.atomic import write_json
 from rlkd_cli.records.forms import (
     check_form,
     close,
+    is_stream,
     objects,
     put,
     standard_output,
@@ -50,7 +51,7 @@ class Table:
         self._rejects = options.rejects_of(command)
         for file in (name, self._rejects):
             check_form(file)
-            if stream_of(file) is None and file != "-":
+            if not is_stream(file):
                 Path(file).parent.mkdir(parents=True, exist_ok=True)
         self._stream = standard_output() if name == "-" else stream_of(name)
         self._file = None if self._stream else Path(name)

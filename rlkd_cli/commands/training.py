@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 from rlkd_cli import console, ranks
 from rlkd_cli.commands.common import made_from, status_of
 from rlkd_cli.errors import InputError, RecordError, UsageError
+from rlkd_cli.models.device import has_accelerator
 from rlkd_cli.records.read import Input
 from rlkd_cli.records.rejects import reject, write_rejects
 from rlkd_cli.records.schema import Raw
@@ -68,8 +69,7 @@ def begin(
     """Checks the folder against all it depends on; what makes it, or None where an earlier run has
     finished it.
 
-    Returns the function that creates the folder, or None if an earlier run has finished it. With
-    several processes only the first one does this.
+    With several processes only the first one does this.
     """
     if not ranks.is_first():
         return Beginning(lambda: None)
@@ -152,9 +152,3 @@ def end(options: Training, names: tuple[str, ...], smooth: int, lost: Lost) -> i
 def end_with_status(folder: Path) -> int:
     """The status for rejects where there were some; of several processes, the launcher gives it."""
     return 0 if ranks.is_launched() else status_of(RunFolder(folder).rejected)
-
-
-def has_accelerator() -> bool:
-    import torch
-
-    return torch.cuda.is_available()

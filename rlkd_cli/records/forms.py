@@ -112,24 +112,31 @@ def objects(file: Path) -> Iterator[Raw]:
         yield row
 
 
-def stream_of(name: str) -> IO[str] | None:
-    """What is written to as it comes: standard output, a pipe, a device.
+_OUT = ("-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1")
+_ERR = ("/dev/stderr", "/dev/fd/2", "/proc/self/fd/2")
 
-    None for the name of a file.
 
-    UsageError for a folder.
+def is_stream(name: str) -> bool:
+    """Whether it is written to as it comes: standard output, a pipe, a device. UsageError for a
+    folder.
     """
-    if name in ("-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"):
-        return standard_output()
-    if name in ("/dev/stderr", "/dev/fd/2", "/proc/self/fd/2"):
-        return sys.stderr
     path = Path(name)
     if path.is_dir():
         raise UsageError(f"{name}: a folder; name a file")
-    is_open = name.startswith(("/dev/", "/proc/self/"))  # a file behind it must not be emptied
-    if path.exists() and (is_open or not path.is_file()):
-        return path.open("a" if path.is_file() else "w", encoding="utf-8")
-    return None
+    is_open = name.startswith(("/dev/", "/proc/self/"))
+    return name in _OUT + _ERR or (path.exists() and (is_open or not path.is_file()))
+
+
+def stream_of(name: str) -> IO[str] | None:
+    """A stream, opened; None for the name of a file. UsageError for a folder."""
+    if not is_stream(name):
+        return None
+    if name in _OUT:
+        return standard_output()
+    if name in _ERR:
+        return sys.stderr
+    path = Path(name)  # a file behind /dev/fd must not be emptied
+    return path.open("a" if path.is_file() else "w", encoding="utf-8")
 
 
 def standard_output() -> IO[str]:

@@ -16,7 +16,7 @@ from rlkd_cli import __version__
 from rlkd_cli.errors import InputError, OutputError, RecordError, UsageError
 from rlkd_cli.records.atomic import write_json
 from rlkd_cli.records.done import INVALID, Done, is_among
-from rlkd_cli.records.forms import check_form, objects, stream_of, written
+from rlkd_cli.records.forms import check_form, is_stream, objects, written
 from rlkd_cli.records.journal import Journal
 from rlkd_cli.records.manifest import Settings, check_same, describe, finished, manifest_of
 from rlkd_cli.records.read import Input, Item
@@ -57,7 +57,7 @@ class FileOutput:
         self._done, self._manifest_before = Done(), dict[str, Any]()
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            if stream_of(rejects) is None:
+            if not is_stream(rejects):
                 check_form(rejects)
                 Path(rejects).parent.mkdir(parents=True, exist_ok=True)
             self._open(overwrite)
@@ -156,7 +156,7 @@ class FileOutput:
 
     def _are_rejects_there(self, manifest: Raw) -> bool:
         """Whether the rejects, if any, are where this run wants them; lost ones are asked again."""
-        if not manifest.get("rejected") or stream_of(self._rejects_name):
+        if not manifest.get("rejected") or is_stream(self._rejects_name):
             return True
         file = kept_rejects(manifest, self.path)
         return file is not None and file.resolve() == Path(self._rejects_name).resolve()

@@ -7,13 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from rlkd_cli.errors import RecordError, RlkdError, UsageError
-from rlkd_cli.records.forms import close, is_lines, objects, put, stream_of, written
+from rlkd_cli.records.forms import close, is_lines, is_stream, objects, put, stream_of, written
 from rlkd_cli.records.manifest import describe, load_manifest, manifest_of
 from rlkd_cli.records.schema import Raw
 
-NAME = (
-    "rejects file"  # in a manifest: where the rejects are, seen from the output, and what they are
-)
+NAME = "rejects file"  # in a manifest: where they are, seen from the output, and what they are
 
 
 def reject(raw: Raw, error: RecordError) -> Raw:
@@ -61,7 +59,7 @@ def write_rejects(rejects: Iterable[Raw], name: str | Path) -> None:
 def place_of(rejects: str, output: Path) -> dict[str, Any]:
     """For the manifest of `output`: where its rejects are and what tells them from others."""
     file = Path(rejects)
-    if stream_of(rejects) is not None or not file.is_file():
+    if is_stream(rejects) or not file.is_file():
         return {}
     return {NAME: {"name": os.path.relpath(file, output.parent), **describe(file)}}
 
@@ -81,10 +79,7 @@ def kept_rejects(manifest: Raw, output: Path) -> Path | None:
 
 
 def check_rejects(file: Path, output: Path | None, overwrite: bool) -> None:
-    """UsageError where a file that is to hold the rejects of `output` holds anything else.
-
-    Beside the output, rejects are its own by their name; elsewhere its manifest says so.
-    """
+    """UsageError where a file that is to hold the rejects of `output` holds anything else."""
     if overwrite or not file.is_file():
         return
     if not _are_rejects(file):
@@ -92,7 +87,7 @@ def check_rejects(file: Path, output: Path | None, overwrite: bool) -> None:
             f"{file} exists and holds no rejects; --rejects names another file, "
             "--overwrite replaces it"
         )
-    if output and file.name != f"{output.name}.rejects.jsonl" and not _belongs(file, output):
+    if output and not _belongs(file, output):
         raise UsageError(
             f"{file} holds the rejects of something else; --rejects names another file, "
             "--overwrite replaces it"
@@ -107,8 +102,11 @@ def _are_rejects(file: Path) -> bool:
 
 
 def _belongs(file: Path, output: Path) -> bool:
-    """Whether the rejects were made with `output`, or a run that was killed was making both."""
-    if output.with_name(output.name + ".journal").exists():
+    """Whether the rejects are those of `output`: by their place beside it, by its manifest,
+    or because a run that was killed was making both.
+    """
+    beside = output.with_name(output.name + ".rejects.jsonl")
+    if file.resolve() == beside.resolve() or output.with_name(output.name + ".journal").exists():
         return True
     manifest = manifest_of(output)
     place = load_manifest(manifest).get(NAME, {}) if manifest.exists() else {}

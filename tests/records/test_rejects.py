@@ -26,6 +26,16 @@ def test_two_outputs_do_not_share_a_file_of_rejects(rlkd) -> None:
     assert rlkd(*first).status == 3  # its own
 
 
+def test_rejects_of_a_file_of_the_same_name_elsewhere_are_not_replaced(rlkd) -> None:
+    data("a", "b")
+    assert rlkd(*SCORE, "-o", "one/out.jsonl").status == 3
+    lost = "one/out.jsonl.rejects.jsonl"
+    before = Path(lost).read_bytes()
+    again = rlkd(*SCORE, "--rejects", lost, "-o", "two/out.jsonl")
+    assert again.status == 2 and "rejects of something else" in again.err
+    assert Path(lost).read_bytes() == before
+
+
 def test_a_finished_output_puts_its_rejects_where_they_are_wanted_now(rlkd) -> None:
     data("a", "b")
     command = (*SCORE, "-o", "out.jsonl")
