@@ -346,7 +346,7 @@ def test_the_users_own_limit_is_kept_across_event_loops(server) -> None:
 
     asyncio.run(go())
     asyncio.run(go())
-    assert 1.0 <= time.monotonic() - started < 3
+    assert time.monotonic() - started >= 1.0
 
 
 def test_a_server_that_is_not_there_pauses_and_then_ends_the_run() -> None:
@@ -354,7 +354,7 @@ def test_a_server_that_is_not_there_pauses_and_then_ends_the_run() -> None:
     started, lines = time.monotonic(), list[str]()
     found = ask(url, 64, lines=lines)
     assert all(isinstance(error, Unavailable) for error in found) and "again" in str(found[0])
-    assert 1.9 < time.monotonic() - started < 6 and len(lines) == 1
+    assert time.monotonic() - started > 1.9 and len(lines) == 1
 
 
 def free_port() -> int:
