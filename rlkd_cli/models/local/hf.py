@@ -189,7 +189,7 @@ class HfModel(Telling):
 
     def _read(self, row: Row) -> Reply:
         text, _ = cut_at(self._decode(row.written), row.sampling.stop)
-        opened = self._encoder.opens_thinking
+        opened = self._encoder.opens_thinking and not row.sampling.whole
         thinking, text = split(text, opened) if opened else ("", text)
         finish = "stop" if row.stopped else "length"
         return Reply(text, finish, len(row.ids), len(row.written), thinking)

@@ -88,7 +88,7 @@ class VllmModel(Telling):
             seen = {entry.decoded_token: entry.logprob for entry in out.logprobs[0].values()}
             probabilities = choice_probabilities(sampling.choices, seen, self.name)
         text, _ = cut_at(self._decode(out.token_ids), sampling.stop)
-        splits = self._encoder.opens_thinking and not sampling.choices
+        splits = self._encoder.opens_thinking and not (sampling.choices or sampling.whole)
         thinking, text = split(text, True) if splits else ("", text)
         return Reply(
             text, _finish(out.finish_reason), len(ids), len(out.token_ids), thinking, probabilities
