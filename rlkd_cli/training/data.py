@@ -8,12 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from jinja2 import TemplateError
-
 from rlkd_cli.core.question import question
 from rlkd_cli.errors import ModelError, RecordError, UsageError
 from rlkd_cli.models import Message, user
-from rlkd_cli.models.chat import encode_chat, render_chat
+from rlkd_cli.models.chat import encode_chat, fitting
 from rlkd_cli.records.atomic import atomic_write
 from rlkd_cli.records.schema import Raw
 from rlkd_cli.records.write import dumps, objects
@@ -30,22 +28,11 @@ Lost = list[tuple[Raw, RecordError]]
 
 
 def messages_of(raw: Raw, options: Distillation, tokenizer: Any) -> list[Message]:
-    """A problem as the student is asked it; a template without a system role gets its text before
-    it.
+    """A problem as the student is asked it, in the form that its template takes. Errors as of
+    `render_chat`.
     """
-    asked = question(raw, options.prompt_template)
     system = options.system or RECIPES[options.recipe].system
-    messages = user(asked, system)
-    if system and tokenizer.chat_template and not _renders(tokenizer, messages):
-        return user(f"{system}\n\n{asked}")
-    return messages
-
-
-def _renders(tokenizer: Any, messages: list[Message]) -> bool:
-    try:
-        return bool(render_chat(tokenizer, messages))
-    except TemplateError:
-        return False
+    return fitting(tokenizer, user(question(raw, options.prompt_template), system))
 
 
 def weights_of(options: Distillation) -> Weights:

@@ -15,9 +15,9 @@ from transformers import GenerationConfig
 from rlkd_cli.core.thinking import OPEN, TAGS
 from rlkd_cli.errors import RecordError, UsageError
 from rlkd_cli.models.base import Message
-from rlkd_cli.models.chat import encode_chat, opens_thinking
+from rlkd_cli.models.chat import QUESTIONS, apply_template, encode_chat, opens_thinking
 
-_MARK = "reply"
+_MARK = "the-reply"
 # What a generation_config says that is no matter of how a reply is drawn
 _HARMLESS = {"eos_token_id", "bos_token_id", "pad_token_id", "transformers_version", "use_cache"}
 
@@ -36,11 +36,16 @@ def end_of(tokenizer: Any) -> int:
 
 
 def _after_a_reply(tokenizer: Any) -> int | None:
-    """The first special or added token behind a reply in the template; None where it writes
-    none.
+    """The first special or added token behind a reply in the template; None where it writes none,
+    or no reply.
     """
-    chat = [{"role": "user", "content": "?"}, {"role": "assistant", "content": _MARK}]
-    text = str(tokenizer.apply_chat_template(chat, tokenize=False))
+    replied: Message = {"role": "assistant", "content": _MARK}
+    texts = (
+        apply_template(tokenizer, [*question, replied], in_parts, prompts=False)
+        for question in QUESTIONS
+        for in_parts in (False, True)
+    )
+    text = next((text for text in texts if text), "")
     rest = tokenizer(text.rpartition(_MARK)[2], add_special_tokens=False)["input_ids"]
     special = {*tokenizer.all_special_ids, *tokenizer.get_added_vocab().values()}
     return next((token for token in rest if token in special), None)
