@@ -118,3 +118,18 @@ def test_no_end_token_stands_between_prompt_and_reply() -> None:
     assert tokenizer.decode(encode_chat(tokenizer, user("2+2?"))) == "<|im_start|>2+2?"
     ids, prompt = encode_reply(tokenizer, user("2+2?"), "four")
     assert tokenizer.decode(ids) == f"<|im_start|>2+2?four{end}" and prompt == 5
+
+
+def test_a_plain_solution_is_an_answer_where_the_template_opened_thinking(rlkd, zoo) -> None:
+    rows = problems(8, path="2+2=4. So \\boxed{4}")
+    rows.append({**rows[0], "id": 9, "path": "<think>\n2+2=4. So \\boxed{4}"})
+    flags = [*SFT, "--student", zoo("r1-distill"), "--steps", 60, "--batch-size", 8]
+    flags += ["--learning-rate", "1e-2", "--max-grad-norm", 1, "--max-tokens", 50]
+    flags.remove("-q")
+    trained = rlkd("distill", write(Path("t.jsonl"), rows), "-o", "s", *flags)
+    assert trained.status == 3 and "trained behind an empty one" in trained.err
+    assert [row["error"] for row in read(Path("s/rejects.jsonl"))] == ["unclosed_thinking"]
+    asked = ["--model", "hf/s", "--temperature", 0, "--max-tokens", 60]
+    asked += ["--prompt-template", "{problem}", "-q"]
+    (graded,) = rlkd("eval", "--bench", write(Path("q.jsonl"), rows[:1]), *asked).records
+    assert (graded["path"], graded["verdict"]) == (rows[0]["path"], "correct")
