@@ -80,7 +80,8 @@ def _own_server(spec: str, http: HttpOptions, tell: Tell) -> EndpointModel:
     """A server named by its address, with the key in RLKD_API_KEY where it wants one."""
     address, key = parse_address(spec), usable_key("RLKD_API_KEY")
     served = served_model(address, address.model, key, http.server_timeout, tell)
-    model = EndpointModel(address, served.name, key, http, shown(spec), served.context, is_own=True)
+    known = (served.context, served.neutral)
+    model = EndpointModel(address, served.name, key, http, shown(spec), *known, is_own=True)
     if served.shutdown:
         model.say(f"the server stops serving this model on {served.shutdown}")
     return model

@@ -28,6 +28,7 @@ from rlkd_cli.models.base import (
 from rlkd_cli.models.chat import ChatEncoder, ReplyDecoder, token_set
 from rlkd_cli.models.device import has_accelerator
 from rlkd_cli.models.local.batching import settle
+from rlkd_cli.models.local.inherited import ignored_settings
 from rlkd_cli.models.local.loading import ADAPTER, BASE_CONFIG, is_adapter
 from rlkd_cli.models.providers import TOP_LOGPROBS
 from rlkd_cli.models.usage import spend
@@ -59,8 +60,10 @@ class VllmModel(Telling):
             raise ModelError.loading(self.name, error) from error
         self._engine, self._tokenizer = llm.llm_engine, llm.get_tokenizer()
         self._encoder = ChatEncoder(self._tokenizer)
-        ends = (self._engine.model_config.try_get_generation_config() or {}).get("eos_token_id")
-        self._decode = ReplyDecoder(self._tokenizer, token_set(ends))
+        own = self._engine.model_config.try_get_generation_config() or {}
+        self._decode = ReplyDecoder(self._tokenizer, token_set(own.get("eos_token_id")))
+        if ignored := ignored_settings(own):
+            self.say(ignored)
         self.context = int(self._engine.model_config.max_model_len)
         self._new: queue.SimpleQueue[tuple[str, list[int], Any, asyncio.Future[Any]] | None] = (
             queue.SimpleQueue()
