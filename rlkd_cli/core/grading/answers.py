@@ -25,6 +25,15 @@ class Box(NamedTuple):
     end: int
 
 
+class _Place(NamedTuple):
+    """Where a box and its content begin and end in the text."""
+
+    start: int
+    content: int
+    content_end: int
+    end: int
+
+
 class Found(NamedTuple):
     """A path's final answer; `parts` are the boxes that it is made of, where they are several."""
 
@@ -60,10 +69,14 @@ _WORDY = re.compile(r"\b(?:above|below|box(?:ed)?|see|earlier|shown|given|stated
 
 
 def boxes(text: str) -> tuple[list[Box], int | None]:
-    """All boxes in the order of their ends, and where the last one that is never closed opens."""
+    r"""All boxes in the order of their ends, and where the last one that is never closed opens.
+
+    A box around another says the same, `\boxed{\boxed{5}}` counts once: places are kept, and only
+    the outermost boxes' text is cut out, so that deep nesting costs no more than its length.
+    """
     if "box" not in text:
         return [], None
-    found: list[Box] = []
+    found: list[_Place] = []
     open_braces: list[tuple[int, int] | None] = []  # None for a brace that opens no box
     for token in _TOKEN.finditer(text):
         word = token[0]
@@ -74,23 +87,20 @@ def boxes(text: str) -> tuple[list[Box], int | None]:
         elif word == "}" and open_braces:
             opened = open_braces.pop()
             if opened:
-                found.append(Box(text[opened[1] : token.start()], opened[0], token.end()))
+                _keep(found, _Place(opened[0], opened[1], token.start(), token.end()))
         elif len(word) > 2:  # a box without braces
             bare = _NO_BRACES.match(text, token.end())
             if bare:
-                found.append(Box(bare["content"], token.start(), bare.end()))
+                _keep(found, _Place(token.start(), *bare.span("content"), bare.end()))
     unclosed = max((place[1] for place in open_braces if place), default=None)
-    return _outermost(found), unclosed
+    return [Box(text[p.content : p.content_end], p.start, p.end) for p in found], unclosed
 
 
-def _outermost(found: list[Box]) -> list[Box]:
-    """A box around another says the same: `\\boxed{\\boxed{5}}` counts once."""
-    kept: list[Box] = []
-    for box in found:
-        while kept and kept[-1].start > box.start:
-            kept.pop()
-        kept.append(box)
-    return kept
+def _keep(found: list[_Place], place: _Place) -> None:
+    """Adds a box in place of those inside of it."""
+    while found and found[-1].start > place.start:
+        found.pop()
+    found.append(place)
 
 
 def tagged(text: str) -> str:

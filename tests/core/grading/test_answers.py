@@ -1,4 +1,5 @@
 import time
+import tracemalloc
 
 import pytest
 
@@ -29,6 +30,25 @@ def test_a_text_that_loops_is_answered_in_one_pass(piece: str) -> None:
         for reference in ("5", "B"):
             if grade_simple(path, reference) is None:
                 extract_answer(path, reference)
+    assert time.process_time() - started < 30
+
+
+NESTED = [("\\boxed{", "}"), ("\\boxed{\\boxed{1}", "}"), ("{\\fbox{", "}}"), ("\\boxed{1 ", "}")]
+
+
+@pytest.mark.parametrize(("opening", "closing"), NESTED)
+def test_boxes_in_boxes_take_no_more_than_their_length(opening: str, closing: str) -> None:
+    """Where each box's text is copied, these take gigabytes."""
+    count = LONG // len(opening + closing)
+    text = opening * count + "5" + closing * count
+    started = time.process_time()
+    tracemalloc.start()
+    found, unclosed = boxes(text)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert len(found) == 1 and unclosed is None and most < 100_000_000
+    for reference in ("5", "B"):
+        grade_simple(text, reference)
     assert time.process_time() - started < 30
 
 
