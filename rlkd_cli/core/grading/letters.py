@@ -32,7 +32,16 @@ _EXPLICIT = re.compile(
     r"(?:答案|选项)(?:是|为|选|应选)[:：]?)[\s*_]{0,8}(?=(?P<claim>[^\n]{1,300}))",
     re.IGNORECASE | re.MULTILINE,
 )
-_ENDS = r"(?![A-Za-z0-9'’=+^_-])(?!\s*[=+/&^<>]|\s*(?:or|and|nor|vs)\b|\s?,\s?[A-J]\b)"
+# Names of species, which are written with an initial: `E. coli` is no option E
+_SPECIES = (
+    r"\.\s?(?:albicans|aeruginosa|anthracis|aureus|botulinum|cerevisiae|cereus|coli|difficile|"
+    r"elegans|falciparum|faecalis|fumigatus|histolytica|influenzae|lamblia|melanogaster|musculus|"
+    r"niger|pylori|rerio|sapiens|subtilis|tetani|thaliana)\b"
+)
+_ENDS = (
+    r"(?![A-Za-z0-9'’=+^_-])(?!\s*[=+/&^<>]|\s*(?:or|and|nor|vs)\b|\s?,\s?[A-J]\b|"
+    rf"{_SPECIES})"
+)
 # What may follow a letter that is stated in a sentence
 _STOPS = (
     r"(?=\s*(?:[.,;:!?)\]}]|\Z|\n|[-—–]\s|\()|\s+(?:because|since|as|for|which|with|instead|here|"
@@ -72,7 +81,7 @@ _NAMED = re.compile(
 )
 _LEADING = re.compile(
     r"[(\[]\s?([A-Ja-j])\s?[)\]](?![A-Za-z^_+=*/-])(?P<rest>.*)|"
-    r"([A-J])(?:[.):](?=\s|[^\W\d_]{2}|\d|\Z)|,? "
+    rf"([A-J])(?!{_SPECIES})(?:[.):](?=\s|[^\W\d_]{2}|\d|\Z)|,? "
     r"(?=because|since|as |is (?:the )?(?:correct|right|best))|"
     r" ?[-—–] | (?=\((?:not |[A-Za-z]{3,}|\d)))(?P<more>.*)",
     re.DOTALL,

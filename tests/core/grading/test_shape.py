@@ -2,10 +2,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rlkd_cli.core.grading.shape import (
+    alternatives,
     bracket,
     has_words,
     is_label,
     relation,
+    says_either,
     split_top,
     values,
 )
@@ -16,6 +18,21 @@ def test_values_of_a_list() -> None:
     assert values(r"1,-2") == ["1", "-2"] and values("(1,2),(3,4)") == ["(1,2)", "(3,4)"]
     assert values(r"1 \pmod 4") == [r"1 \pmod 4"]
     assert values(r"\text{Alice and Bob}") == [r"\text{Alice}", r"\text{Bob}"]
+
+
+def test_or_is_not_and_between_names_and_statements_of_several_unknowns() -> None:
+    either = [r"\text{Alice or Bob}", "x=1 or y=2", "x>0 or y>0", "x=1,y=2 or x=2,y=1", "P or Q"]
+    lists = [
+        "x=1 or x=2",
+        "1 or 2",
+        "x=1, y=2",
+        r"x=1 and y=2",
+        r"\text{Alice, Bob}",
+        "x=1, 2 or 3",
+    ]
+    assert [says_either(text) for text in either + lists] == [True] * 5 + [False] * 6
+    assert alternatives("x=1, y=2 or x=2, y=1") == ["x=1, y=2", "x=2, y=1"]
+    assert alternatives(r"\text{Ann, Bob or Cy}") == [r"\text{Ann}", r"\text{Bob}", r"\text{Cy}"]
 
 
 def test_relations_labels_and_brackets() -> None:
