@@ -10,10 +10,11 @@ from typing import NamedTuple
 
 from rlkd_cli.core.grading.dress import undress
 from rlkd_cli.core.grading.shape import bracket, split_top, values
-from rlkd_cli.core.grading.statements import refused, statement, taken_back
+from rlkd_cli.core.grading.statements import statement
+from rlkd_cli.core.grading.withdrawals import refused, taken_back
 from rlkd_cli.core.thinking import answer_text
 
-_AFTER = 20_000  # characters after the last box in which it may be taken back
+_AFTER = 20_000  # characters after the last box, or of a tag, in which words may state an answer
 LAST = 100  # boxes or claims that are looked at, from the end
 
 
@@ -161,7 +162,7 @@ def _unboxed(text: str, is_tagged: bool, has_boxes: bool) -> Found | None:
     """What a tag without a box holds: what it states, or all of it."""
     if not is_tagged or has_boxes:
         return None
-    found = statement(text) or text.strip()
+    found = statement(text[-_AFTER:]) or text.strip()
     return Found(found) if found else None
 
 

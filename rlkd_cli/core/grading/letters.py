@@ -12,7 +12,8 @@ from typing import Any
 
 from rlkd_cli.core.grading.answers import LAST, beside, boxes, final_part
 from rlkd_cli.core.grading.dress import normalize, undress
-from rlkd_cli.core.grading.statements import CORRECTION, is_aside, taken_back
+from rlkd_cli.core.grading.statements import corrections, is_aside
+from rlkd_cli.core.grading.withdrawals import taken_back
 
 LETTERS = "ABCDEFGHIJ"
 _AFTER = 20_000  # characters after a letter in which it may be taken back
@@ -218,10 +219,9 @@ def _revised(text: str, place: int, letter: str) -> tuple[int, str]:
     """A stated letter, or what a later sentence makes of it: another one, or none."""
     after = text[place : place + _AFTER]
     found = [(at, one) for at, one in _in_passing(after) if not is_aside(after, at)]
-    for match in CORRECTION.finditer(after):
-        one = re.match(_PLACE, match["claim"] or match["meant"] or match["short"])
-        if one:
-            found.append((match.end(), _picked(one)))
+    for at, claim in corrections(after):
+        if one := re.match(_PLACE, claim):
+            found.append((at, _picked(one)))
     if found:
         return place + max(found)[0], max(found)[1]
     others = {match[1] for match in _ALSO.finditer(after)} - {letter}

@@ -98,8 +98,8 @@ def _as_lists(gold: str, answer: str, depth: int) -> Finding | None:
         return None
     if says_either(gold) or says_either(answer):
         either = says_either(gold) and says_either(answer)
-        choices = (alternatives(text) for text in (gold, answer))
-        return Finding(bool(either) and _any_order(*choices, depth), "alternatives")
+        same = either and _any_order(alternatives(gold), alternatives(answer), depth)
+        return Finding(same, "alternatives")
     if r"\ldots" in gold + answer:
         same = len(golds) == len(answers) and all(
             _same(g, a, depth).same for g, a in zip(golds, answers, strict=True)

@@ -16,6 +16,8 @@ PIECES = [
     "D is also correct ", "#### B", "not \\boxed{5} ", "\\boxed{5} is wrong ", "maybe ", "$B$ ",
     "The answer is $B", "Ans. ", "The answer is (B) x", "<think", "<|begin_of_", "<step_by_step_",
     "<chain_of_", "[REASONING", "</|", "for x = ", "if ", "that is wrong ",
+    "Sorry, ", ". Wait, no: ", ". It should be 7 ", "I found an ", "there is an error above ",
+    ". Hmm, that can't be ", "Edit: ", "the true value is ", "not 5 but ", ". I was wrong", ", ",
 ]  # fmt: skip
 
 
@@ -26,7 +28,8 @@ def test_a_text_that_loops_is_answered_in_one_pass(piece: str) -> None:
     """
     text = (piece * (LONG // len(piece) + 1))[:LONG]
     started = time.process_time()
-    for path in (text, text + "\\boxed{5}", "\\boxed{" + text + "}"):
+    tagged = "<answer>" + text + "</answer>"
+    for path in (text, text + "\\boxed{5}", "\\boxed{5}" + text, "\\boxed{" + text + "}", tagged):
         for reference in ("5", "B"):
             if grade_simple(path, reference) is None:
                 extract_answer(path, reference)
