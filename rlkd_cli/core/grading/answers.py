@@ -15,6 +15,7 @@ from rlkd_cli.core.grading.withdrawals import refused, taken_back
 from rlkd_cli.core.thinking import answer_text
 
 _AFTER = 20_000  # characters after the last box, or of a tag, in which words may state an answer
+_TAGS = ("answer", "final_answer")
 LAST = 100  # boxes or claims that are looked at, from the end
 
 
@@ -105,13 +106,11 @@ def _keep(found: list[_Place], place: _Place) -> None:
 
 
 def tagged(text: str) -> str:
-    """What the last `<answer>` holds, or the whole text where there is none."""
+    """What the last `<answer>` or `<final_answer>` holds, or the whole text where there is none."""
     lower = text.lower() if len(text.lower()) == len(text) else text
-    close = lower.rfind("</answer>")
-    start = lower.rfind("<answer>", 0, close if close >= 0 else None)
-    if close < 0 or start < 0:
-        return text
-    return text[start + len("<answer>") : close]
+    close, tag = max((lower.rfind(f"</{tag}>"), tag) for tag in _TAGS)
+    start = lower.rfind(f"<{tag}>", 0, max(close, 0))
+    return text if start < 0 else text[start + len(f"<{tag}>") : close]
 
 
 def final_part(path: str) -> tuple[str, bool] | None:

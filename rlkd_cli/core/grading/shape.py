@@ -210,6 +210,24 @@ def named_values(text: str) -> str:
     return ", ".join(f"{name}={part}" for name, part in zip(names, parts, strict=True))
 
 
+_BOUND = re.compile(
+    r"(?:,|\\text\{)[^=<>]{0,30}?(?<![\\A-Za-z])([a-z]) ?\\in ?(?:\\mathbb ?)?\{?Z\}?\)?\Z"
+)
+
+
+def with_names_of(gold: str, answer: str) -> str:
+    r"""An answer with the reference's name for an integer that runs through all: `k\pi, k \in Z`.
+
+    >>> with_names_of(r"k\pi, k \in \mathbb{Z}", r"2n\pi, n \in \mathbb{Z}")
+    '2k\\pi, k \\in \\mathbb{Z}'
+    """
+    one, other = _BOUND.search(gold), _BOUND.search(answer)
+    words = r"\\text\{[^{}]*\}|\\[A-Za-z]+|[A-Za-z]"
+    if not one or not other or one[1] in re.findall(words, answer):
+        return answer
+    return re.sub(words, lambda m: one[1] if m[0] == other[1] else m[0], answer)
+
+
 def row_of(text: str) -> str:
     r"""A matrix of one row or column as `\langle 1,2\rangle`."""
     match = re.fullmatch(r"\\begin ?\{[pb]matrix\}(.*)\\end ?\{[pb]matrix\}", text)

@@ -23,6 +23,7 @@ from rlkd_cli.core.grading.shape import (
     split_top,
     unwrapped,
     values,
+    with_names_of,
 )
 from rlkd_cli.core.grading.units import measure, units_agree
 from rlkd_cli.reward.grading.expressions import (
@@ -50,7 +51,8 @@ def compare(prediction: str, reference: str, alone: bool = False) -> Finding:
     """Whether a prediction says what the reference says; `alone`: without a look at text and
     numbers.
     """
-    gold, answer = undress(reference), undress(prediction)
+    gold = undress(reference)
+    answer = with_names_of(gold, undress(prediction))
     return _by_shape(gold, answer, 0) if alone else _same(gold, answer, 0)
 
 

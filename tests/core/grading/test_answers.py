@@ -6,7 +6,7 @@ import pytest
 from rlkd_cli.core.grading.answers import boxes, find
 from rlkd_cli.core.grading.grade import extract_answer, grade_simple
 
-LONG = 200_000  # characters
+LONG = 100_000  # characters
 PIECES = [
     "\\boxed{", "\\boxed{1}", "\\boxed", "\\boxed 5 ", "\\boxed{1},", "\\boxed{1} or ", "<answer>",
     "<answer>5</answer>", "</answer>", "<think>", "</think>", "[THINK]", "{", "}", "\\", "$", " ",
@@ -18,6 +18,9 @@ PIECES = [
     "<chain_of_", "[REASONING", "</|", "for x = ", "if ", "that is wrong ",
     "Sorry, ", ". Wait, no: ", ". It should be 7 ", "I found an ", "there is an error above ",
     ". Hmm, that can't be ", "Edit: ", "the true value is ", "not 5 but ", ". I was wrong", ", ",
+    "<final_answer>", "answer - B ", "the answer is Paris, ", "corresponds to option B ", "[[B]] ",
+    "E. coli ", "the answer is not B but ", "\\over ", "\\ce{", "\\prime", "m ", "kJ mol^{-1} ",
+    ", n \\in Z", "or ", ":", "twenty-one ",
 ]  # fmt: skip
 
 
@@ -31,9 +34,9 @@ def test_a_text_that_loops_is_answered_in_one_pass(piece: str) -> None:
     tagged = "<answer>" + text + "</answer>"
     for path in (text, text + "\\boxed{5}", "\\boxed{5}" + text, "\\boxed{" + text + "}", tagged):
         for reference in ("5", "B"):
-            if grade_simple(path, reference) is None:
+            if grade_simple(path, reference, choices=["Rome", "Paris"]) is None:
                 extract_answer(path, reference)
-    assert time.process_time() - started < 30
+    assert time.process_time() - started < 15
 
 
 NESTED = [("\\boxed{", "}"), ("\\boxed{\\boxed{1}", "}"), ("{\\fbox{", "}}"), ("\\boxed{1 ", "}")]

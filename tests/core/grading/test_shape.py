@@ -10,6 +10,7 @@ from rlkd_cli.core.grading.shape import (
     says_either,
     split_top,
     values,
+    with_names_of,
 )
 from rlkd_cli.core.grading.units import measure, units_agree
 
@@ -50,6 +51,20 @@ def test_units() -> None:
     assert units_agree("noun side", "noun equal side") and not units_agree(
         "noun pear", "noun apple"
     )
+
+
+def test_units_side_by_side_are_one_unit() -> None:
+    written = (r"5\text{ kJ/mol}", r"5 {kJ mol^{-1}}", r"5 \text{ kJ} \cdot \text{mol}^{-1}")
+    assert {measure(text) for text in written} == {("5", "kJ/mol")}
+    assert measure(r"5 \Omega") == measure("5 \\text{ohms}") and measure(r"2\Omega").unit == ""
+    assert measure("2 g h").unit == "" and measure("2nm").unit == ""
+
+
+def test_names_of_integers_that_run_through_all_are_free() -> None:
+    gold, other = r"n\pi, n\in \mathbb{Z}", r"k\pi, k\in \mathbb{Z}"
+    assert with_names_of(gold, other) == gold
+    assert with_names_of(gold, r"nk, k\in \mathbb{Z}") == r"nk, k\in \mathbb{Z}"
+    assert with_names_of("n", other) == other
 
 
 @given(st.text(alphabet="(){}[]\\,;ab12 =<>", max_size=30))
