@@ -22,7 +22,8 @@ class Weights:
 
     def of(self, record: Raw) -> "Weights":
         """The weights for a record: without a reference answer no outcome is expected."""
-        return self if record.get("answer") is not None else replace(self, outcome=0.0)
+        has_answer = str(record.get("answer") or "").strip()
+        return self if has_answer else replace(self, outcome=0.0)
 
 
 @dataclass
