@@ -108,7 +108,7 @@ class Job:
         """Does what is missing: here, or in tasks that each do a slice of it."""
         started = time.monotonic()
         if self.options.launch and isinstance(output, FileOutput) and not output.is_done:
-            on_ray.launch(self.command, self.options, self.source, output, view)
+            on_ray.launch(self.command, self.options, self.models, self.source, output, view)
         if not output.is_done:
             return asyncio.run(self._go(open_work, output, view, ledger))
         ledger.carry_over(output.usage, output.codes, output.seconds)

@@ -2,7 +2,7 @@
 
 from array import array
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from rlkd_cli.records.journal import Journal
 from rlkd_cli.records.schema import Raw
@@ -28,7 +28,7 @@ class Done:
         self.journals = [own]
         self.offsets, self.digests, self._files = array("q"), array("Q"), array("H")  # -1: not done
         self.lost: dict[int, str] = {}  # rejected records, and why
-        self.usage: dict[str, list[int]] = {}
+        self.bills: list[dict[str, list[int]]] = [{}]  # by journal, and on it by model
         self.seconds = 0.0
         self.nodes: Counter[str] = Counter()  # seconds that parts ran on each machine
 
@@ -76,12 +76,15 @@ class Done:
             self.offsets[index] = -1
             del self.lost[index]
 
-    def carry_over(self, entry: Raw) -> None:
+    def carry_over(self, entry: Raw, journal: int = 0) -> None:
         """What an earlier run spent, in requests and in time."""
         self.seconds = max(self.seconds, entry.get("t", 0.0))
-        for model, spent in entry.get("u", {}).items():
-            so_far = self.usage.get(model, [0] * len(spent))
-            self.usage[model] = [a + b for a, b in zip(so_far, spent, strict=True)]
+        add_up(self.bills[journal], entry.get("u", {}))
+
+    @property
+    def usage(self) -> dict[str, list[int]]:
+        """What all runs spent, by model."""
+        return add_up({}, *self.bills)
 
     def absorb(
         self, journal: Journal, is_mine: Mine = every, is_billed: bool = True
@@ -94,6 +97,7 @@ class Done:
         header: Raw = {}
         last: Raw | None = None
         self.journals.append(journal)
+        self.bills.append({})
         for offset, entry in journal.entries():
             header, node = header or entry, entry.get("node", node)
             last = end_after(entry, last)
@@ -102,11 +106,19 @@ class Done:
             if "i" in entry and is_mine(entry["i"]):
                 self.note(entry, offset, number)
             if is_billed:
-                self.carry_over(entry)
+                self.carry_over(entry, number)
                 now = entry.get("t", before)
                 self.nodes.update({node: now - before} if node else {})
                 before = now
         return header, last
+
+
+def add_up(bill: dict[str, list[int]], *more: Mapping[str, Sequence[int]]) -> dict[str, list[int]]:
+    """A bill with what stands on others, number by number."""
+    for model, spent in (row for other in more for row in other.items()):
+        so_far = bill.get(model, [0] * len(spent))
+        bill[model] = [a + b for a, b in zip(so_far, spent, strict=True)]
+    return bill
 
 
 def end_after(entry: Raw, before: Raw | None) -> Raw | None:

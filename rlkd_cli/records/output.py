@@ -16,7 +16,7 @@ from rlkd_cli import __version__
 from rlkd_cli.errors import OutputError
 from rlkd_cli.records import shards
 from rlkd_cli.records.atomic import write_json
-from rlkd_cli.records.done import INVALID, Done, is_among
+from rlkd_cli.records.done import INVALID, Done, add_up, is_among
 from rlkd_cli.records.forms import check_form, is_stream, objects, written
 from rlkd_cli.records.journalled import Journalled
 from rlkd_cli.records.manifest import Settings, check_same, describe, finished, manifest_of
@@ -99,6 +99,17 @@ class FileOutput(Journalled):
         self._continue()
         self._absorb(shards.found(self.path))
         self._check_length()
+
+    @property
+    def count(self) -> int:
+        """How many records are done."""
+        return sum(offset >= 0 for offset in self._done.offsets)
+
+    def usage_beside(self, count: int) -> dict[str, list[int]]:
+        """What was spent by all but the parts of so many slices."""
+        own = {shard.journal for shard in shards.found(self.path) if shard.count == count}
+        pairs = zip(self._done.journals, self._done.bills, strict=True)
+        return add_up({}, *(bill for journal, bill in pairs if journal.path not in own))
 
     def release(self) -> None:
         """Lets slices write their parts; the output itself stays this run's."""

@@ -84,6 +84,32 @@ def absorb(
     return ends
 
 
+class Follower:
+    """How many records are finished, while slices write their journals; for people to look at.
+
+    `count` is what was finished before.
+    """
+
+    def __init__(self, output: Path, count: int) -> None:
+        self.count = count
+        self._folder = folder_of(output)
+        self._read = {file: file.stat().st_size for file in self._journals()}
+
+    def _journals(self) -> list[Path]:
+        return sorted(self._folder.glob("*.journal"))
+
+    def look(self) -> int:
+        """The number by now: only what was added since the last look is read."""
+        for file in self._journals():
+            with file.open("rb") as journal:
+                journal.seek(self._read.get(file, 0))
+                for line in journal:
+                    if line.endswith(b"\n"):
+                        self.count += line.startswith(b'{"i": ')
+                        self._read[file] = self._read.get(file, 0) + len(line)
+        return self.count
+
+
 def remove(output: Path, shards: Sequence[Shard]) -> None:
     """Removes the parts, and their folder where nothing else is in it."""
     for shard in shards:
