@@ -106,12 +106,12 @@ class Job:
         self, open_work: Callable[[], Opened], output: Output, view: console.View, ledger: Ledger
     ) -> Outcome:
         """Does what is missing: here, or in tasks that each do a slice of it."""
-        started = time.monotonic()
+        started, before = time.monotonic(), output.seconds
         if self.options.launch and isinstance(output, FileOutput) and not output.is_done:
             on_ray.launch(self.command, self.options, self.models, self.source, output, view)
         if not output.is_done:
             return asyncio.run(self._go(open_work, output, view, ledger))
-        ledger.carry_over(output.usage, output.codes, output.seconds)
+        ledger.carry_over(output.usage, output.codes, before)
         ledger.started = started
         output.finish(ledger.facts())
         return Outcome(self.source.scan() or 0, output.rejected)

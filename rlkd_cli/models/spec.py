@@ -1,6 +1,8 @@
 """How a model is named: `ENGINE/NAME`, `PROVIDER/NAME`, a server's address, or a bare name or
 folder.
 
+Several addresses of one model stand with commas between them: `http://a:8000/v1,http://b:8000/v1#NAME`.
+
 An address may lack its scheme (`localhost:8000#NAME`, `gpu7:8000/v1`), its `/v1`, or end in
 `/chat/completions`; the scheme may be in capitals, `user:password@` stand before the host. Azure's
 servers are addresses too: `https://RESOURCE.openai.azure.com/openai/v1#DEPLOYMENT`, or in their
@@ -23,6 +25,10 @@ _HOST_PORT = re.compile(
     r"([\w.-]+@|[\w.-]+:[^@/#\s]*@)?([\w.-]+|\[[0-9a-fA-F:]+\]):\d{1,5}(?=[/?#]|$)"
 )
 _HOST = re.compile(r"(localhost|[\w-]+(\.[\w-]+)+)(?=[/#])")
+# Between two addresses: a password may hold a comma, but not one before another address
+_NEXT = re.compile(
+    r",(?=https?://|(?:[\w.-]+|\[[0-9a-fA-F:]+\]):\d{1,5}(?:[/?#,]|$))", re.IGNORECASE
+)
 _USER = re.compile(r"(?<=//)[^/?#]*@|^[^/?#]*@")
 
 
@@ -45,7 +51,8 @@ class Address:
 
 
 def is_address(spec: str) -> bool:
-    """Whether a spec is a server's address, with or without its scheme."""
+    """Whether a spec is a server's address, or several, with or without its scheme."""
+    spec = addresses_of(spec)[0]
     if _SCHEME.match(spec) or _HOST_PORT.match(spec):
         return True
     return "#" in spec and bool(_HOST.match(spec))  # no name on the hub holds a #
@@ -71,13 +78,27 @@ def parse_address(spec: str) -> Address:
     return Address(base, model.strip(), query, unquote(user))
 
 
+def addresses_of(spec: str) -> list[str]:
+    """The addresses that a spec names, each with the model's name; one where it names one.
+
+    >>> addresses_of("http://a/v1,http://b/v1#m")
+    ['http://a/v1#m', 'http://b/v1#m']
+    """
+    places, hash_, model = spec.partition("#")
+    several = _NEXT.split(places)
+    return [f"{place}{hash_}{model}" for place in several]
+
+
 def shown(spec: str) -> str:
     """A spec as it may be printed and written: an address without its user and password.
 
     >>> shown("http://me:secret@gpu7:8000/v1#m")
     'http://gpu7:8000/v1#m'
     """
-    return _USER.sub("", spec, count=1) if is_address(spec) else spec
+    if not is_address(spec):
+        return spec
+    places, hash_, model = spec.partition("#")
+    return ",".join(_USER.sub("", place, count=1) for place in _NEXT.split(places)) + hash_ + model
 
 
 def engine_of(spec: str) -> str:

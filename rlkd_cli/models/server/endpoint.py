@@ -39,7 +39,9 @@ class EndpointModel(Telling):
     `context` is the longest prompt and reply together, in tokens, where it is known: what is
     certain not to fit is refused before it is sent, and where the reply's limit might not fit, the
     server is left to set it. `extra` goes into every request. `is_own`: a server named by its
-    address, which may know vLLM's fields; hosted providers refuse them.
+    address, which may know vLLM's fields; hosted providers refuse them. `has_others`: the same
+    model is served elsewhere too, so that what passes (RETRY, AWAY) is not waited out here, but
+    raised as a Fault.
     """
 
     def __init__(
@@ -52,11 +54,12 @@ class EndpointModel(Telling):
         context: int | None = None,
         extra: Mapping[str, Any] | None = None,
         is_own: bool = False,
+        has_others: bool = False,
     ) -> None:
         super().__init__()
         self.name, self.model, self.options, self.context = label, model, options, context
         self.in_flight = options.concurrency
-        self._extra, self._own = extra or {}, is_own
+        self._extra, self._own, self._has_others = extra or {}, is_own, has_others
         self.address = parse_address(address) if isinstance(address, str) else address
         self._headers = credentials(self.address, key)
         self._lessons, self._thinks = Lessons(), False
@@ -84,6 +87,8 @@ class EndpointModel(Telling):
                     self.pace.accepted()
                     return reply
                 except Fault as fault:
+                    if self._has_others and fault.kind in (faults.RETRY, faults.AWAY):
+                        raise
                     if fault.kind == faults.AWAY:
                         await self.pace.away(hide_keys(fault.text))
                         continue
@@ -112,17 +117,23 @@ class EndpointModel(Telling):
         It is there if it has answered another in the meantime, or if it lists its models; this
         counts once, until it answers again.
         """
-        import aiohttp
-
         if not self.pace.lost(began):
             return False
         if self.pace.lost(self._hung_up):
             return True
-        with suppress(aiohttp.ClientError, OSError, TimeoutError):
-            async with self.session().get(self.address.at("/models")):
-                self._hung_up = monotonic()
-                return False
+        if await self.lists_models():
+            self._hung_up = monotonic()
+            return False
         return True
+
+    async def lists_models(self) -> bool:
+        """Whether the server answers, whatever it says."""
+        import aiohttp
+
+        with suppress(aiohttp.ClientError, OSError, TimeoutError):
+            async with self.session().get(self.address.at("/models")) as response:
+                return bool(response.status < 500)
+        return False
 
     def _say_again(self, line: str) -> None:
         self.say(line, again=True)

@@ -7,7 +7,8 @@ import socket
 import ssl
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from time import monotonic, sleep
@@ -61,6 +62,20 @@ def served_model(
     about = models.get(chosen) or models.get(f"models/{chosen}") or {}
     context = about.get("max_model_len")
     return Served(chosen, context if isinstance(context, int) else None, _shutdown(about))
+
+
+def served_by_any(
+    addresses: Sequence[Address],
+    key: str,
+    patience: float,
+    say: Callable[[str], None] = lambda line: None,
+) -> Served:
+    """What the first server that answers says of the model that all of them serve."""
+    for address in addresses:
+        with suppress(ModelError):
+            served = served_model(address, "", key) if not address.model else None
+            return served or served_model(address, address.model, key)
+    return served_model(addresses[0], addresses[0].model, key, patience, say)
 
 
 def _listed(address: Address, key: str, timeout: float) -> dict[str, Any]:
