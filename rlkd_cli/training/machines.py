@@ -72,7 +72,7 @@ def _slurm() -> Machines:
         )
     address = first_host(said.get("SLURM_STEP_NODELIST", ""))
     port = 20_000 + int(said.get("SLURM_JOB_ID", "0")) % 20_000  # jobs may share a machine
-    return Machines(count, int(said.get("SLURM_NODEID", "0")), address, port)
+    return Machines(count, int(said.get("SLURM_PROCID", "0")), address, port)
 
 
 def first_host(nodes: str) -> str:

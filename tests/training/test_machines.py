@@ -12,7 +12,7 @@ import pytest
 from rlkd_cli.errors import UsageError
 from rlkd_cli.training.launcher import launcher
 from rlkd_cli.training.machines import Machines, first_host, machines
-from tests.training.test_launcher import GSRM, environment, metrics, run
+from tests.training.test_launcher import GSRM, environment, metrics
 
 ASKED = {"num_machines": None, "machine_rank": None, "main_process_ip": None}
 ASKED |= {"main_process_port": None, "num_processes": None}
@@ -20,7 +20,7 @@ STEP = {
     "SLURM_STEP_NUM_NODES": "2",
     "SLURM_STEP_NUM_TASKS": "2",
     "SLURM_STEP_NODELIST": "gpu[07-08],login1",
-    "SLURM_NODEID": "1",
+    "SLURM_PROCID": "1",
     "SLURM_JOB_ID": "123456",
 }
 
@@ -82,8 +82,7 @@ def test_launchers_are_told_the_machines(monkeypatch) -> None:
 
 def test_two_machines_train_a_gsrm_as_one_process_does(rlkd, tmp_path, world, monkeypatch) -> None:
     flags = [world / "gsrm.jsonl", *GSRM, "--batch-size", 4, "--limit", 16, "--phases", "mixed"]
-    one = run("train-gsrm", *flags, "-o", "one", "--accumulation", 2, cwd=tmp_path)
-    assert one.returncode == 0, one.stderr[-2000:]
+    assert rlkd("train-gsrm", *flags, "-o", "one", "--accumulation", 2).status == 0
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -96,7 +95,7 @@ def test_two_machines_train_a_gsrm_as_one_process_does(rlkd, tmp_path, world, mo
         subprocess.Popen(
             words,
             cwd=tmp_path,
-            env=environment() | here | {"SLURM_NODEID": rank},
+            env=environment() | here | {"SLURM_PROCID": rank},
             stderr=subprocess.PIPE,
             text=True,
         )
