@@ -27,9 +27,14 @@ _HOST_PORT = re.compile(
 _HOST = re.compile(r"(localhost|[\w-]+(\.[\w-]+)+)(?=[/#])")
 # Between two addresses: a password may hold a comma, but not one before another address
 _NEXT = re.compile(
-    r",(?=https?://|(?:[\w.-]+|\[[0-9a-fA-F:]+\]):\d{1,5}(?:[/?#,]|$))", re.IGNORECASE
+    r",(?=https?://|(?:[^/?#,@\s]*@)?(?:[\w.-]+|\[[0-9a-fA-F:]+\]):\d{1,5}(?:[/?#,]|$))",
+    re.IGNORECASE,
 )
 _USER = re.compile(r"(?<=//)[^/?#]*@|^[^/?#]*@")
+_SECRET = re.compile(
+    r"(?<=[?&])((?:[\w-]*[-_])?(?:key|token|sig|signature|secret|password|code|apikey)=)([^&#,]+)",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True)
@@ -48,6 +53,12 @@ class Address:
 
     def at(self, path: str) -> str:
         return f"{self.base}{path}{'?' if self.query else ''}{self.query}"
+
+    @property
+    def secrets(self) -> list[str]:
+        """Its password, and the keys in its query."""
+        keys = [unquote(found[2]) for found in _SECRET.finditer(f"?{self.query}")]
+        return [self.user.partition(":")[2], *keys]
 
 
 def is_address(spec: str) -> bool:
@@ -70,7 +81,7 @@ def parse_address(spec: str) -> Address:
         place = ("http://" if plain else "https://") + place
     user = found.group()[:-1] if (found := _USER.search(place)) else ""
     base = re.sub(r"/+$", "", _USER.sub("", place, count=1))
-    if not re.match(r"https?://[^/:]", base):
+    if not re.match(r"https?://[^/:\s]+(?=[:/]|$)", base):
         raise UsageError(f"{shown(spec)}: an address without a host")
     base = re.sub(r"(/chat)?/completions$|/models$", "", base).rstrip("/")
     if "/" not in base.partition("//")[2]:
@@ -90,15 +101,16 @@ def addresses_of(spec: str) -> list[str]:
 
 
 def shown(spec: str) -> str:
-    """A spec as it may be printed and written: an address without its user and password.
+    """A spec as it may be printed and written: addresses without user, password and keys.
 
-    >>> shown("http://me:secret@gpu7:8000/v1#m")
-    'http://gpu7:8000/v1#m'
+    >>> shown("http://me:secret@gpu7:8000/v1?key=secret#m")
+    'http://gpu7:8000/v1?key=***#m'
     """
     if not is_address(spec):
         return spec
     places, hash_, model = spec.partition("#")
-    return ",".join(_USER.sub("", place, count=1) for place in _NEXT.split(places)) + hash_ + model
+    bare = ",".join(_USER.sub("", place, count=1) for place in _NEXT.split(places))
+    return _SECRET.sub(r"\1***", bare) + hash_ + model
 
 
 def engine_of(spec: str) -> str:
