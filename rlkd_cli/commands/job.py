@@ -76,7 +76,7 @@ class Job:
     def run(self, open_work: Callable[[], Opened]) -> Outcome:
         """Checks everything, then opens models and runs. A finished output opens nothing."""
         options, ledger = self.options, self.ledger
-        slices.check(options)
+        slices.check(options, self.source)
         total = self.source.scan()
         output = self._output(ledger)
         try:

@@ -4,15 +4,16 @@ Ray places them, gives them devices, and starts those again whose process or mac
 go on from their journals. Everything else is as in a job array.
 """
 
+import io
 import os
+import re
 import secrets
 import socket
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass, fields, replace
 from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -76,13 +77,9 @@ def launch(
     view: console.View,
 ) -> None:
     """Has tasks do all that is missing. UsageError and TaskFailed where they cannot."""
-    if source.is_stream or source.source == "-":
-        raise UsageError("--launch ray: every task reads the input; name a file")
-    if find_spec("ray") is None:
-        raise UsageError("--launch ray needs Ray: pip install 'rlkd[ray]'")
     whole, count = output.path, int(options.num_processes)
     shards = [Shard(whole, index, count) for index in range(1, count + 1)]
-    shared = _shares(options, output, count)
+    shared = task_options(options, output, count)
     output.release()
     with _connected(options), _marked(whole) as mark:
         names = _names()
@@ -98,7 +95,7 @@ def launch(
         )
 
 
-def _shares(options: Any, output: FileOutput, count: int) -> Any:
+def task_options(options: Any, output: FileOutput, count: int) -> Any:
     """The options of a task: limits on what is asked and spent are shared out evenly."""
     own: dict[str, Any] = {}
     for name in ("rpm", "tpm"):
@@ -129,16 +126,27 @@ def _connected(options: Any) -> Iterator[None]:
     if address is None:  # a cluster has its own
         quiet |= {"num_cpus": max(options.num_processes, os.cpu_count() or 1)}
         quiet |= {"include_dashboard": False}
-    try:
-        _check_answers(address or "")
-        ray.init(address=address, **quiet)
-    except (OSError, ValueError, RuntimeError) as error:
-        reason = str(error).strip().split("\n")[0]
-        raise UsageError(f"--launch {options.launch}: no cluster there ({reason})") from None
-    try:
-        yield
-    finally:
-        ray.shutdown()
+    with redirect_stdout(Ears()):
+        try:
+            _check_answers(address or "")
+            ray.init(address=address, **quiet)
+        except (OSError, ValueError, RuntimeError) as error:
+            reason = str(error).strip().split("\n")[0]
+            raise UsageError(f"--launch {options.launch}: no cluster there ({reason})") from None
+        try:
+            yield
+        finally:
+            ray.shutdown()
+
+
+class Ears(io.TextIOBase):
+    """Takes what Ray prints on standard output; what matters of it is one line for people."""
+
+    def write(self, text: str) -> int:
+        if left := re.search(r"There are (\d+) retries remaining", text):
+            said = "a task's process or machine is lost; it is started again, and goes on"
+            console.message(f"{said} ({left.group(1)} more losses are borne)", "yellow")
+        return len(text)
 
 
 def _check_answers(address: str) -> None:

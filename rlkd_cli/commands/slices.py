@@ -4,6 +4,7 @@ A job array starts them itself (`--shard I/N`); `--launch ray` starts them here.
 """
 
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,6 +16,7 @@ from rlkd_cli.pipeline.run import Outcome
 from rlkd_cli.records.journal import Busy
 from rlkd_cli.records.merge import Missing
 from rlkd_cli.records.open import is_part
+from rlkd_cli.records.read import Input
 from rlkd_cli.records.shards import PATIENCE
 
 RAY = "ray"
@@ -68,8 +70,8 @@ class Slicing:
     ] = 0
 
 
-def check(options: Any) -> None:
-    """UsageError for options that do not go together."""
+def check(options: Any, source: Input) -> None:
+    """UsageError for options that do not go together, and for what cannot be launched here."""
     if options.merge and not is_part(options):
         raise UsageError("--merge puts shards together: it needs --shard I/N and -o FILE")
     if options.launch is None:
@@ -82,6 +84,10 @@ def check(options: Any) -> None:
         raise UsageError("--launch ray: how many tasks? --num-processes N")
     if options.output is None or is_part(options) or options.shard:
         raise UsageError("--launch ray needs -o FILE, and makes the shards itself (no --shard)")
+    if source.is_stream:
+        raise UsageError("--launch ray: every task reads the input; name a file")
+    if find_spec(RAY) is None:
+        raise UsageError("--launch ray needs Ray: pip install 'rlkd[ray]'")
     unshared = {"--record": "record", "--batch": "batch", "--verdict-cache": "verdict_cache"}
     for flag, name in unshared.items():
         if getattr(options, name, None):
