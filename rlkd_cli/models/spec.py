@@ -1,7 +1,8 @@
 """How a model is named: `ENGINE/NAME`, `PROVIDER/NAME`, a server's address, or a bare name or
 folder.
 
-Several addresses of one model stand with commas between them: `http://a:8000/v1,http://b:8000/v1#NAME`.
+Several addresses of one model stand with commas between them:
+`http://a:8000/v1,http://b:8000/v1#NAME`.
 
 An address may lack its scheme (`localhost:8000#NAME`, `gpu7:8000/v1`), its `/v1`, or end in
 `/chat/completions`; the scheme may be in capitals, `user:password@` stand before the host. Azure's
@@ -27,10 +28,10 @@ _HOST_PORT = re.compile(
 _HOST = re.compile(r"(localhost|[\w-]+(\.[\w-]+)+)(?=[/#])")
 # Between two addresses: a password may hold a comma, but not one before another address
 _NEXT = re.compile(
-    r",(?=https?://|(?:[^/?#,@\s]*@)?(?:[\w.-]+|\[[0-9a-fA-F:]+\]):\d{1,5}(?:[/?#,]|$))",
+    r",(?=https?://|([^/?#,@\s:]+:[^/?#,@\s]*@)?([\w.-]+|\[[0-9a-fA-F:]+\]):\d{1,5}([/?#,]|$))",
     re.IGNORECASE,
 )
-_USER = re.compile(r"(?<=//)[^/?#]*@|^[^/?#]*@")
+_USER = re.compile(r"(?<=//)[^/?#]*@|^[^/?#]*@|(?<=,)[^/?#,]*@")
 _SECRET = re.compile(
     r"(?<=[?&])((?:[\w-]*[-_])?(?:key|token|sig|signature|secret|password|code|apikey)=)([^&#,]+)",
     re.IGNORECASE,
@@ -96,8 +97,10 @@ def addresses_of(spec: str) -> list[str]:
     ['http://a/v1#m', 'http://b/v1#m']
     """
     places, hash_, model = spec.partition("#")
-    several = _NEXT.split(places)
-    return [f"{place}{hash_}{model}" for place in several]
+    starts = [0, *(found.end() for found in _NEXT.finditer(places))]
+    ends = [*(start - 1 for start in starts[1:]), len(places)]
+    own = [places[start:end] for start, end in zip(starts, ends, strict=True)]
+    return [f"{place}{hash_}{model}" for place in own]
 
 
 def shown(spec: str) -> str:
@@ -106,11 +109,7 @@ def shown(spec: str) -> str:
     >>> shown("http://me:secret@gpu7:8000/v1?key=secret#m")
     'http://gpu7:8000/v1?key=***#m'
     """
-    if not is_address(spec):
-        return spec
-    places, hash_, model = spec.partition("#")
-    bare = ",".join(_USER.sub("", place, count=1) for place in _NEXT.split(places))
-    return _SECRET.sub(r"\1***", bare) + hash_ + model
+    return _SECRET.sub(r"\1***", _USER.sub("", spec)) if is_address(spec) else spec
 
 
 def engine_of(spec: str) -> str:
