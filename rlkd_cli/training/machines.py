@@ -39,6 +39,8 @@ class Machines:
 
 def machines(options: Training) -> Machines:
     """What the options say, else Slurm. UsageError where that does not go together."""
+    if options.num_machines == 1:
+        return Machines()
     slurm = _slurm()
     count = options.num_machines or slurm.count
     rank = slurm.rank if options.machine_rank is None else options.machine_rank
@@ -52,8 +54,8 @@ def machines(options: Training) -> Machines:
         raise UsageError(f"--num-machines {count}: where is the first? --main-process-ip ADDRESS")
     if not options.num_processes or options.num_processes % count:
         raise UsageError(
-            f"--num-machines {count}: --num-processes says how many processes all of them start "
-            "together, as many on each"
+            f"{count} machines: --num-processes says how many processes they start together, "
+            "as many on each (--num-machines 1 trains on this one alone)"
         )
     return Machines(count, rank, address, port)
 
@@ -68,7 +70,8 @@ def _slurm() -> Machines:
     if tasks != count:
         raise UsageError(
             f"srun started {tasks} tasks on {count} machines; start one on each "
-            "(--ntasks-per-node=1): rlkd starts a process for each device itself"
+            "(--ntasks-per-node=1), rlkd starts a process for each device itself; or say "
+            "--num-machines 1"
         )
     address = first_host(said.get("SLURM_STEP_NODELIST", ""))
     port = 20_000 + int(said.get("SLURM_JOB_ID", "0")) % 20_000  # jobs may share a machine

@@ -25,13 +25,17 @@ SEGMENT = ["segment", "in.jsonl", "--no-verify", "--max-attempts", "1", "--max-r
 
 @pytest.fixture(scope="module")
 def cluster():
-    """A head without a place for tasks, and machines named `a` and `b` with two each."""
+    """A head without a place for tasks, and machines named `a` and `b` with two each, and a device
+    that Ray believes in.
+    """
     from ray.cluster_utils import Cluster
 
     os.environ |= {"RAY_USAGE_STATS_ENABLED": "0", "OMP_NUM_THREADS": "1"}
     os.environ["PYTHONPATH"] = str(ROOT)
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "node_name": "head"})
-    cluster.machines = {name: cluster.add_node(num_cpus=2, node_name=name) for name in "ab"}
+    cluster.machines = {
+        name: cluster.add_node(num_cpus=2, num_gpus=1, node_name=name) for name in "ab"
+    }
     yield cluster
     cluster.shutdown()
 
@@ -114,6 +118,7 @@ def test_an_interrupt_keeps_journals_and_another_number_goes_on(
     done, since, server.delay = finished(), len(server.requests), 0.0
     assert 10 < len(done) < 80
     words = ["--launch", f"ray:{cluster.address}", "--num-processes", "1"]
+    words += ["--gpus-per-process", "1"]
     result = rlkd(*SEGMENT, "--model", server.url, "-o", "out.jsonl", *words)
     assert result.status == 3 and "2 of 80 records rejected" in result.err
     assert asked(server, since) == sorted(set(range(80)) - done)
@@ -126,8 +131,8 @@ def test_an_error_of_a_task_ends_the_run_with_its_status(rlkd, server, cluster) 
     words = ["--launch", f"ray:{cluster.address}", "--num-processes", "2", "-o", "out.jsonl"]
     failed = rlkd(*SEGMENT, "--model", server.url, *words)
     assert failed.status == 1 and "HTTP 401" in failed.err and "shard" in failed.err
-    devices = rlkd(*SEGMENT, "--model", server.url, *words, "--gpus-per-process", "1")
-    assert devices.status == 2 and "--gpus-per-process 1" in devices.err
+    devices = rlkd(*SEGMENT, "--model", server.url, *words, "--gpus-per-process", "3")
+    assert devices.status == 2 and "--gpus-per-process 3: no machine" in devices.err
 
 
 def test_a_cluster_that_is_not_there_is_said(rlkd, server) -> None:
