@@ -67,7 +67,7 @@ class PartOutput(Journalled):
         """The manifest of the whole file, where an earlier run has finished it: `complete` where
         nothing is to be added.
         """
-        if not self.path.exists() or journal_of(self.path).exists():
+        if not self.path.exists() or Journal(journal_of(self.path)).is_begun:
             return None
         manifest = finished(self.path, self._settings, self._grows)
         self._check_input(manifest)
