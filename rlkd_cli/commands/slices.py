@@ -39,7 +39,7 @@ class Slicing:
         str | None,
         option(
             "--launch",
-            metavar="ray\\[:ADDRESS]",
+            metavar="ray[:ADDRESS]",
             help="Several processes: tasks on Ray, here or on the cluster at ADDRESS. Needs -o on "
             "storage that all machines see.",
             panel=RUN,

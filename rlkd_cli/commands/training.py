@@ -87,7 +87,8 @@ def begin(
         console.message(f"{command}: machine {among.rank} of {among.count} waits for machine 0")
         among.wait_for_first()
         launch_if_asked(options, Beginning(lambda: None))
-    return Beginning(lambda: folder.begin(own, overwrite), overwrite)
+    is_stale = overwrite or folder.is_of_others(own)
+    return Beginning(lambda: folder.begin(own, overwrite), is_stale)
 
 
 def nothing_left(options: Training, lost: Lost, reason: str) -> UsageError:
