@@ -35,6 +35,7 @@ exit $status
 SERVE = """#!/bin/bash
 while [ "$1" != --port ]; do shift; done
 [ ! -e broken ] || exit 1
+while [ -e slow ]; do touch called; sleep 0.1; done
 sleep 0.5
 mkdir -p site/v1/models
 exec python -m http.server --directory site "$2"
@@ -135,3 +136,12 @@ def test_the_signal_before_the_time_limit_reaches_both_nodes(job, tmp_path) -> N
     os.kill(process.pid, signal.SIGINT)  # to the batch shell alone
     assert process.wait(30) == 130
     assert (tmp_path / "ends").read_text().count("interrupted") == 2
+
+
+def test_the_signal_while_servers_start_ends_the_job(job, tmp_path) -> None:
+    (tmp_path / "slow").touch()
+    process = job()
+    wait_until(lambda: (tmp_path / "called").exists())
+    os.kill(process.pid, signal.SIGINT)
+    assert process.wait(30) == 130 and not (tmp_path / "starts").exists()
+    (tmp_path / "slow").unlink()  # where a server is left, it ends
