@@ -161,6 +161,8 @@ def _marked(whole: Path) -> Iterator[Path]:
     """A file beside the parts, that every machine must see."""
     folder = folder_of(whole).absolute()
     folder.mkdir(parents=True, exist_ok=True)
+    for left in folder.glob("run-*"):  # by a run that was killed: this one holds the output now
+        left.unlink(missing_ok=True)
     mark = folder / f"run-{secrets.token_hex(4)}"
     mark.touch()
     try:
