@@ -188,11 +188,8 @@ def combined(digests: Iterable[int]) -> str:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Rows:
-    """Which records of an input are read, and how.
-
-    How many does not matter to an output: inputs may grow.
-    """
+class Columns:
+    """How the records of an input are read."""
 
     map: Annotated[
         list[str] | None,
@@ -217,6 +214,20 @@ class Rows:
         bool,
         option("--skip-invalid", help="Reject invalid records, do not stop.", panel=IO, free=True),
     ] = False
+
+    def whole(self, source: str, model: type[Record]) -> Input:
+        """All records of an input."""
+        column = {"id": self.id_column} if self.id_column else {}
+        return Input(source, model, parse_map(self.map) | column, self.skip_invalid)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rows(Columns):
+    """Which records of an input are read, and how.
+
+    How many does not matter to an output: inputs may grow.
+    """
+
     limit: Annotated[
         int | None,
         option(
@@ -238,15 +249,13 @@ class Rows:
     ] = None
 
     def read(self, source: str, model: type[Record], copies: int | None = None) -> Input:
-        """The records of `source`; UsageError where an option cannot be read."""
+        """The records of `source`; UsageError where an option cannot be read.
+
+        `--limit` and `--shard` are the first input's: of others, take the `whole`.
+        """
         first = self.whole(source, model)
         first.limit, first.shard, first.copies = self.limit, parse_shard(self.shard), copies
         return first
-
-    def whole(self, source: str, model: type[Record]) -> Input:
-        """All records of a second input: `--limit` and `--shard` are the first one's."""
-        column = {"id": self.id_column} if self.id_column else {}
-        return Input(source, model, parse_map(self.map) | column, self.skip_invalid)
 
 
 def parse_map(pairs: list[str] | None) -> dict[str, str]:

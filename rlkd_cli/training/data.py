@@ -17,13 +17,13 @@ from rlkd_cli.models.chat import encode_chat, render_chat
 from rlkd_cli.records.atomic import atomic_write
 from rlkd_cli.records.schema import Raw
 from rlkd_cli.records.write import dumps, objects
+from rlkd_cli.reward.patience import is_away, patiently
 from rlkd_cli.reward.segmenter import Segmenter
 from rlkd_cli.reward.structured import segmented
 from rlkd_cli.reward.total import Weights
 from rlkd_cli.training.methods import METHODS
 from rlkd_cli.training.methods.options import Distillation
 from rlkd_cli.training.methods.recipes import RECIPES
-from rlkd_cli.training.patience import is_away, patiently
 from rlkd_cli.training.replies import encode_reply
 
 Lost = list[tuple[Raw, RecordError]]

@@ -195,4 +195,6 @@ class Pace:
             await asyncio.sleep(min(0.25, left))
 
     def _unavailable(self, why: str) -> Unavailable:
+        """What ends the waiting; whoever asks later waits anew."""
+        self._gone, self._prober, self._probes, self._refusing = None, None, 0, None
         return unavailable(f"{self._name}: {why}", self._patience)

@@ -1,0 +1,96 @@
+"""What the adapters for other trainers share: one reward for the process, and what it is asked.
+
+These trainers pass no arguments, so the options are read from the table `[reward]` of `rlkd.toml`
+(or of the file that RLKD_REWARD_CONFIG names) and from RLKD_REWARD_TEACHER, RLKD_REWARD_JUDGE and
+so on, which override it.
+"""
+
+import os
+import threading
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+from rlkd_cli.errors import MissingReward, UsageError
+from rlkd_cli.option import REWARD_TABLE, Field, fields_of, read_tables
+from rlkd_cli.records.schema import Raw
+from rlkd_cli.reward.object import StructuredReward
+from rlkd_cli.reward.rewarding import Rewarding
+
+PREFIX = "RLKD_REWARD_"
+FILE = f"{PREFIX}CONFIG"
+LASTING = ("no_teacher", "model_failed")  # reasons that no further completion gets rid of
+
+_lock = threading.Lock()
+_opened: StructuredReward | None = None
+
+
+def configured() -> StructuredReward:
+    """The reward of this process, opened by the first who asks; UsageError where it cannot be."""
+    global _opened
+    with _lock:
+        if _opened is None:
+            _opened = StructuredReward.open(**options_of(os.environ))
+        return _opened
+
+
+def options_of(environment: Mapping[str, str]) -> dict[str, Any]:
+    """The options that file and environment give, by name; UsageError for one that is wrong."""
+    named = environment.get(FILE)
+    file = Path(named or "rlkd.toml")
+    table = read_tables(file).get(REWARD_TABLE, {}) if named or file.is_file() else {}
+    given = {name.replace("-", "_"): value for name, value in table.items()}
+    known = {field.name: field for field in fields_of(Rewarding)}
+    for name, field in known.items():
+        text = environment.get(PREFIX + name.upper())
+        if text is not None:
+            given[name] = text.split() if "list" in str(field.type) else text
+    if not given.get("teacher"):
+        asked = f'set RLKD_REWARD_TEACHER, or teacher = "…" in [reward] of {file}'
+        raise UsageError(f"no teacher for the reward: {asked}")
+    return {name: _typed(known[name], v) if name in known else v for name, v in given.items()}
+
+
+def _typed(field: Field, value: Any) -> Any:
+    """A value of a file or of the environment as the option's own type."""
+    from pydantic import TypeAdapter, ValidationError
+
+    try:
+        return TypeAdapter(field.type).validate_python(value)
+    except ValidationError as error:
+        reason = error.errors()[0]["msg"]
+        raise UsageError(f"[reward] {field.name} = {value!r}: {reason}") from None
+
+
+def total_of(record: Raw) -> float:
+    """The total of a score record. MissingReward, with the reason, where it could not be had."""
+    if record["total"] is None:
+        raise MissingReward(f"{record['error']}: {record['detail']}")
+    return float(record["total"])
+
+
+def parts_of(record: Raw) -> dict[str, float]:
+    """The parts of a reward as numbers, for a trainer's metrics; NaN for one that there is not."""
+    names = ("structured", "outcome")
+    return {name: float("nan") if record[name] is None else record[name] for name in names}
+
+
+def check_lasting(records: Sequence[Raw]) -> None:
+    """MissingReward where all of a batch are missing for a reason that does not pass."""
+    if records and all(record.get("error") in LASTING for record in records):
+        total_of(records[0])
+
+
+def totals_sync(items: Sequence[Mapping[str, Any]], deadline: float | None = None) -> list[Raw]:
+    """The records of completions, all of which have a total, within `deadline` seconds of now.
+
+    Reading the teacher's file, with the first call, counts too. MissingReward where one has none.
+    """
+    began = monotonic()
+    reward = configured()
+    left = None if deadline is None else max(deadline - (monotonic() - began), 0.1)
+    records = reward.score_many_sync(items, left)
+    for record in records:
+        total_of(record)
+    return records
