@@ -126,6 +126,7 @@ class _Loop:
         self._thread = threading.Thread(target=self._loop.run_forever, name="rlkd", daemon=True)
         self._thread.start()
         self.finalize = weakref.finalize(owner, _end, engine, self._loop, self._thread, os.getpid())
+        self.finalize.atexit = False  # the process takes its daemons with it
 
     def submit(self, work: Coroutine[Any, Any, T]) -> Any:
         """The work's future; whoever cancels it cancels the work."""

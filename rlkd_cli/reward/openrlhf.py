@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from rlkd_cli.reward.peers import parts_of, totals_sync
+from rlkd_cli.reward.peers import totals_sync
 from rlkd_cli.reward.texts import response_of
 
 DEADLINE = 150.0  # seconds; OpenRLHF waits 180
@@ -25,8 +25,9 @@ def reward_func(
 
 
 def answer(records: list[Any]) -> dict[str, Any]:
-    """What OpenRLHF reads, of a file and of a server alike."""
+    """What OpenRLHF reads, of a file and of a server alike; parts that all records have are logged.
+    """
     totals = [record["total"] for record in records]
-    parts = [parts_of(record) for record in records]
-    logs = {name: [part[name] for part in parts] for name in parts[0]} if parts else {}
+    parts = {name: [record[name] for record in records] for name in ("structured", "outcome")}
+    logs = {name: values for name, values in parts.items() if None not in values}
     return {"rewards": totals, "scores": totals, "extra_logs": logs}

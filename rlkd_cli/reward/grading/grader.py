@@ -161,6 +161,9 @@ class Grader:
         if self._pool is None:
             from pebble import ProcessPool
 
+            # A trainer may call from a daemonic process, which Python lets have no children; the
+            # workers are daemons themselves and end with it
+            vars(multiprocessing.current_process())["_config"]["daemon"] = False
             # spawned: forking a process that holds threads or an accelerator is not safe
             context = multiprocessing.get_context("spawn")
             self._pool = ProcessPool(

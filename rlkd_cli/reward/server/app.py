@@ -46,7 +46,11 @@ class RewardServer:
         """Begins to listen; the address. OSError where that cannot be."""
         from aiohttp import web
 
-        app = web.Application(client_max_size=LARGEST, middlewares=[web.middleware(self._around)])
+        @web.middleware
+        async def around(request: Any, handler: Any) -> Any:
+            return await self._around(request, handler)
+
+        app = web.Application(client_max_size=LARGEST, middlewares=[around])
         for path, protocol in PROTOCOLS.items():
             app.router.add_post(path, self._handler(protocol))
         app.router.add_post("/seed_session", self._seed)  # what NeMo Gym asks before `/verify`
