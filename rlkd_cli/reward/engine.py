@@ -25,6 +25,7 @@ from rlkd_cli.reward.structured import Structure, segmented
 from rlkd_cli.reward.teacher import Entry, Teacher
 
 Tell = Callable[[str], None]
+Tried = tuple[Attempt, float | None]  # and its total
 
 
 class Asked(NamedTuple):
@@ -64,11 +65,10 @@ class Engine:
         record = {**entry.record, "sample": asked.sample}
         try:
             async with asyncio.timeout(limit):
-                attempt = await self._patiently(asked.path, entry, record, limit)
+                attempt, total = await self._patiently(asked.path, entry, record, limit)
         except TimeoutError:
             late = RecordError("deadline", f"no reward within {limit:g} s")
             return self._missing(asked, record["id"], Attempt(failure=late))
-        total = (await self.opened()).total(attempt, record)
         if total is None:
             return self._missing(asked, record["id"], attempt)
         return _scored(attempt, record, total)
@@ -125,22 +125,24 @@ class Engine:
         if attempts:
             await attempts.close()
 
-    async def _patiently(self, path: str, entry: Entry, record: Raw, limit: float) -> Attempt:
+    async def _patiently(self, path: str, entry: Entry, record: Raw, limit: float) -> Tried:
         """An attempt, made again where a server's absence spoilt it and while there is time."""
 
-        async def one(number: int) -> Attempt:
+        async def one(number: int) -> Tried:
             try:
                 attempts = await self.opened()
-                return await attempts(path, record, await self._references(entry, attempts))
+                references = await self._references(entry, attempts)
+                attempt = await attempts(path, record, references)
+                return attempt, attempts.total(attempt, record)
             except RecordError as error:
-                return Attempt(failure=error)
+                return Attempt(failure=error), None
             except Unavailable as error:
-                return Attempt(failure=RecordError("unavailable", str(error)))
+                return Attempt(failure=RecordError("unavailable", str(error))), None
             except ModelError as error:
-                return Attempt(failure=RecordError("model_failed", str(error)))
+                return Attempt(failure=RecordError("model_failed", str(error))), None
 
-        def failed(attempt: Attempt) -> bool:
-            return attempt.server_failed
+        def failed(tried: Tried) -> bool:
+            return tried[1] is None and tried[0].server_failed
 
         return (await patiently(one, 1, failed, limit, lambda line: None))[0]
 

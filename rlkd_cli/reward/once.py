@@ -1,10 +1,11 @@
 """Work that several ask for at the same time is done once, and goes on while anybody waits."""
 
 import asyncio
-from collections import OrderedDict
 from collections.abc import Callable, Coroutine, Hashable
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
+
+from rlkd_cli.core.recent import Recent
 
 T = TypeVar("T")
 
@@ -23,7 +24,7 @@ class Once(Generic[T]):
     """
 
     def __init__(self, keep: int = 0) -> None:
-        self._keep, self._kept = keep, OrderedDict[Hashable, T]()
+        self._kept: Recent[Hashable, T] = Recent(keep)
         self._under_way: dict[Hashable, _Work[T]] = {}
 
     def start(self, key: Hashable, work: Callable[[], Coroutine[Any, Any, T]]) -> "Share[T]":
@@ -58,11 +59,8 @@ class Once(Generic[T]):
     def _end(self, key: Hashable, task: asyncio.Task[T]) -> None:
         if key in self._under_way and self._under_way[key].task is task:
             del self._under_way[key]
-        if task.cancelled() or task.exception() or not self._keep:
-            return
-        self._kept[key] = task.result()
-        if len(self._kept) > self._keep:
-            self._kept.popitem(last=False)
+        if not task.cancelled() and not task.exception():
+            self._kept[key] = task.result()
 
 
 class Share(Generic[T]):

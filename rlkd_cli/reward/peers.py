@@ -35,6 +35,20 @@ def configured() -> StructuredReward:
         return _opened
 
 
+def close() -> None:
+    """Closes this process's reward, if there is one; the next who asks reads the options anew."""
+    global _opened
+    with _lock:
+        reward, _opened = _opened, None
+    if reward:
+        reward.close_sync()
+
+
+def names() -> list[str]:
+    """The options that a file or the environment may give."""
+    return [field.name for field in fields_of(Rewarding)]
+
+
 def options_of(environment: Mapping[str, str]) -> dict[str, Any]:
     """The options that file and environment give, by name; UsageError for one that is wrong."""
     named = environment.get(FILE)

@@ -1,6 +1,7 @@
 """`StructuredReward`: the numbers of `rlkd score`, on any event loop, in any process."""
 
 import asyncio
+import gc
 import multiprocessing
 import os
 import pickle
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from rlkd_cli.errors import ModelError, UsageError
+from rlkd_cli.errors import UsageError
 from rlkd_cli.reward import StructuredReward
 from tests.conftest import segmentation, write
 from tests.reward.peers import TEACHER, asked, hang, options, path, paths, script
@@ -172,8 +173,12 @@ def test_a_model_that_can_never_answer_is_said(server, tmp_path, monkeypatch) ->
     reward = StructuredReward.open(**options(server))
     assert reward.score_sync(path(0, "aa"), id="case-0")["error"] == "model_failed"
     missing = StructuredReward.open(**options(server, gsrm="hf/no-such-folder/anywhere"))
-    with pytest.raises((ModelError, UsageError)):
-        missing.score_sync(path(0, "aa"), id="case-0")
+    record = missing.score_sync(path(0, "aa"), id="case-0")
+    assert record["error"] == "model_failed" and "cannot be loaded" in record["detail"]
+    unkeyed = StructuredReward.open(**options(server, gsrm="openai/some-model"))
+    with pytest.raises(UsageError, match="OPENAI_API_KEY"):
+        unkeyed.score_sync(path(0, "aa"), id="case-0")
+    unkeyed.close_sync()
     reward.close_sync()
     missing.close_sync()
 
@@ -219,3 +224,25 @@ def test_several_teacher_paths_count_as_they_do_in_score(rlkd, server) -> None:
         reward = StructuredReward.open("t.jsonl", **own)
         assert reward.score_sync("[aa bb]", id=1)["reward"] == record["reward"] == expected
         reward.close_sync()
+
+
+def test_an_object_that_nobody_holds_ends_its_thread(server, tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    server.script = script()
+    before = set(threading.enumerate())
+    reward = StructuredReward.open(**options(server))
+    reward.score_sync(path(0, "aa"), id="case-0")
+    (own,) = {one for one in threading.enumerate() if one.name == "rlkd"} - before
+    del reward
+    gc.collect()
+    own.join(10)
+    assert not own.is_alive()
+
+
+def test_a_part_that_weighs_nothing_is_not_waited_for(server, tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    server.script = lambda request, number: Response(status=500, body=b"oh")
+    reward = StructuredReward.open(**options(server, structure_weight=0.0))
+    record = reward.score_sync(path(0, "aa"), id="case-0", deadline=60)
+    assert (record["total"], record["structured"], record["outcome"]) == (1.0, None, 1.0)
+    reward.close_sync()

@@ -85,7 +85,7 @@ class EndpointModel(Telling):
                     return reply
                 except Fault as fault:
                     if fault.kind == faults.AWAY:
-                        await self.pace.away(hide_keys(fault.text))
+                        await self.pace.away(hide_keys(fault.text), began)
                         continue
                     if fault.kind == faults.SLOW:
                         wait = self.pace.limited(sent, fault.after, hide_keys(fault.text))
@@ -100,7 +100,7 @@ class EndpointModel(Telling):
                     tries += 1
                     is_last = tries > self.options.max_retries
                     if is_last and fault.silent and await self._is_gone(began):
-                        await self.pace.away(hide_keys(fault.text))
+                        await self.pace.away(hide_keys(fault.text), began)
                         continue
                     if is_last or fault.kind != faults.RETRY:
                         raise self.final(fault, request) from None

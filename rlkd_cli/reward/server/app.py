@@ -12,6 +12,7 @@ from typing import Any
 from rlkd_cli.errors import RecordError
 from rlkd_cli.records.schema import Raw
 from rlkd_cli.reward.engine import Asked, Engine
+from rlkd_cli.reward.once import Once
 from rlkd_cli.reward.server.metrics import TYPE, Metrics
 from rlkd_cli.reward.server.protocols import PROTOCOLS, Protocol, bad
 
@@ -40,6 +41,7 @@ class RewardServer:
         self._waiting = 0  # samples taken in and not answered
         self._is_ending = False
         self._health: tuple[float, dict[str, str]] | None = None
+        self._asking: Once[dict[str, str]] = Once()
         self._runner: Any = None
 
     async def start(self) -> str:
@@ -135,7 +137,8 @@ class RewardServer:
     async def _is_healthy(self, request: Any) -> Any:
         """200 where GSRM and judge answer; asked of them once in a while, however many ask."""
         if self._health is None or monotonic() - self._health[0] > HEALTH:
-            self._health = monotonic(), await self.engine.health(HEALTH)
+            found = await self._asking.result("health", lambda: self.engine.health(HEALTH))
+            self._health = monotonic(), found
         found = self._health[1]
         is_well = not self._is_ending and set(found.values()) == {"ok"}
         status = "ok" if is_well else "ending" if self._is_ending else "unavailable"
