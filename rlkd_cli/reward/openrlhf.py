@@ -25,7 +25,7 @@ def reward_func(
 
 
 def answer(records: list[Any]) -> dict[str, Any]:
-    """What OpenRLHF reads, of a file and of a server alike; parts that all records have are logged."""
+    """What OpenRLHF reads, of a file and of a server; parts that all records have are logged."""
     totals = [record["total"] for record in records]
     parts = {name: [record[name] for record in records] for name in ("structured", "outcome")}
     logs = {name: values for name, values in parts.items() if None not in values}
