@@ -102,7 +102,7 @@ async def _serve(server: RewardServer, options: Options, problems: int) -> int:
     try:
         address = await server.start()
     except OSError as error:
-        await server.engine.close()
+        await server.stop()
         raise OutputError(f"{options.host}:{options.port}: {error.strerror}") from None
     console.message(f"serve: {problems:,} problems; listening on {address}")
     status = await ended

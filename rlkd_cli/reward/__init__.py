@@ -2,7 +2,7 @@
 
     from rlkd_cli.reward import StructuredReward
 
-    reward = StructuredReward.open("teacher.jsonl", judge="math")
+    reward = StructuredReward.open("teacher.jsonl", gsrm="http://gsrm:8001/v1", judge="math")
     record = await reward.score(path, id=7)  # or reward.score_sync(path, id=7)
     record["total"]
 

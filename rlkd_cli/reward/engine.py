@@ -24,6 +24,7 @@ from rlkd_cli.reward.segmenter import segment_prompt
 from rlkd_cli.reward.structured import Structure, segmented
 from rlkd_cli.reward.teacher import Entry, Teacher
 
+WAITS = ("timeout", "server_timeout")  # options, in seconds
 Tell = Callable[[str], None]
 Tried = tuple[Attempt, float | None]  # and its total
 
@@ -76,7 +77,8 @@ class Engine:
     def open(self) -> None:
         """Opens the models now. UsageError and ModelError where one is not available."""
         options, grader = self.options, Grader()
-        options = replace(options, timeout=min(options.timeout, options.deadline))
+        waits = {name: min(getattr(options, name), options.deadline) for name in WAITS}
+        options = replace(options, **waits)  # nobody is there any more to wait for longer
 
         def opened(spec: str) -> TextModel:
             return open_model(spec, options, options.record, tell=self._tell)
@@ -101,7 +103,7 @@ class Engine:
         return structure.matcher.counts if structure else Counter()
 
     async def health(self, seconds: float) -> dict[str, str]:
-        """ "ok" or what is wrong, by `gsrm` and `judge`, asked a short question each."""
+        """What is wrong with `gsrm` and `judge`, asked a short question each; "ok" for nothing."""
         open_bill(self.bill)
         asks = {"gsrm": self._ask_gsrm, "judge": self._ask_judge}
 

@@ -41,6 +41,8 @@ class Rewarding(Asking, Columns, TeacherPaths, Weighing, Matching):
         super().check(probabilities)
         if not any(vars(self.weights).values()):
             raise UsageError("--structure-weight 0 and --outcome-weight 0: nothing is rewarded")
+        if self.structure_weight and not self.gsrm:
+            raise UsageError("--gsrm is missing: completions come without steps")
 
     @property
     def weights(self) -> Weights:
@@ -48,7 +50,7 @@ class Rewarding(Asking, Columns, TeacherPaths, Weighing, Matching):
         return Weights(self.structure_weight, self.outcome_weight, self.format_weight)
 
     def source(self) -> Input:
-        """The teacher's records; without a GSRM all of them need steps."""
+        """The teacher's records."""
         return self.whole(self.teacher, StepsOrPath)
 
     @classmethod

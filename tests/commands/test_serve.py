@@ -19,6 +19,8 @@ import pytest
 from tests.conftest import ROOT, segmentation, step, wait_until, write
 from tests.reward.peers import asked, paths, script, teacher_file
 
+NOT_ASKED = ["--judge", "exact", "--gsrm", "http://127.0.0.1:1/v1#m"]
+
 
 @contextmanager
 def serve(*words: str) -> Iterator[tuple[subprocess.Popen, str]]:
@@ -108,6 +110,7 @@ def test_sigterm_answers_what_is_under_way(server, tmp_path) -> None:
         (["--token-file", "empty"], "it is empty"),
         (["--token-file", "none"], "no such file"),
         (["--structure-weight", "0", "--outcome-weight", "0"], "nothing is rewarded"),
+        (["--gsrm", ""], "--gsrm is missing"),
         (["--threshold", "0.5"], "only answers yes or no"),
         (["--gsrm", "openai/some-model"], "OPENAI_API_KEY"),
     ],
@@ -115,13 +118,13 @@ def test_sigterm_answers_what_is_under_way(server, tmp_path) -> None:
 def test_what_cannot_be_served_is_said_before_anything_listens(rlkd, words, said) -> None:
     Path("empty").touch()
     write(Path("t.jsonl"), [segmentation(1, step("a"))])
-    refused = rlkd("serve", "t.jsonl", "--judge", "exact", *words)
+    refused = rlkd("serve", "t.jsonl", *NOT_ASKED, *words)
     assert refused.status == 2 and said in refused.err and len(refused.err.splitlines()) == 1
 
 
 def test_a_bad_record_of_the_teacher_is_named(rlkd) -> None:
     write(Path("t.jsonl"), [segmentation(1, step("a")), {"id": 2, "path": "x"}])
-    refused = rlkd("serve", "t.jsonl", "--judge", "exact")
+    refused = rlkd("serve", "t.jsonl", "--judge", "exact", "--structure-weight", "0")
     assert refused.status == 2 and "t.jsonl:2: steps: missing" in refused.err
 
 
@@ -131,12 +134,12 @@ def test_a_port_that_is_taken_is_an_error_of_one_line(rlkd) -> None:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        refused = rlkd("serve", "t.jsonl", "--judge", "exact", "--port", port)
+        refused = rlkd("serve", "t.jsonl", *NOT_ASKED, "--port", port)
     assert refused.status == 1 and f"127.0.0.1:{port}: " in refused.err
     assert len(refused.err.splitlines()) == 1
 
 
 def test_a_dry_run_shows_what_would_be_served(rlkd) -> None:
     write(Path("t.jsonl"), [segmentation(i, step("a")) for i in range(3)])
-    shown = rlkd("serve", "t.jsonl", "--judge", "exact", "--port", "8901", "--dry-run")
+    shown = rlkd("serve", "t.jsonl", *NOT_ASKED, "--port", "8901", "--dry-run")
     assert shown.status == 0 and "127.0.0.1:8901" in shown.err and " 3 " in shown.err

@@ -15,9 +15,12 @@ def folder(tmp_path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
 
 
+NOT_ASKED = {"judge": "exact", "gsrm": "http://127.0.0.1:1/v1#m"}
+
+
 def opened(*records: dict, **options: object) -> Teacher:
     file = write(Path("t.jsonl"), list(records))
-    return StructuredReward.open(file, judge="exact", **options).teacher
+    return StructuredReward.open(file, **NOT_ASKED | options).teacher
 
 
 def test_a_record_is_found_by_id_by_label_and_by_the_text_of_its_problem() -> None:
@@ -61,7 +64,7 @@ def test_two_different_records_of_one_problem_are_an_error_at_opening() -> None:
 
 def test_a_broken_record_is_named_at_opening() -> None:
     with pytest.raises(InputError, match=r"t\.jsonl:1: steps"):
-        opened({"id": 1, "path": "no steps, and no GSRM"})
+        opened({"id": 1, "path": "no steps, and no GSRM"}, gsrm=None, structure_weight=0.0)
     with pytest.raises(InputError, match=r"t\.jsonl:2: "):
         opened(segmentation(1, step("a")), {"id": 2})
     left = opened(segmentation(1, step("a")), {"id": 2}, skip_invalid=True)
@@ -74,16 +77,17 @@ def test_a_broken_record_is_named_at_opening() -> None:
     [
         ({"judges": "exact"}, "judges: no such option"),
         ({"deadline": 0.0}, "--deadline 0"),
-        ({"threshold": 2.0}, "--threshold 2"),
+        ({"judge": "embedding", "threshold": 2.0}, "--threshold 2"),
         ({"normalize": "all"}, "--normalize all"),
         ({"structure_weight": 0.0, "outcome_weight": 0.0}, "nothing is rewarded"),
-        ({"judge": "exact", "threshold": 0.5}, "only answers yes or no"),
+        ({"threshold": 0.5}, "only answers yes or no"),
+        ({"gsrm": None}, "--gsrm is missing"),
     ],
 )
 def test_an_option_that_is_wrong_is_named(given: dict, said: str) -> None:
     write(Path("t.jsonl"), [segmentation(1, step("a"))])
     with pytest.raises(UsageError, match=said):
-        StructuredReward.open("t.jsonl", **given)
+        StructuredReward.open("t.jsonl", **NOT_ASKED | given)
 
 
 def test_only_an_object_with_an_id_is_a_label() -> None:
