@@ -13,7 +13,7 @@ from time import monotonic
 from typing import Any
 
 from rlkd_cli.errors import MissingReward, UsageError
-from rlkd_cli.option import REWARD_TABLE, Field, fields_of, read_tables
+from rlkd_cli.option import REWARD_TABLE, fields_of, read_tables
 from rlkd_cli.records.schema import Raw
 from rlkd_cli.reward.object import StructuredReward
 from rlkd_cli.reward.rewarding import Rewarding
@@ -24,6 +24,15 @@ LASTING = ("no_teacher", "model_failed")  # reasons that no further completion g
 
 _lock = threading.Lock()
 _opened: StructuredReward | None = None
+
+
+def _new_lock() -> None:
+    """A fork may have copied the lock while another thread held it."""
+    global _lock
+    _lock = threading.Lock()
+
+
+os.register_at_fork(after_in_child=_new_lock)
 
 
 def configured() -> StructuredReward:
@@ -50,31 +59,17 @@ def names() -> list[str]:
 
 
 def options_of(environment: Mapping[str, str]) -> dict[str, Any]:
-    """The options that file and environment give, by name; UsageError for one that is wrong."""
+    """The options that file and environment give, by name; UsageError for want of a teacher."""
     named = environment.get(FILE)
     file = Path(named or "rlkd.toml")
     table = read_tables(file).get(REWARD_TABLE, {}) if named or file.is_file() else {}
     given = {name.replace("-", "_"): value for name, value in table.items()}
-    known = {field.name: field for field in fields_of(Rewarding)}
-    for name, field in known.items():
-        text = environment.get(PREFIX + name.upper())
-        if text is not None:
-            given[name] = text.split() if "list" in str(field.type) else text
+    texts = {name: environment.get(PREFIX + name.upper()) for name in names()}
+    given |= {name: text for name, text in texts.items() if text is not None}
     if not given.get("teacher"):
         asked = f'set RLKD_REWARD_TEACHER, or teacher = "…" in [reward] of {file}'
         raise UsageError(f"no teacher for the reward: {asked}")
-    return {name: _typed(known[name], v) if name in known else v for name, v in given.items()}
-
-
-def _typed(field: Field, value: Any) -> Any:
-    """A value of a file or of the environment as the option's own type."""
-    from pydantic import TypeAdapter, ValidationError
-
-    try:
-        return TypeAdapter(field.type).validate_python(value)
-    except ValidationError as error:
-        reason = error.errors()[0]["msg"]
-        raise UsageError(f"[reward] {field.name} = {value!r}: {reason}") from None
+    return given
 
 
 def total_of(record: Raw) -> float:

@@ -1,11 +1,19 @@
 """What a reward for other trainers is opened with: the options of `score` and `distill`."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 from rlkd_cli.errors import UsageError
 from rlkd_cli.models import Asking
-from rlkd_cli.option import REWARD, argument, check_choices, check_limits, option
+from rlkd_cli.option import (
+    REWARD,
+    Field,
+    argument,
+    check_choices,
+    check_limits,
+    fields_of,
+    option,
+)
 from rlkd_cli.records.read import Columns, Input
 from rlkd_cli.records.schema import StepsOrPath
 from rlkd_cli.reward.compared import TeacherPaths
@@ -55,11 +63,27 @@ class Rewarding(Asking, Columns, TeacherPaths, Weighing, Matching):
 
     @classmethod
     def of(cls, **given: Any) -> "Rewarding":
-        """The options of these names; UsageError for a name that is none, or without a teacher."""
-        known = {field.name for field in fields(cls)}
+        """The options of these names, whose values may be texts, as files and environments have
+        them.
+
+        UsageError for a name or a value that is none, and without a teacher.
+        """
+        known = {field.name: field for field in fields_of(cls)}
         for name in given:
             if name not in known:
                 raise UsageError(f"{name}: no such option; one of {', '.join(sorted(known))}")
         if not given.get("teacher"):
             raise UsageError("no teacher: name the file of the teacher's segmentations")
-        return cls(**given)
+        return cls(**{name: _typed(known[name], value) for name, value in given.items()})
+
+
+def _typed(field: Field, value: Any) -> Any:
+    """A value as the option's own type."""
+    from pydantic import TypeAdapter, ValidationError
+
+    if isinstance(value, str) and "list" in str(field.type):
+        value = value.split()
+    try:
+        return TypeAdapter(field.type).validate_python(value)
+    except ValidationError as error:
+        raise UsageError(f"{field.name}: {value!r}: {error.errors()[0]['msg']}") from None

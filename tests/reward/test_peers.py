@@ -26,6 +26,7 @@ from rlkd_cli.reward import (
     verifiers,
     verl,
 )
+from rlkd_cli.reward.rewarding import Rewarding
 from tests.conftest import ROOT
 from tests.reward.peers import PROBLEMS, TEACHER, hang, path, script, teacher_file
 from tests.servers.scripted import Response
@@ -202,19 +203,18 @@ def test_a_record_without_an_answer_has_no_outcome_and_nan_for_it(server, monkey
 def test_options_come_from_the_environment_and_the_file(monkeypatch) -> None:
     table = '[reward]\nteacher = "t.jsonl"\njudge = "exact"\nverdict-cache = "v.db"\n'
     Path("rlkd.toml").write_text(f"{table}deadline = 7\nmap = ['problem=question']\n")
-    given = peers.options_of({"RLKD_REWARD_DEADLINE": "9.5", "RLKD_REWARD_GSRM_INSTRUCT": "true"})
-    assert given == {
-        "teacher": "t.jsonl",
-        "judge": "exact",
-        "verdict_cache": Path("v.db"),
-        "deadline": 9.5,
-        "map": ["problem=question"],
-        "gsrm_instruct": True,
-    }
+    own = {"RLKD_REWARD_DEADLINE": "9.5", "RLKD_REWARD_GSRM_INSTRUCT": "true"}
+    found = Rewarding.of(**peers.options_of(own))
+    assert (found.teacher, found.judge, found.deadline) == ("t.jsonl", "exact", 9.5)
+    assert (found.map, found.gsrm_instruct) == (["problem=question"], True)
+    assert found.verdict_cache == Path("v.db") and found.gsrm_max_tokens == 4096
+    columns = {"RLKD_REWARD_MAP": "problem=question answer=gold"}
+    several = Rewarding.of(**peers.options_of(columns)).map
+    assert several == ["problem=question", "answer=gold"]
     Path("other.toml").write_text('[reward]\nteacher = "o.jsonl"\n')
     assert peers.options_of({"RLKD_REWARD_CONFIG": "other.toml"}) == {"teacher": "o.jsonl"}
-    with pytest.raises(UsageError, match="deadline = 'soon'"):
-        peers.options_of({"RLKD_REWARD_DEADLINE": "soon"})
+    with pytest.raises(UsageError, match="deadline: 'soon': Input should be a valid number"):
+        Rewarding.of(**peers.options_of({"RLKD_REWARD_DEADLINE": "soon"}))
     Path("rlkd.toml").unlink()
     with pytest.raises(UsageError, match="set RLKD_REWARD_TEACHER"):
         peers.options_of({})
