@@ -10,8 +10,6 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import time
-from itertools import pairwise
 from pathlib import Path
 
 from server import serve
@@ -19,123 +17,40 @@ from server import serve
 ROOT = Path(__file__).parents[1]
 BASE = ROOT / "examples/tiny/base"
 BATCH, GROUP, TOKENS = 64, 8, 64
+CHECKPOINTING = "--no-gradient-checkpointing"
 
 
-def plain(data: str, steps: int) -> None:
+def plain(folder: Path, steps: int) -> list[float]:
     """TRL alone, with the simplest equivalent reward: the last box equals the answer as text."""
-    import re
+    flags = f"--steps {steps} --batch-size {BATCH} --group {GROUP} --tokens {TOKENS}"
+    script, run = Path(__file__).with_name("bare.py"), folder / "plain"
+    words = ["grpo", BASE, folder / "teacher.jsonl", run, *flags.split(), CHECKPOINTING]
+    subprocess.run(list(map(str, [sys.executable, script, *words])), check=True)
+    return [entry["seconds_step"] for entry in entries(run)]
 
-    from datasets import Dataset
-    from transformers import PrinterCallback, ProgressCallback, TrainerCallback
-    from trl import GRPOConfig, GRPOTrainer
 
-    from rlkd_cli.training.model import quiet_libraries
-
-    quiet_libraries()
-    marks = []
-
-    class Clock(TrainerCallback):
-        def on_step_end(self, *args, **kwargs) -> None:
-            marks.append(time.perf_counter())
-
-    def outcome(completions, answer, **kwargs) -> list[float]:
-        texts = [c if isinstance(c, str) else c[0]["content"] for c in completions]
-        boxes = [re.findall(r"\\boxed\{(.*?)\}", text) for text in texts]
-        return [
-            float(bool(box) and box[-1] == right) for box, right in zip(boxes, answer, strict=True)
-        ]
-
-    records = [json.loads(line) for line in open(data)]
-    rows = [
-        {"prompt": [{"role": "user", "content": r["problem"]}], "answer": r["answer"]}
-        for r in records
-    ]
-    trainer = GRPOTrainer(
-        model=str(BASE),
-        reward_funcs=outcome,
-        args=GRPOConfig(
-            output_dir=tempfile.mkdtemp(),
-            max_steps=steps,
-            per_device_train_batch_size=BATCH,
-            gradient_accumulation_steps=1,
-            num_generations=GROUP,
-            max_completion_length=TOKENS,
-            temperature=1.0,
-            learning_rate=1e-5,
-            lr_scheduler_type="constant_with_warmup",
-            max_grad_norm=1.0,
-            beta=0.0,
-            loss_type="grpo",
-            bf16=False,
-            gradient_checkpointing=False,
-            save_strategy="no",
-            logging_steps=1,
-            report_to=[],
-            disable_tqdm=True,
-            seed=42,
-        ),
-        train_dataset=Dataset.from_list(rows),
-    )
-    for printer in (PrinterCallback, ProgressCallback):
-        trainer.remove_callback(printer)
-    trainer.add_callback(Clock())
-    trainer.train()
-    print(json.dumps([b - a for a, b in pairwise(marks)]))
+def entries(run: Path) -> list[dict[str, float]]:
+    """What a training logged at each step after the first, which warms up."""
+    lines = map(json.loads, open(run / "metrics.jsonl", encoding="utf-8"))
+    return [entry for entry in lines if "loss" in entry][1:]
 
 
 def rlkd(folder: Path, name: str, steps: int, *flags: str) -> tuple[list[float], dict[str, float]]:
     """Seconds of each step after the first, and the mean of each part that the metrics log."""
-    command = [
-        sys.executable,
-        "-m",
-        "rlkd_cli",
-        "distill",
-        f"{folder}/teacher.jsonl",
-        "-o",
-        f"{folder}/{name}",
-        "--student",
-        str(BASE),
-    ]
-    command += [
-        "--steps",
-        str(steps),
-        "--batch-size",
-        str(BATCH),
-        "--accumulation",
-        "1",
-        "--group",
-        str(GROUP),
-        "--temperature",
-        "1",
-    ]
-    command += [
-        "--max-tokens",
-        str(TOKENS),
-        "--learning-rate",
-        "1e-5",
-        "--max-grad-norm",
-        "1",
-        "--save-steps",
-        "1000",
-        "-q",
-    ]
-    command += [
-        "--no-gradient-checkpointing",
-        "--prompt-template",
-        "{problem}",
-        "--max-reward-failures",
-        "1",
-        *flags,
-    ]
-    subprocess.run(command, check=True)
-    entries = [json.loads(line) for line in open(folder / name / "metrics.jsonl")]
-    entries = [entry for entry in entries if "loss" in entry][1:]
+    settings = f"""
+        --steps {steps} --batch-size {BATCH} --accumulation 1 --group {GROUP} --temperature 1
+        --max-tokens {TOKENS} --learning-rate 1e-5 --max-grad-norm 1 --save-steps 1000 -q
+        {CHECKPOINTING} --prompt-template {{problem}} --max-reward-failures 1"""
+    words = ["distill", folder / "teacher.jsonl", "-o", folder / name, "--student", BASE]
+    command = [sys.executable, "-m", "rlkd_cli", *words, *settings.split(), *flags]
+    subprocess.run(list(map(str, command)), check=True)
+    logged = entries(folder / name)
     parts = {
-        key: statistics.mean(e[key] for e in entries)
-        for key in entries[0]
-        if key.startswith("seconds_")
+        key: statistics.mean(entry[key] for entry in logged)
+        for key in logged[0]
+        if key.startswith("seconds_") and key != "seconds_step"
     }
-    return [entry["step_time"] for entry in entries], parts
+    return [entry["seconds_step"] for entry in logged], parts
 
 
 def show(
@@ -164,40 +79,13 @@ if __name__ == "__main__":
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--steps", type=int, default=12)
-    parser.add_argument("--plain", help=argparse.SUPPRESS)
     options = parser.parse_args()
-    if options.plain:
-        plain(options.plain, options.steps)
-        sys.exit()
     os.environ.update(HF_HUB_OFFLINE="1", TOKENIZERS_PARALLELISM="false")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        world = [
-            sys.executable,
-            ROOT / "examples/tiny/world.py",
-            "--out",
-            folder,
-            "--train",
-            200,
-            "--test",
-            1,
-            "--gsrm",
-            1,
-        ]
-        subprocess.run(list(map(str, world)), check=True)
-        alone = [
-            sys.executable,
-            __file__,
-            "--steps",
-            str(options.steps),
-            "--plain",
-            f"{folder}/teacher.jsonl",
-        ]
-        seconds = json.loads(
-            subprocess.run(alone, stdout=subprocess.PIPE, text=True, check=True)
-            .stdout.strip()
-            .split("\n")[-1]
-        )
+        world = f"--out {folder} --train 200 --test 1 --gsrm 1".split()
+        subprocess.run([sys.executable, ROOT / "examples/tiny/world.py", *world], check=True)
+        seconds = plain(folder, options.steps)
         bare = show("plain TRL GRPO", seconds)
         seconds, parts = rlkd(folder, "grpo", options.steps, "--method", "grpo")
         show("rlkd distill --method grpo", seconds, bare, parts)

@@ -26,15 +26,9 @@ HOSTILE = [
 ]
 
 LOOPS = [
-    "\\boxed{",
-    "\\boxed{1},",
-    "<answer>",
-    "<think>",
-    "Answer: B ",
-    "the answer is a ",
-    "{",
-    " ",
-]
+    "\\boxed{", "\\boxed{1}", "\\boxed", "\\boxed 5 ", "\\boxed{1},", "<answer>", "<think>", "</|",
+    "Answer: B ", "the answer is a ", "answer is ", "B is correct. ", "{", "\n", " ", "$",
+]  # fmt: skip
 LONG = 1_000_000  # characters
 
 

@@ -1,5 +1,5 @@
-"""For gpu.sh: `peak.py FILE ARGS…` runs `rlkd ARGS` and notes the most memory that one of its
-processes held.
+"""For gpu.sh: `peak.py FILE ARGS…` runs `python ARGS` and notes the most memory that one device
+held.
 
 `peak.py --row NAME STATUS FOLDER FILE` prints a row of the table, `peak.py --table PAGE ROWS` puts
 them into a page. Memory of a device is asked of `nvidia-smi` twice a second, the process's own
@@ -43,7 +43,7 @@ def run(file: Path, words: list[str]) -> int:
 
     watcher = threading.Thread(target=watch)
     watcher.start()
-    status = subprocess.run([sys.executable, "-m", "rlkd_cli", *words]).returncode
+    status = subprocess.run([sys.executable, *words]).returncode
     done.set()
     watcher.join()
     file.write_text(f"{peak:.2f}")
@@ -59,6 +59,9 @@ def row(name: str, status: str, folder: Path, file: Path) -> str:
         sum(entry.get(part, 0.0) for entry in steps) / len(steps) if steps else float("nan")
         for part in ("seconds_step", "seconds_generation")
     ]
+    whole = [entry for entry in map(json.loads, lines) if "train_runtime" in entry]
+    if not times[0] and whole:  # no parts are timed where nothing is generated
+        times[0] = whole[-1]["train_runtime"] / whole[-1]["of"]
     cells = [f"{value:.2f}" if value else "-" for value in times]
     peak = file.read_text() if file.exists() else "-"
     return f"| {name} | {status} | {cells[0]} | {cells[1]} | {peak} |"

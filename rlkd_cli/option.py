@@ -98,7 +98,7 @@ def check_choices(options: Any) -> None:
 def read_tables(file: Path) -> dict[str, Any]:
     """The tables of an `rlkd.toml`; UsageError where it cannot be read."""
     try:
-        return tomllib.loads(file.read_text("utf-8"))
+        return tomllib.loads(file.read_text("utf-8-sig"))
     except OSError as error:
         raise UsageError(f"{file}: {error.strerror}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

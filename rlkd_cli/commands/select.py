@@ -65,5 +65,6 @@ def run(options: Options) -> int | None:
     if not options.quiet:
         most = max((record["similarity"] for record in chosen), default=0.0)
         near = f"similarity to {len(problems)} test problems at most {most:.3f}"
-        console.message(f"select: {len(chosen)} records chosen, {near}")
+        number = len({record["id"] for record in chosen})
+        console.message(f"select: {number} problems chosen, {near}")
     return table.end([item.rejected for item in pool if item.fault])

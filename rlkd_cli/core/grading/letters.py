@@ -10,13 +10,13 @@ from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from rlkd_cli.core.grading.answers import beside, boxes, final_part
+from rlkd_cli.core.grading.answers import LAST, beside, boxes, final_part
 from rlkd_cli.core.grading.dress import normalize, undress
 from rlkd_cli.core.grading.statements import CORRECTION, is_aside, taken_back
 
 LETTERS = "ABCDEFGHIJ"
 _AFTER = 20_000  # characters after a letter in which it may be taken back
-LAST = 100  # claims that are looked at, from the end
+_WITHIN = 200_000  # characters at the end of an answer in which a sentence may state a letter
 HEDGE = "?"  # more than one letter, or one taken back
 
 _KEYWORD = (
@@ -243,7 +243,8 @@ def _in_passing(text: str) -> list[tuple[int, str]]:
 
 def _last(pattern: re.Pattern[str], text: str) -> Iterable[re.Match[str]]:
     """The last matches; a text that loops has no end of them."""
-    return deque(pattern.finditer(text), LAST)
+    end = len(text.rstrip())
+    return deque(pattern.finditer(text, max(0, end - _WITHIN), end + 1), LAST)
 
 
 def _bare(text: str, is_tagged: bool, choices: Sequence[str]) -> list[tuple[int, str]]:

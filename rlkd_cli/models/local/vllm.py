@@ -46,10 +46,8 @@ class VllmModel(Telling):
             with _stdout_to_stderr(), _own_cores():
                 from vllm import LLM
 
-                # Without an accelerator, a prompt read in pieces breaks a seeded request ("CPU
-                # Generator does not use offset")
-                whole: Any = {} if has_accelerator() else {"enable_chunked_prefill": False}
-                llm: Any = LLM(model=name, enable_prefix_caching=True, **whole)
+                where: Any = {} if has_accelerator() else _on_cpu()
+                llm: Any = LLM(model=name, enable_prefix_caching=True, **where)
         except (OSError, ValueError, RuntimeError) as error:
             raise ModelError.loading(self.name, error) from error
         self._engine, self._tokenizer = llm.llm_engine, llm.get_tokenizer()
@@ -93,6 +91,8 @@ class VllmModel(Telling):
         if self._thread is not None:
             self._new.put(None)
             await asyncio.to_thread(self._thread.join)
+        if self._engine is not None:
+            await asyncio.to_thread(self._engine.engine_core.shutdown)
         self._engine = self._thread = None
 
     def _params(self, sampling: Sampling, room: int) -> Any:
@@ -156,6 +156,19 @@ def _finish(reason: str | None) -> str:
     )
 
 
+def _on_cpu() -> dict[str, Any]:
+    """What vLLM has to be told without an accelerator.
+
+    A prompt read in pieces breaks a seeded request ("CPU Generator does not use offset"), and the
+    engine does not start where its share of all memory, 0.92, is not free.
+    """
+    import psutil
+
+    memory = psutil.virtual_memory()
+    share = memory.available / memory.total / 2
+    return {"enable_chunked_prefill": False, "gpu_memory_utilization": share}
+
+
 @contextlib.contextmanager
 def _own_cores() -> Iterator[None]:
     """On CPU, vLLM ties the thread that loads it to a core, where all that we do besides would slow
@@ -168,6 +181,12 @@ def _own_cores() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _stdout_to_stderr() -> Iterator[None]:
-    """vLLM prints to standard output, which belongs to the records."""
-    with contextlib.redirect_stdout(sys.stderr):
+    """vLLM prints to standard output, which belongs to the records, and asks what it prints to for
+    its file descriptor, which a notebook's streams do not have."""
+    try:
+        sys.stderr.fileno()
+        stream = sys.stderr
+    except (AttributeError, OSError, ValueError):
+        stream = sys.__stderr__ or sys.stderr
+    with contextlib.redirect_stdout(stream):
         yield

@@ -5,7 +5,7 @@ import pytest
 from rlkd_cli.core.grading.answers import boxes, find
 from rlkd_cli.core.grading.grade import extract_answer, grade_simple
 
-MILLION = 1_000_000
+LONG = 200_000  # characters
 PIECES = [
     "\\boxed{", "\\boxed{1}", "\\boxed", "\\boxed 5 ", "\\boxed{1},", "\\boxed{1} or ", "<answer>",
     "<answer>5</answer>", "</answer>", "<think>", "</think>", "[THINK]", "{", "}", "\\", "$", " ",
@@ -18,21 +18,18 @@ PIECES = [
 ]  # fmt: skip
 
 
-def seconds(path: str, reference: str) -> float:
-    """What it takes to answer whether a path is right without algebra."""
-    started = time.process_time()
-    if grade_simple(path, reference) is None:
-        extract_answer(path, reference)
-    return time.process_time() - started
-
-
 @pytest.mark.parametrize("piece", PIECES)
-def test_a_million_characters_are_answered_within_a_second(piece: str) -> None:
-    text = (piece * (MILLION // len(piece) + 1))[:MILLION]
+def test_a_text_that_loops_is_answered_in_one_pass(piece: str) -> None:
+    """Where it is not, these take minutes; `benchmarks/grading.py` prints the seconds of a
+    million characters.
+    """
+    text = (piece * (LONG // len(piece) + 1))[:LONG]
+    started = time.process_time()
     for path in (text, text + "\\boxed{5}", "\\boxed{" + text + "}"):
         for reference in ("5", "B"):
-            # a machine that does other things too may be slow once
-            assert seconds(path, reference) < 1 or seconds(path, reference) < 1
+            if grade_simple(path, reference) is None:
+                extract_answer(path, reference)
+    assert time.process_time() - started < 30
 
 
 def test_boxes_in_one_pass() -> None:

@@ -97,7 +97,7 @@ def test_what_nobody_waits_for_is_not_written_on(base) -> None:
 
     model.context = 0
     seconds, found = asyncio.run(go())
-    assert seconds < 2 and found[0].completion_tokens == 5
+    assert seconds < 20 and found[0].completion_tokens == 5
     assert all(isinstance(error, asyncio.CancelledError) for error in found[1:])
 
 

@@ -1,6 +1,8 @@
 """vLLM in this process writes what transformers writes, by the same rules."""
 
 import asyncio
+import io
+import sys
 from importlib.util import find_spec
 
 import pytest
@@ -29,3 +31,13 @@ def test_vllm_agrees_with_transformers(base) -> None:
     assert [r.text for r in replies(open_model(f"vllm/{base}"), *requests)] == [
         r.text for r in replies(open_model(f"hf/{base}"), *requests)
     ]
+
+
+@pytest.mark.vllm
+@pytest.mark.skipif(find_spec("vllm") is None, reason="no vLLM installed")
+def test_two_engines_at_once_and_a_third_where_standard_error_is_no_file(base, monkeypatch) -> None:
+    together = [open_model(f"vllm/{base}") for _ in range(2)]
+    request = (PROBLEM, Sampling(max_tokens=20))
+    texts = [replies(model, request)[0].text for model in together]
+    monkeypatch.setattr(sys, "stderr", io.StringIO())  # as in a notebook
+    assert texts == [replies(open_model(f"vllm/{base}"), request)[0].text] * 2
