@@ -20,7 +20,11 @@ from rlkd_cli.reward.rewarding import Rewarding
 
 PREFIX = "RLKD_REWARD_"
 FILE = f"{PREFIX}CONFIG"
-LASTING = ("no_teacher", "model_failed")  # reasons that no further completion gets rid of
+LASTING = (
+    "no_teacher",
+    "other_problem",
+    "model_failed",
+)  # reasons that no further completion gets rid of
 
 _lock = threading.Lock()
 _opened: StructuredReward | None = None

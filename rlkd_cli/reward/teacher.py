@@ -26,7 +26,7 @@ class Entry:
     @property
     def record(self) -> Raw:
         """What is the same for all of its paths."""
-        return self.rows[0]
+        return self.rows[0] if self.rows else {}
 
 
 class Teacher:
@@ -52,13 +52,17 @@ class Teacher:
     def find(self, id: Any = None, problem: str | None = None, label: Any = None) -> Entry:
         """The entry of an id or of a label that is a JSON object with an `id`, else of a problem.
 
-        RecordError where there is none, or where none of its paths could be read.
+        RecordError where there is none, where the id and the problem are of two, or where none of
+        its paths could be read.
         """
         name = id if id is not None else id_of(label)
-        entry = self._by_name(name)
-        if entry is None and problem is not None:
-            known = self._texts.get(digest(problem))
-            entry = self._entries[known[0]] if known else None
+        known = None if problem is None else self._texts.get(digest(problem))
+        named, asked = self._by_name(name), self._entries[known[0]] if known else None
+        if named and asked and _content(named.record) != _content(asked.record):
+            other = asked.record["id"]
+            reason = f"the id {name!r} is not the problem's, whose id is {other!r} at the teacher"
+            raise RecordError("other_problem", reason)
+        entry = named or asked
         if entry is None:
             raise RecordError("no_teacher", self._unknown(name, problem))
         if not entry.rows:

@@ -48,6 +48,15 @@ def test_what_names_no_record_is_an_error_and_never_another_record(named: dict) 
     assert error.value.code == "no_teacher"
 
 
+def test_an_id_of_another_problem_is_an_error() -> None:
+    rows = [segmentation(i, step(word), problem=f"What is {word}?") for i, word in enumerate("ab")]
+    teacher = opened(*rows)
+    assert teacher.find(id=1, problem="What is b?").record["id"] == 1
+    assert teacher.find(id=1, problem="<template>What is a?").record["id"] == 1
+    with pytest.raises(RecordError, match="other_problem: the id 1 is not the problem's"):
+        teacher.find(id=1, problem="What is a?")
+
+
 def test_1_and_the_text_1_are_two_ids() -> None:
     teacher = opened(segmentation(1, step("a")), segmentation("1", step("a")))
     assert teacher.find(id=1).record["id"] == 1 and teacher.find(id="1").record["id"] == "1"

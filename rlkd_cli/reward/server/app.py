@@ -20,7 +20,7 @@ LARGEST = 256 * 2**20  # bytes of a body
 RETRY_AFTER = 1  # seconds
 HEALTH = 10.0  # seconds that GSRM and judge have to answer, and that their answer is good for
 OPEN = ("/health",)  # asked without a token
-UNKNOWN = ("no_teacher",)  # what no repetition mends: 404
+UNKNOWN = ("no_teacher", "other_problem")  # what no repetition mends: 404
 
 
 @dataclass(frozen=True)
