@@ -6,6 +6,7 @@ import os
 import threading
 import weakref
 from collections.abc import Coroutine, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -114,7 +115,8 @@ class StructuredReward:
         with _lock:
             if self._loop is None or self._loop.process != os.getpid():
                 self._loop = _Loop(Engine(self.options, self.teacher, _log.warning), self)
-        return self._loop.submit(self._loop.engine.score(asked, deadline))
+            loop = self._loop
+        return loop.submit(loop.engine.score(asked, deadline))
 
 
 class _Loop:
@@ -123,7 +125,7 @@ class _Loop:
     def __init__(self, engine: Engine, owner: StructuredReward) -> None:
         self.engine, self.process = engine, os.getpid()
         self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="rlkd", daemon=True)
+        self._thread = threading.Thread(target=_run, args=(self._loop,), name="rlkd", daemon=True)
         self._thread.start()
         self.finalize = weakref.finalize(owner, _end, engine, self._loop, self._thread, os.getpid())
         self.finalize.atexit = False  # the process takes its daemons with it
@@ -131,6 +133,15 @@ class _Loop:
     def submit(self, work: Coroutine[Any, Any, T]) -> Any:
         """The work's future; whoever cancels it cancels the work."""
         return asyncio.run_coroutine_threadsafe(work, self._loop)
+
+
+def _run(loop: asyncio.AbstractEventLoop) -> None:
+    """An event loop until it is stopped, with threads of its own that end with it."""
+    threads = ThreadPoolExecutor(thread_name_prefix="rlkd")
+    loop.set_default_executor(threads)
+    loop.run_forever()
+    threads.shutdown(wait=False)  # one may wait for a server that never comes
+    loop.close()
 
 
 def _end(engine: Engine, loop: Any, thread: threading.Thread, process: int) -> None:

@@ -35,9 +35,9 @@ def test_the_readmes_example_for_trl_runs(world, tmp_path, monkeypatch) -> None:
     code = re.findall(r"```python\n(.*?)```", section("Use the reward in your trainer"), re.DOTALL)
     try:
         on_cpu = code[0].replace("max_steps=100", "max_steps=2, use_cpu=True, bf16=False")
-        assert on_cpu != code[0] and code[0].count("\n") == 5
+        assert on_cpu != code[0]
         exec(compile(on_cpu, "README.md", "exec"), {"__name__": "__main__"})
     finally:
         peers.close()
     state = json.loads(Path("out/checkpoint-2/trainer_state.json").read_text())
-    assert state["global_step"] == 2 and len(read(Path("replies.jsonl"))) >= 16  # segmentations
+    assert state["global_step"] == 2 and read(Path("replies.jsonl"))  # the GSRM's
