@@ -16,13 +16,14 @@ from rlkd_cli.option import (
 )
 from rlkd_cli.records.read import Columns, Input
 from rlkd_cli.records.schema import StepsOrPath
+from rlkd_cli.reward.chosen import ChosenPaths
 from rlkd_cli.reward.compared import TeacherPaths
 from rlkd_cli.reward.structured import Matching
 from rlkd_cli.reward.total import Weighing, Weights
 
 
 @dataclass(frozen=True, kw_only=True)
-class Rewarding(Asking, Columns, TeacherPaths, Weighing, Matching):
+class Rewarding(Asking, Columns, ChosenPaths, TeacherPaths, Weighing, Matching):
     """How rewards are computed; names and defaults are those of `rlkd score` and `rlkd distill`."""
 
     teacher: Annotated[

@@ -10,6 +10,7 @@ from typing import Any
 from rlkd_cli.errors import InputError, RecordError
 from rlkd_cli.records.read import Item
 from rlkd_cli.records.schema import Raw
+from rlkd_cli.reward.chosen import chosen_paths
 from rlkd_cli.reward.rewarding import Rewarding
 
 KEPT = ("id", "problem", "domain", "answer", "sample", "steps", "path")  # of a teacher's record
@@ -41,10 +42,17 @@ class Teacher:
 
     @classmethod
     def read(cls, options: Rewarding) -> "Teacher":
-        """The records of the options' file. InputError where one cannot be used as they say."""
+        """The records of the options' file. InputError where one cannot be used as they say,
+        UsageError where none is left.
+        """
         source = options.source()
         source.hold()
-        return cls(map(_usable, source) if options.gsrm is None else source)
+        items = list(map(_usable, source) if options.gsrm is None else source)
+        raws = [item.raw for item in items if not item.fault]
+        if not raws:
+            raise InputError(options.teacher, "", "holds no record to compare with")
+        kept = {id(raw) for raw in chosen_paths(raws, options.teacher_paths)}
+        return cls(item for item in items if item.fault or id(item.raw) in kept)
 
     def __len__(self) -> int:
         return len(self._entries)

@@ -57,6 +57,21 @@ def test_an_id_of_another_problem_is_an_error() -> None:
         teacher.find(id=1, problem="What is a?")
 
 
+def test_a_teachers_path_that_is_marked_as_wrong_is_not_its_reference() -> None:
+    rows = [segmentation(1, step(w), sample=n, correct=w == "b") for n, w in enumerate("ab")]
+    (right,) = opened(*rows).find(id=1).rows
+    assert right["sample"] == 1
+    assert len(opened(*rows, teacher_paths="all").find(id=1).rows) == 2
+    with pytest.raises(UsageError, match="no teacher path is correct"):
+        opened(rows[0])
+
+
+def test_a_file_without_a_record_is_said() -> None:
+    for rows in ([], [{"id": 1}]):
+        with pytest.raises(InputError, match="holds no record"):
+            opened(*rows, skip_invalid=True)
+
+
 def test_1_and_the_text_1_are_two_ids() -> None:
     teacher = opened(segmentation(1, step("a")), segmentation("1", step("a")))
     assert teacher.find(id=1).record["id"] == 1 and teacher.find(id="1").record["id"] == "1"
