@@ -44,7 +44,7 @@ class Engine:
 
     def __init__(self, options: Rewarding, teacher: Teacher, tell: Tell = lambda line: None):
         """`tell` is called with what models have to say (a server that is waited for)."""
-        self.options, self.teacher, self._tell = options, teacher, tell
+        self.options, self.teacher, self.tell = options, teacher, tell
         self.bill: Bill = {}  # what the models cost so far
         self.failures: Counter[str] = Counter()  # missing rewards by reason
         self._attempts: Attempts | None = None
@@ -81,7 +81,7 @@ class Engine:
         options = replace(options, **waits)  # nobody is there any more to wait for longer
 
         def opened(spec: str) -> TextModel:
-            return open_model(spec, options, options.record, tell=self._tell)
+            return open_model(spec, options, options.record, tell=self.tell)
 
         structure = Structure.open(options, opened, grader)
         self._attempts = Attempts(options.weights, grader, structure, options.teacher_samples)

@@ -10,6 +10,7 @@ from time import monotonic
 from typing import Any
 
 from rlkd_cli.errors import RecordError
+from rlkd_cli.models.masks import hide_keys
 from rlkd_cli.records.schema import Raw
 from rlkd_cli.reward.engine import Asked, Engine
 from rlkd_cli.reward.once import Once
@@ -87,8 +88,9 @@ class RewardServer:
         except RecordError as error:
             answer = _failure(400, error)
         except Exception as error:  # a fault of ours ends one request, not the server
-            line = f"{type(error).__name__}: {error}"
-            answer = _failure(500, RecordError("internal", " ".join(line.split())))
+            line = hide_keys(" ".join(f"{type(error).__name__}: {error}".split()))
+            self.engine.tell(f"{request.path}: {line}")
+            answer = _failure(500, RecordError("internal", line))
         resource = request.match_info.route.resource
         path = resource.canonical if resource else "other"
         self._metrics.add(path, answer.status, monotonic() - began)
@@ -104,7 +106,8 @@ class RewardServer:
                 value = b64decode(value).decode().partition(":")[2]
             except ValueError:
                 return False
-        return hmac.compare_digest(value.strip().encode(), self._place.token.encode())
+        given = value.strip().encode("utf-8", "surrogateescape")
+        return hmac.compare_digest(given, self._place.token.encode())
 
     def _handler(self, protocol: Protocol) -> Callable[[Any], Awaitable[Any]]:
         async def handle(request: Any) -> Any:
