@@ -123,7 +123,7 @@ def test_what_could_not_be_had_is_a_reason_and_never_a_number(reward, server) ->
     server.script = lambda request, number: (
         Response("perhaps") if "yes or no" in str(request) else script()(request, number)
     )
-    late = reward.score_sync(path(0, "aa"), id="case-0", deadline=0.5)
+    late = reward.score_sync(path(0, "aa"), id="case-0", deadline=0.95)
     assert (late["total"], late["structured"], late["outcome"]) == (None, None, 1.0)
     assert late["error"] == "judge_failed" and "perhaps" in late["detail"]
     unknown = reward.score_sync(path(0, "aa"), id="case-9")

@@ -29,28 +29,35 @@ def test_equal_work_is_done_once_and_an_error_is_everybodys() -> None:
 
 def test_one_who_gives_up_leaves_the_work_to_the_others_and_the_last_one_ends_it() -> None:
     async def go() -> None:
-        once, ended = Once[int](), []
+        once, ended, go_on = Once[int](), [], asyncio.Event()
 
         async def work() -> int:
             try:
-                await asyncio.sleep(0.05)
+                await go_on.wait()
             except asyncio.CancelledError:
                 ended.append("cancelled")
                 raise
             ended.append("done")
             return 7
 
-        with pytest.raises(TimeoutError):
-            await asyncio.gather(
-                asyncio.wait_for(once.result("a", work), 0.01), once.result("a", work)
-            )
-        await asyncio.sleep(0.06)
-        first = asyncio.create_task(once.result("b", work))
-        await asyncio.sleep(0.01)
+        async def ask() -> asyncio.Task[int]:
+            task = asyncio.create_task(once.result("a", work))
+            await asyncio.sleep(0)  # it waits now
+            return task
+
+        first, second = await ask(), await ask()
         first.cancel()
-        await asyncio.sleep(0.01)
-        assert ended == ["done", "cancelled"] and not once.has("b")
-        assert await once.result("b", work) == 7  # whoever asks next begins anew
+        go_on.set()
+        assert await second == 7 and first.cancelled() and ended == ["done"]
+        go_on.clear()
+        last = await ask()
+        last.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await last
+        assert not once.has("a")
+        anew = await ask()  # begins at once, and not with what was ended
+        go_on.set()
+        assert await anew == 7 and ended == ["done", "cancelled", "done"]
 
     asyncio.run(go())
 

@@ -52,7 +52,7 @@ def configured(server, tmp_path, monkeypatch):
 def fails(server) -> None:
     """The judge answers nothing that can be read, and is not waited for."""
     peers.close()
-    os.environ["RLKD_REWARD_DEADLINE"] = "0.5"
+    os.environ["RLKD_REWARD_DEADLINE"] = "0.95"  # less than the pause before a second try
     server.script = lambda request, number: (
         Response("perhaps") if "yes or no" in str(request) else script()(request, number)
     )

@@ -161,7 +161,7 @@ def test_a_model_with_a_fault_ends_every_request_in_time_and_none_with_a_number(
     code = "judge_failed" if of == "judge" and code not in ("", "deadline") else code
 
     async def go() -> None:
-        own = options(server, deadline=0.8, server_timeout=0.5)
+        own = options(server, deadline=0.95, server_timeout=0.5)
         async with serving(own) as (_, post), asyncio.timeout(20):
             answers = await asyncio.gather(*(post(name, body) for name, body in BODIES.items()))
             found = dict(zip(BODIES, answers, strict=True))
@@ -205,7 +205,8 @@ def test_a_full_queue_says_come_again(server) -> None:
     async def go() -> None:
         async with serving(options(server), max_queue=2) as (_, post):
             first = asyncio.gather(*(post("/slime", BODIES["/slime"]) for _ in range(2)))
-            await asyncio.sleep(0.1)
+            while "rlkd_queue 2" not in (await post("/metrics"))[1]:
+                await asyncio.sleep(0.01)
             status, said, headers = await post("/slime", BODIES["/slime"])
             assert (status, said["error"], headers["Retry-After"]) == (503, "queue_full", "1")
             assert "rlkd_queue 2" in (await post("/metrics"))[1]
@@ -299,7 +300,8 @@ def test_what_is_under_way_is_answered_at_the_end_and_nothing_new_is_taken(serve
                     return response.status, await response.json()
 
             under_way = asyncio.create_task(post())
-            await asyncio.sleep(0.1)
+            while not server.requests:
+                await asyncio.sleep(0.01)
             ending = asyncio.create_task(running.stop())
             await asyncio.sleep(0.1)
             with pytest.raises(aiohttp.ClientConnectorError):
