@@ -4,8 +4,11 @@ student saved.
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
+from rlkd_cli import ranks
 from rlkd_cli.errors import UsageError
 from rlkd_cli.records.schema import Raw
 from rlkd_cli.training import model as models
@@ -104,13 +107,30 @@ def facts(options: Distillation, found: Usable) -> list[preflight.Line]:
 
 
 def trl_arguments(options: Distillation) -> dict[str, Any]:
-    """What `--trl` gives, checked against the method's configuration."""
+    """What `--trl` gives, checked against the method's configuration, which is made of it once.
+
+    UsageError where it cannot be.
+    """
     if not options.trl:
         return {}
     from trl import GRPOConfig, SFTConfig
 
     rewards = METHODS[options.method].rewards
-    return passthrough.check(options.trl, GRPOConfig if rewards else SFTConfig, "distill")
+    found = passthrough.check(options.trl, GRPOConfig if rewards else SFTConfig, "distill")
+    if not ranks.is_launched():  # who launched this process has tried it
+        make = partial(_configuration, options, models.Setting(0, found))
+        passthrough.try_out(found, make, bool(options.eval), options.vllm is not None)
+    return found
+
+
+def _configuration(options: Distillation, setting: models.Setting) -> Any:
+    """The trainer's configuration, in one process a step of all; no tokenizer is needed for it."""
+    from rlkd_cli.training.methods import grpo, sft
+
+    count = processes(options.launch, options.num_processes)
+    one = replace(options, batch_size=options.batch_size * count, vllm=None)
+    rewards = METHODS[options.method].rewards
+    return (grpo.grpo_arguments if rewards else sft.sft_arguments)(one, setting)
 
 
 def check_batches(options: Distillation) -> None:

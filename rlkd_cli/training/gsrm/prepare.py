@@ -1,11 +1,13 @@
 """What `train-gsrm` trains on, checked before any weights are loaded."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from transformers import TrainingArguments
 
+from rlkd_cli import ranks
 from rlkd_cli.errors import RecordError
 from rlkd_cli.models import user
 from rlkd_cli.records.schema import Raw
@@ -26,10 +28,29 @@ def check_model(options: GsrmTraining) -> None:
 
 
 def trl_arguments(options: GsrmTraining) -> dict[str, Any]:
-    """What `--trl` gives, checked against transformers' TrainingArguments."""
+    """What `--trl` gives, checked against transformers' TrainingArguments, which are made of it
+    once.
+
+    UsageError where they cannot be.
+    """
     if not options.trl:
         return {}
-    return passthrough.check(options.trl, TrainingArguments, "train-gsrm")
+    found = passthrough.check(options.trl, TrainingArguments, "train-gsrm")
+    if not ranks.is_launched():  # who launched this process has tried it
+        passthrough.try_out(found, partial(training_arguments, options, found))
+    return found
+
+
+def training_arguments(options: GsrmTraining, more: Mapping[str, Any]) -> TrainingArguments:
+    """The trainer's configuration; `more` are arguments given by `--trl`."""
+    own = {
+        "num_train_epochs": len(options.epochs),
+        "lr_scheduler_type": "linear",
+        "weight_decay": options.weight_decay,
+        "remove_unused_columns": False,
+        "restore_callback_states_from_checkpoint": True,
+    }
+    return TrainingArguments(**models.arguments(options) | own | dict(more))
 
 
 @dataclass
