@@ -13,7 +13,7 @@ from rlkd_cli.errors import UsageError
 from rlkd_cli.records.schema import Raw
 from rlkd_cli.training import model as models
 from rlkd_cli.training import passthrough, preflight
-from rlkd_cli.training.context import check_context
+from rlkd_cli.training.context import check_context, rope_facts
 from rlkd_cli.training.data import Usable, messages_of, usable
 from rlkd_cli.training.launcher import processes
 from rlkd_cli.training.loop import Show, fit
@@ -100,6 +100,7 @@ def facts(options: Distillation, found: Usable) -> list[preflight.Line]:
     context = check_context(options.student, options, found.needed)
     lines = preflight.reply_facts(options.student, tokenizer)
     lines += preflight.length_facts(context, found.longest_prompt, found.needed)
+    lines += rope_facts(options.student, options)
     if found.long_paths:
         lines.append(("teacher paths over --max-tokens", f"{found.long_paths:,}"))
     first = messages_of(found.records[0], options, tokenizer)

@@ -14,7 +14,7 @@ from rlkd_cli.records.schema import Raw
 from rlkd_cli.reward.segmenter import segment_prompt
 from rlkd_cli.training import model as models
 from rlkd_cli.training import passthrough, preflight
-from rlkd_cli.training.context import check_context, load_config
+from rlkd_cli.training.context import check_context, load_config, rope_facts
 from rlkd_cli.training.gsrm.data import Example, encode_all, split
 from rlkd_cli.training.gsrm.options import GsrmTraining
 
@@ -96,4 +96,5 @@ def facts(
         options.model, tokenizer
     )
     pair = f"longest pair {pairs.longest:,}"
-    return [*lines, ("context", f"{context:,}; {pair}" if context else f"unknown; {pair}")]
+    lines.append(("context", f"{context:,}; {pair}" if context else f"unknown; {pair}"))
+    return lines + rope_facts(options.model, options)
