@@ -1,10 +1,16 @@
 """Chat templates: how messages become a prompt, for every engine and for training."""
 
+import contextlib
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 from rlkd_cli.core.thinking import opens
+from rlkd_cli.errors import UsageError
 from rlkd_cli.models.base import Message
+
+# What a template is tried on
+SYSTEM: Message = {"role": "system", "content": "?"}
+ASK: Message = {"role": "user", "content": "?"}
 
 
 def render_chat(tokenizer: Any, messages: Sequence[Message]) -> str:
@@ -12,8 +18,34 @@ def render_chat(tokenizer: Any, messages: Sequence[Message]) -> str:
     between."""
     if tokenizer.chat_template is None:
         return "\n\n".join(message["content"] for message in messages)
+    return apply_template(tokenizer, messages, add_generation_prompt=True)
+
+
+def apply_template(tokenizer: Any, messages: Sequence[Message], **more: Any) -> str:
+    """A chat as the template writes it. UsageError, in the template's own words, where it refuses
+    it."""
+    from jinja2 import TemplateError
+
     chat = [dict(message) for message in messages]
-    return str(tokenizer.apply_chat_template(chat, add_generation_prompt=True, tokenize=False))
+    try:
+        return str(tokenizer.apply_chat_template(chat, tokenize=False, **more))
+    except TemplateError as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        has_system = any(message["role"] == "system" for message in messages)
+        hint = (
+            "" if has_system else " (--system TEXT, where a command has it, gives a system message)"
+        )
+        said = f"{tokenizer.name_or_path}: its chat template refuses: {reason}{hint}"
+        raise UsageError(said) from error
+
+
+def first_rendered(tokenizer: Any, chats: Sequence[Sequence[Message]], **more: Any) -> str | None:
+    """The first of the chats that the template takes: some ask for a system message, or want a
+    question last."""
+    for chat in chats:
+        with contextlib.suppress(UsageError):
+            return apply_template(tokenizer, chat, **more)
+    return None
 
 
 def encode_chat(tokenizer: Any, messages: Sequence[Message]) -> list[int]:
@@ -28,7 +60,9 @@ def opens_thinking(tokenizer: Any) -> bool:
     thinking."""
     if tokenizer.chat_template is None:
         return False
-    return opens(render_chat(tokenizer, [{"role": "user", "content": "?"}]))
+    return opens(
+        first_rendered(tokenizer, [[ASK], [SYSTEM, ASK]], add_generation_prompt=True) or ""
+    )
 
 
 class ReplyDecoder:

@@ -2,6 +2,7 @@
 loaded.
 """
 
+from collections.abc import Iterable
 from typing import Any
 
 from transformers import AutoConfig
@@ -20,6 +21,21 @@ def load_config(name: str) -> Any:
         return AutoConfig.from_pretrained(model_of(name))
     except (OSError, ValueError) as error:
         raise ModelError.loading(name, error) from error
+
+
+def check_tokens(name: str, tokenizer: Any, used: Iterable[int | None]) -> None:
+    """UsageError where one of the token ids that are `used` has no place in the model's embedding.
+
+    A tokenizer may hold such tokens, as long as nothing is written with them.
+    """
+    size = load_config(name).get_text_config().vocab_size
+    if len(tokenizer) <= size:
+        return
+    if beyond := next((token for token in used if token is not None and token >= size), None):
+        raise UsageError(
+            f"{name}: its tokenizer writes {tokenizer.decode([beyond])!r} as {beyond}, but its "
+            f"embedding has {size:,} tokens"
+        )
 
 
 def rope_changes(name: str, options: Training, needed: int) -> dict[str, Any]:

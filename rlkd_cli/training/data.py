@@ -8,8 +8,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from jinja2 import TemplateError
-
 from rlkd_cli.core.question import question
 from rlkd_cli.errors import ModelError, RecordError, UsageError
 from rlkd_cli.models import Message, user
@@ -44,7 +42,7 @@ def messages_of(raw: Raw, options: Distillation, tokenizer: Any) -> list[Message
 def _renders(tokenizer: Any, messages: list[Message]) -> bool:
     try:
         return bool(render_chat(tokenizer, messages))
-    except TemplateError:
+    except UsageError:
         return False
 
 

@@ -3,22 +3,24 @@ student saved.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
 
 from rlkd_cli import ranks
 from rlkd_cli.errors import UsageError
+from rlkd_cli.models.chat import encode_chat
 from rlkd_cli.records.schema import Raw
 from rlkd_cli.training import model as models
 from rlkd_cli.training import passthrough, preflight
-from rlkd_cli.training.context import check_context, rope_facts
+from rlkd_cli.training.context import check_context, check_tokens, rope_facts
 from rlkd_cli.training.data import Usable, messages_of, usable
 from rlkd_cli.training.launcher import processes
 from rlkd_cli.training.loop import Show, fit
 from rlkd_cli.training.methods import METHODS
 from rlkd_cli.training.methods.options import Distillation
+from rlkd_cli.training.replies import encode_reply, end_of
 from rlkd_cli.training.reward import MissingCallback, Reward
 from rlkd_cli.training.run_folder import averages, write_card
 from rlkd_cli.training.saving import leave_others, save_model
@@ -86,12 +88,24 @@ def sort_records(options: Distillation, records: Sequence[Raw]) -> Usable:
     tokenizer = models.load_tokenizer(options.student, options.recipe)
     found = usable(options, records, tokenizer)
     if found.records:
+        check_tokens(options.student, tokenizer, _tokens(options, found.records, tokenizer))
         check_context(options.student, options, found.needed)
     if options.method == "rlad":
         from rlkd_cli.training.methods.rlad import check_vocabularies
 
         check_vocabularies(str(options.teacher_model), options.student)
     return found
+
+
+def _tokens(options: Distillation, records: Sequence[Raw], tokenizer: Any) -> Iterator[int | None]:
+    """What the student is given to read, as token ids."""
+    yield from (tokenizer.pad_token_id, end_of(tokenizer))
+    for raw in records:
+        messages = messages_of(raw, options, tokenizer)
+        if METHODS[options.method].rewards:
+            yield from encode_chat(tokenizer, messages)
+        else:
+            yield from encode_reply(tokenizer, messages, raw["path"])[0]
 
 
 def facts(options: Distillation, found: Usable) -> list[preflight.Line]:

@@ -15,7 +15,7 @@ from transformers import GenerationConfig
 from rlkd_cli.core.thinking import OPEN, TAGS
 from rlkd_cli.errors import RecordError, UsageError
 from rlkd_cli.models.base import Message
-from rlkd_cli.models.chat import encode_chat, opens_thinking
+from rlkd_cli.models.chat import ASK, SYSTEM, encode_chat, first_rendered, opens_thinking
 
 _MARK = "reply"
 # What a generation_config says that is no matter of how a reply is drawn
@@ -39,8 +39,9 @@ def _after_a_reply(tokenizer: Any) -> int | None:
     """The first special or added token behind a reply in the template; None where it writes
     none.
     """
-    chat = [{"role": "user", "content": "?"}, {"role": "assistant", "content": _MARK}]
-    text = str(tokenizer.apply_chat_template(chat, tokenize=False))
+    reply = {"role": "assistant", "content": _MARK}
+    chats = [[*start, ASK, reply, *more] for more in ([], [ASK]) for start in ([], [SYSTEM])]
+    text = first_rendered(tokenizer, chats) or ""
     rest = tokenizer(text.rpartition(_MARK)[2], add_special_tokens=False)["input_ids"]
     special = {*tokenizer.all_special_ids, *tokenizer.get_added_vocab().values()}
     return next((token for token in rest if token in special), None)
