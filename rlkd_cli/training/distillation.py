@@ -3,7 +3,7 @@ student saved.
 """
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -16,10 +16,11 @@ from rlkd_cli.training import model as models
 from rlkd_cli.training import passthrough, preflight
 from rlkd_cli.training.context import check_context, check_tokens, rope_facts
 from rlkd_cli.training.data import Usable, messages_of, usable
-from rlkd_cli.training.launcher import processes
+from rlkd_cli.training.launcher import is_sharded, processes
 from rlkd_cli.training.loop import Show, fit
 from rlkd_cli.training.methods import METHODS
 from rlkd_cli.training.methods.options import Distillation
+from rlkd_cli.training.methods.recipes import RECIPES
 from rlkd_cli.training.replies import encode_reply, end_of
 from rlkd_cli.training.reward import MissingCallback, Reward
 from rlkd_cli.training.run_folder import averages, write_card
@@ -146,6 +147,21 @@ def _configuration(options: Distillation, setting: models.Setting) -> Any:
     one = replace(options, batch_size=options.batch_size * count, vllm=None)
     rewards = METHODS[options.method].rewards
     return (grpo.grpo_arguments if rewards else sft.sft_arguments)(one, setting)
+
+
+def check_method(options: Distillation, more: Mapping[str, Any]) -> None:
+    """UsageError for settings that the method does not go with; `more` is what `--trl` gives."""
+    told = {**RECIPES[options.recipe].trl, **more}
+    if options.method == "rlad":
+        for name in ("beta", "off_policy_mask_threshold"):
+            if told.get(name):
+                by = f"--trl {name}" if name in more else f"--recipe {options.recipe}"
+                raise UsageError(f"{by}: rlad's ratio is anchored at the teacher; no {name} beside")
+    if options.method == "ppo" and is_sharded(options.launch):
+        raise UsageError(
+            "--method ppo holds student and critic whole on each device: "
+            "--launch ddp, or one device"
+        )
 
 
 def check_batches(options: Distillation) -> None:

@@ -15,7 +15,7 @@ NEEDS_SYSTEM = (
     "{% if messages[0].role != 'system' %}{{ raise_exception('A system message is required') }}"
     "{% endif %}"
 )
-ASKS_LAST = "{% if messages[-1].role == 'assistant' %}{{ raise_exception('A question is last') }}{% endif %}"
+ASKS_LAST = NEEDS_SYSTEM.replace("[0].role !=", "[-1].role ==").replace("'system'", "'assistant'")
 
 
 def templated(model: Path, folder: Path, template: str) -> Path:
