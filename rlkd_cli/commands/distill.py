@@ -14,7 +14,8 @@ from rlkd_cli.training.methods import METHODS
 from rlkd_cli.training.methods.options import Distillation
 
 REWARDS = ("outcome_reward", "total_reward", "structured_reward")
-SHOWN = (*REWARDS, "loss", "completions/mean_length", "completions/clipped_ratio")
+LOST = ("unsegmentable", "reward_failures")
+SHOWN = (*REWARDS, *LOST, "loss", "completions/mean_length", "completions/clipped_ratio")
 PARTS = ("generation", "reward", "loss", "optimizer", "other", "step")
 TIMES = tuple(f"seconds_{part}" for part in PARTS)
 

@@ -49,9 +49,9 @@ class Segmenter:
         messages, tokens = user(segment_prompt(raw, self.prompt)), self.sampling.max_tokens
         failure, wrote = Rejected("not_asked", "no attempt was made"), ""
         for attempt in range(1, self.max_attempts + 1):
-            reply = await self.model.reply(messages, self._sampling(raw, attempt, tokens))
-            wrote = reply.thinking + reply.text
             try:
+                reply = await self._ask(messages, self._sampling(raw, attempt, tokens))
+                wrote = reply.thinking + reply.text
                 steps = self._read(reply, tokens)
                 await self._verify(raw, render(steps), attempt)
             except Rejected as rejected:
@@ -66,6 +66,15 @@ class Segmenter:
             elif self.prompt is None:  # a GSRM knows no feedback
                 messages = _again(messages, reply.text, failure.feedback)
         raise RecordError(failure.code, failure.feedback, wrote)
+
+    async def _ask(self, messages: list[Message], sampling: Sampling) -> Reply:
+        """The model's reply; a GSRM that writes nothing has answered, and found no steps."""
+        try:
+            return await self.model.reply(messages, sampling)
+        except RecordError as error:
+            if error.code != "empty_reply" or self.prompt is None:
+                raise
+            raise Rejected("unparsable_steps", "the reply is empty") from None
 
     def _sampling(self, raw: Raw, attempt: int, tokens: int) -> Sampling:
         """How an attempt is drawn: a seed of its own for each record and attempt, where there is a

@@ -25,6 +25,7 @@ from rlkd_cli.training.patience import is_away, patiently
 from rlkd_cli.training.replies import encode_reply
 
 Lost = list[tuple[Raw, RecordError]]
+_MARKS = ("correctness_math_verify", "correctness_llama", "correct")
 
 
 def messages_of(raw: Raw, options: Distillation, tokenizer: Any) -> list[Message]:
@@ -97,6 +98,8 @@ def _lengths(raw: Raw, options: Distillation, tokenizer: Any, rewarded: bool) ->
         if not any(vars(weights).values()):
             raise RecordError("no_answer", "without an answer there is nothing to reward")
     else:
+        if not raw["path"].strip():
+            raise RecordError("empty_path", "there is nothing in it to learn")
         ids, prompt = encode_reply(tokenizer, messages, raw["path"])
         reply = len(ids) - prompt
         if reply > options.max_tokens:
@@ -112,8 +115,10 @@ def chosen_paths(records: Sequence[Raw], rule: str) -> list[Raw]:
     """The teacher's paths to learn from, by `--teacher-paths`; the paper's is `first-correct`
     (4.1).
 
-    A path's own mark says whether it is correct: OpenR1's `correctness_math_verify`, or `correct`,
-    as `rlkd eval` writes it. Paths of a problem of which none has such a mark are all taken.
+    A path's own mark says whether it is correct: OpenR1's `correctness_math_verify`, or
+    `correctness_llama` where that is null, or `correct`, as `rlkd eval` writes it. A mark that is
+    neither true nor false is not one of correctness. Paths of a problem without such marks are all
+    taken.
     UsageError where none is left.
     """
     if rule == "all":
@@ -135,8 +140,8 @@ def chosen_paths(records: Sequence[Raw], rule: str) -> list[Raw]:
 
 
 def _correct(raw: Raw) -> bool | None:
-    marks = (raw.get("correctness_math_verify"), raw.get("correct"))
-    return next((mark for mark in marks if isinstance(mark, bool)), None)
+    marks = [raw[name] for name in _MARKS if name in raw]
+    return next((mark for mark in marks if isinstance(mark, bool)), False) if marks else None
 
 
 def with_steps(
