@@ -81,3 +81,15 @@ def test_what_is_saved_has_the_bases_type_and_writes_with_a_cache(rlkd, zoo) -> 
         for folder in (Path(family), Path(family, "checkpoint-1")):
             assert json.loads((folder / "config.json").read_text())["use_cache"] is True
         assert json.loads(Path(family, "config.json").read_text())["dtype"] == dtype
+
+
+def test_a_gsrm_that_is_down_is_waited_for_as_long_as_its_rewards(rlkd, zoo) -> None:
+    data = write(Path("t.jsonl"), problems(4))
+    words = ["distill", data, "-o", "s", "--student", zoo("qwen3"), *SHORT, "--judge", "exact"]
+    words += ["--gsrm", "http://127.0.0.1:9/v1#g"]
+    result = rlkd(*words, "--reward-timeout", 0.5)
+    assert result.status == 1 and "waited 0.5 s for the server" in result.err
+    result = rlkd(*words, "--reward-timeout", 0.5, "--server-timeout", 1)
+    assert result.status == 1 and "waited 1 s for the server" in result.err
+    result = rlkd(*words, "--dry-run")
+    assert result.status == 0 and "waited 2 s for the server" in " ".join(result.err.split())
