@@ -21,8 +21,8 @@ def save_model(
 ) -> bool:
     """Saves model and tokenizer; True in the one process that goes on to write beside them.
 
-    Weights are saved in the type that the base's have, whatever computed. With `keep_adapter` the
-    folder holds the adapter alone. ModelError where the files do not hold every
+    What was trained in bf16 is saved in it: half the size, and what engines load; anything else in
+    the type of the base's weights. With `keep_adapter` the folder holds the adapter alone. ModelError where the files do not hold every
     key of the model.
     """
     model = trainer.accelerator.unwrap_model(trainer.model)
@@ -31,7 +31,7 @@ def save_model(
     if not trainer.is_world_process_zero():
         return False
     _forget_sharding()
-    dtype = _dtype_of(base, torch.bfloat16 if trainer.args.bf16 else torch.float32)
+    dtype = torch.bfloat16 if trainer.args.bf16 else _dtype_of(base)
     folder.mkdir(parents=True, exist_ok=True)
     if not hasattr(model, "merge_and_unload"):
         _save_whole(model, state, dtype, base, folder)
@@ -109,10 +109,10 @@ def _config(base: str) -> Any:
     return AutoConfig.from_pretrained(model_of(base))
 
 
-def _dtype_of(base: str, otherwise: torch.dtype) -> torch.dtype:
-    """The type of the base's weights, as its configuration declares it."""
+def _dtype_of(base: str) -> torch.dtype:
+    """The type of the base's weights, as its configuration declares it; else float32."""
     said = getattr(_config(base), "dtype", None)
-    return said if isinstance(said, torch.dtype) else otherwise
+    return said if isinstance(said, torch.dtype) else torch.float32
 
 
 def _save_tokenizer(tokenizer: Any, base: str, folder: Path) -> None:
