@@ -103,7 +103,8 @@ def test_version(rlkd) -> None:
 def test_the_changelog_begins_with_this_version() -> None:
     log = (ROOT / "CHANGELOG.md").read_text("utf-8")
     versions = re.findall(r"^## \[(.*?)\]", log, re.MULTILINE)
-    assert versions[0] == __version__ and "0.3.0" in versions
+    released = [version for version in versions if version != "Unreleased"]
+    assert released[0] == __version__ and versions.index(__version__) <= 1
     newest = log.partition(f"## [{__version__}]")[2].partition("\n## ")[0]
     assert re.findall(r"^### (\w+)", newest, re.MULTILINE) == ["Added", "Changed", "Fixed"]
 
@@ -120,8 +121,9 @@ def test_the_exit_statuses_are_those_of_the_code() -> None:
 
 def test_every_dependency_has_a_version_that_was_tested() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
-    embed = project["optional-dependencies"]["embed"]
-    wanted = {re.split("[<>=]", name)[0] for name in (*project["dependencies"], *embed)}
+    extras = project["optional-dependencies"]
+    named = (*project["dependencies"], *extras["embed"], *extras["ray"])
+    wanted = {re.split("[<>=]", name)[0] for name in named}
     lines = (ROOT / "constraints.txt").read_text("utf-8").splitlines()
     assert {line.partition("==")[0] for line in lines if not line.startswith("#")} == wanted
 

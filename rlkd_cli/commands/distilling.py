@@ -9,13 +9,14 @@ from rlkd_cli.commands import training
 from rlkd_cli.commands.common import opened
 from rlkd_cli.errors import ModelError, UsageError
 from rlkd_cli.models import HttpOptions, runs_in_vllm
-from rlkd_cli.models.spec import model_of
+from rlkd_cli.models.spec import engine_of, model_of
 from rlkd_cli.records.manifest import contents
 from rlkd_cli.records.schema import Raw
 from rlkd_cli.reward.grading import Grader
 from rlkd_cli.reward.segmenter import Segmenter
 from rlkd_cli.reward.structured import Structure, open_gsrm
 from rlkd_cli.training.launcher import processes
+from rlkd_cli.training.machines import machines
 from rlkd_cli.training.methods import METHODS
 
 DRY_WAIT = 2.0  # seconds that a dry run waits for a server
@@ -23,7 +24,15 @@ LOW_PARSE_RATE = 0.8  # ours: below it a GSRM's own failures weigh more than the
 
 
 def check_engines(options: Any) -> None:
-    """UsageError where several processes would each start a vLLM of their own on one device."""
+    """UsageError where several processes would each start a vLLM of their own on one device, or
+    several machines a model of their own: rewards are found over addresses alone there.
+    """
+    for spec in options.asked if machines(options).count > 1 else ():
+        if engine_of(spec) in ("vllm", "hf", "any"):
+            raise UsageError(
+                f"{spec}: on several machines, serve it once (`vllm serve {model_of(spec)}`) and "
+                "name its address, http://HOST:PORT/v1"
+            )
     if processes(options.launch, options.num_processes) == 1:
         return
     for spec in options.asked:
@@ -36,7 +45,7 @@ def check_engines(options: Any) -> None:
 
 def chosen(options: Any, records: list[Raw]) -> list[Raw]:
     """The teacher's paths to learn from; says how many were chosen."""
-    from rlkd_cli.training.data import chosen_paths
+    from rlkd_cli.reward.chosen import chosen_paths
 
     found = chosen_paths(records, options.teacher_paths)
     if len(found) < len(records) and not options.quiet and not ranks.is_launched():
@@ -129,8 +138,8 @@ def held_out(options: Any, begin: training.Beginning) -> list[Raw]:
     """The usable records of `--eval`. UsageError where there is none."""
     if not options.eval:
         return []
+    from rlkd_cli.reward.chosen import chosen_paths
     from rlkd_cli.training import distillation
-    from rlkd_cli.training.data import chosen_paths
 
     records, lost = training.read(options.whole(options.eval, METHODS[options.method].schema))
     own = chosen_paths(records, options.teacher_paths)

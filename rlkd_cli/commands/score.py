@@ -2,36 +2,32 @@
 
 import asyncio
 from dataclasses import dataclass
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any
 
 from rlkd_cli import console
-from rlkd_cli.commands.common import (
-    Job,
-    Opened,
-    Plotted,
-    Running,
-    Seeded,
-    in_flight,
-    opened,
-    status_of,
-)
+from rlkd_cli.commands.common import Plotted, Running, Seeded, in_flight, opened, status_of
 from rlkd_cli.commands.files import write_json_lines
+from rlkd_cli.commands.job import Job, Opened
 from rlkd_cli.commands.show.scores import show_audit, show_scores
+from rlkd_cli.commands.slices import Slicing
 from rlkd_cli.errors import UsageError
 from rlkd_cli.models import Asking
 from rlkd_cli.option import MODEL, argument, option
 from rlkd_cli.pipeline.audit import audit_scorer
 from rlkd_cli.pipeline.ledger import Budget
-from rlkd_cli.pipeline.score import Scorer, Summary, TeacherSamples, score_calls
+from rlkd_cli.pipeline.score import Scorer, Summary, score_calls
 from rlkd_cli.records.read import Input, Rows
 from rlkd_cli.records.schema import Steps, StepsOrPath
 from rlkd_cli.records.write import Continued
+from rlkd_cli.reward.compared import TeacherPaths
 from rlkd_cli.reward.grading.grader import Grader
 from rlkd_cli.reward.structured import Matching, Structure
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options(Running, Plotted, Budget, Asking, Continued, Rows, Seeded, Matching):
+class Options(
+    Slicing, Running, Plotted, Budget, Asking, Continued, Rows, Seeded, TeacherPaths, Matching
+):
     teacher: Annotated[
         str, argument("TEACHER", "The teacher's segmentations.", free=True, file="in")
     ]
@@ -41,14 +37,6 @@ class Options(Running, Plotted, Budget, Asking, Continued, Rows, Seeded, Matchin
             "STUDENT", "The student's segmentations (or paths, with --gsrm).", free=True, file="in"
         ),
     ]
-    teacher_samples: Annotated[
-        str,
-        option(
-            "--teacher-samples",
-            help="With several teacher paths of an id, use: best, mean, or first.",
-            choices=get_args(TeacherSamples),
-        ),
-    ] = "first"
     probabilities: Annotated[
         bool,
         option(
@@ -105,7 +93,8 @@ def run(options: Options) -> int | None:
         return Opened(scorer, flight, [scorer.structure, grader])
 
     outcome = job.run(open_work)
-    show_scores(options, summary, scorers)
+    if not outcome.is_part:
+        show_scores(options, summary, scorers)
     return status_of(outcome.rejected)
 
 

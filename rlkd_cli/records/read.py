@@ -4,7 +4,6 @@ skipped.
 
 import hashlib
 import itertools
-import json
 from array import array
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
@@ -13,6 +12,7 @@ from typing import Annotated
 from rlkd_cli.errors import InputError, RecordError, UsageError
 from rlkd_cli.option import IO, argument, option
 from rlkd_cli.records import published
+from rlkd_cli.records.digests import combined, digest
 from rlkd_cli.records.schema import Key, Raw, Record, check, key_of, settled
 from rlkd_cli.records.sources import Row, is_stream, rows
 
@@ -53,10 +53,10 @@ class Input:
     whole.
 
     Raises InputError at the first fault, unless `skip_invalid`, which yields faulty items instead.
-    `limit` counts records of the whole input; the I-th of N slices (`shard`) of them is every N-th
-    from the I-th on, so that it works on streams too. With `copies`, each record comes that many
-    times, numbered by `sample`. `on_numbered` is called once, where rows have no id and get their
-    numbers.
+    `limit` counts records of the whole input. With `copies`, each record comes that many times,
+    numbered by `sample`. The I-th of N slices (`shard`) of all these items is every N-th from the
+    I-th on, so that it works on streams too; the rest is read and checked all the same.
+    `on_numbered` is called once, where rows have no id and get their numbers.
     """
 
     source: str
@@ -102,10 +102,29 @@ class Input:
 
     def __iter__(self) -> Iterator[Item]:
         index, slices = self.shard
-        chosen = itertools.islice(
-            itertools.islice(self._items(), self.limit), index - 1, None, slices
-        )
-        return itertools.chain.from_iterable(map(self._copy, chosen))
+        chosen = itertools.islice(self._items(), self.limit)
+        every = itertools.chain.from_iterable(map(self._copy, chosen))
+        return itertools.islice(every, index - 1, None, slices)
+
+    def place(self, number: int) -> int:
+        """Where the slice's item of this number (from 0) stands among all items."""
+        index, slices = self.shard
+        return index - 1 + number * slices
+
+    def is_mine(self, place: int) -> bool:
+        """Whether the item at this place among all is one of the slice."""
+        return place % self.shard[1] == self.shard[0] - 1
+
+    @property
+    def items(self) -> int:
+        """How many items the last pass has read, those of all slices."""
+        return len(self.digests) * (self.copies or 1)
+
+    def unsliced(self) -> "Input":
+        """The same input with the items of all slices."""
+        whole = replace(self, shard=(1, 1))
+        whole._held = self._held
+        return whole
 
     def _copy(self, item: Item) -> Iterator[Item]:
         item = replace(item, digest=digest(item.raw))
@@ -183,24 +202,9 @@ def _note(key: Key, where: str, seen: set[int]) -> None:
     seen.add(mark)
 
 
-def digest(raw: Raw) -> int:
-    """64 bits that change when the record changes."""
-    text = json.dumps(raw, sort_keys=True, ensure_ascii=True, default=str)
-    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big")
-
-
-def combined(digests: Iterable[int]) -> str:
-    """One digest of several, in order."""
-    numbers = digests if isinstance(digests, array) else array("Q", digests)
-    return hashlib.blake2b(numbers.tobytes(), digest_size=8).hexdigest()
-
-
 @dataclass(frozen=True, kw_only=True)
-class Rows:
-    """Which records of an input are read, and how.
-
-    How many does not matter to an output: inputs may grow.
-    """
+class Columns:
+    """How the records of an input are read."""
 
     map: Annotated[
         list[str] | None,
@@ -225,6 +229,20 @@ class Rows:
         bool,
         option("--skip-invalid", help="Reject invalid records, do not stop.", panel=IO, free=True),
     ] = False
+
+    def whole(self, source: str, model: type[Record]) -> Input:
+        """All records of an input."""
+        column = {"id": self.id_column} if self.id_column else {}
+        return Input(source, model, parse_map(self.map) | column, self.skip_invalid)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rows(Columns):
+    """Which records of an input are read, and how.
+
+    How many does not matter to an output: inputs may grow.
+    """
+
     limit: Annotated[
         int | None,
         option(
@@ -240,21 +258,20 @@ class Rows:
         option(
             "--shard",
             metavar="I/N",
-            help="Only the I-th of N slices (every N-th record), for job arrays.",
+            help="Only the I-th of N slices (every N-th record or sample), for job arrays: with -o "
+            "OUT, `rlkd merge OUT` puts the parts together.",
             panel=IO,
         ),
     ] = None
 
     def read(self, source: str, model: type[Record], copies: int | None = None) -> Input:
-        """The records of `source`; UsageError where an option cannot be read."""
+        """The records of `source`; UsageError where an option cannot be read.
+
+        `--limit` and `--shard` are the first input's: of others, take the `whole`.
+        """
         first = self.whole(source, model)
         first.limit, first.shard, first.copies = self.limit, parse_shard(self.shard), copies
         return first
-
-    def whole(self, source: str, model: type[Record]) -> Input:
-        """All records of a second input: `--limit` and `--shard` are the first one's."""
-        column = {"id": self.id_column} if self.id_column else {}
-        return Input(source, model, parse_map(self.map) | column, self.skip_invalid)
 
 
 def parse_map(pairs: list[str] | None) -> dict[str, str]:

@@ -15,17 +15,16 @@ from rlkd_cli.models.chat import encode_chat, render_chat
 from rlkd_cli.records.atomic import atomic_write
 from rlkd_cli.records.schema import Raw
 from rlkd_cli.records.write import dumps, objects
+from rlkd_cli.reward.patience import is_away, patiently
 from rlkd_cli.reward.segmenter import Segmenter
 from rlkd_cli.reward.structured import segmented
 from rlkd_cli.reward.total import Weights
 from rlkd_cli.training.methods import METHODS
 from rlkd_cli.training.methods.options import Distillation
 from rlkd_cli.training.methods.recipes import RECIPES
-from rlkd_cli.training.patience import is_away, patiently
 from rlkd_cli.training.replies import encode_reply
 
 Lost = list[tuple[Raw, RecordError]]
-_MARKS = ("correctness_math_verify", "correctness_llama", "correct")
 
 
 def messages_of(raw: Raw, options: Distillation, tokenizer: Any) -> list[Message]:
@@ -109,39 +108,6 @@ def _lengths(raw: Raw, options: Distillation, tokenizer: Any, rewarded: bool) ->
         said = f"{prompt} tokens, more than --max-prompt-length {options.max_prompt_length}"
         raise RecordError("prompt_too_long", said)
     return prompt, reply
-
-
-def chosen_paths(records: Sequence[Raw], rule: str) -> list[Raw]:
-    """The teacher's paths to learn from, by `--teacher-paths`; the paper's is `first-correct`
-    (4.1).
-
-    A path's own mark says whether it is correct: OpenR1's `correctness_math_verify`, or
-    `correctness_llama` where that is null, or `correct`, as `rlkd eval` writes it. A mark that is
-    neither true nor false is not one of correctness. Paths of a problem without such marks are all
-    taken.
-    UsageError where none is left.
-    """
-    if rule == "all":
-        return list(records)
-    marked = {str(raw["id"]) for raw in records if _correct(raw) is not None}
-    chosen, seen = [], set()
-    for raw in records:
-        identity = str(raw["id"])
-        if identity in marked:
-            if not _correct(raw) or (rule == "first-correct" and identity in seen):
-                continue
-            seen.add(identity)
-        chosen.append(raw)
-    if not chosen:
-        raise UsageError(
-            f"no teacher path is correct; --teacher-paths {rule} leaves none, all does"
-        )
-    return chosen
-
-
-def _correct(raw: Raw) -> bool | None:
-    marks = [raw[name] for name in _MARKS if name in raw]
-    return next((mark for mark in marks if isinstance(mark, bool)), False) if marks else None
 
 
 def with_steps(

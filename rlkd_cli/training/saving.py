@@ -22,8 +22,8 @@ def save_model(
     """Saves model and tokenizer; True in the one process that goes on to write beside them.
 
     What was trained in bf16 is saved in it: half the size, and what engines load; anything else in
-    the type of the base's weights. With `keep_adapter` the folder holds the adapter alone. ModelError where the files do not hold every
-    key of the model.
+    the type of the base's weights. With `keep_adapter` the folder holds the adapter alone.
+    ModelError where the files do not hold every key of the model.
     """
     model = trainer.accelerator.unwrap_model(trainer.model)
     state = _whole_state(trainer)  # all processes take part
