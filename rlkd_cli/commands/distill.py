@@ -43,7 +43,8 @@ def run(options: Options) -> int | None:
     """
     method = METHODS[options.method]
     method.check(options)
-    training.check(options)
+    anchor = options.teacher_model if options.method == "rlad" else None
+    training.check(options, student=options.student, teacher=anchor)
     if method.structure:
         options.check()
         distilling.check_engines(options)
@@ -53,6 +54,7 @@ def run(options: Options) -> int | None:
     from rlkd_cli.training.model import Setting
 
     more = distillation.trl_arguments(options)
+    distillation.check_method(options, more)
     distillation.check_batches(options)
     chosen = distilling.chosen(options, records)
     if options.dry_run:

@@ -52,15 +52,14 @@ def grpo_arguments(options: Distillation, setting: models.Setting, **more: Any) 
         "vllm_mode": options.vllm or "colocate",
         "per_device_eval_batch_size": options.group,
     }
+    said = dict(setting.more)
     if options.vllm:  # its engine reads the base's end tokens, not those that are trained
         ends = ends_of(models.load_tokenizer(options.student, options.recipe))
-        own["generation_kwargs"] = {"stop_token_ids": ends}
+        drawing = said.get("generation_kwargs") or {}
+        stops = [*ends, *(drawing.get("stop_token_ids") or [])]
+        said["generation_kwargs"] = {**drawing, "stop_token_ids": list(dict.fromkeys(stops))}
     return GRPOConfig(
-        **models.distill_arguments(options)
-        | own
-        | RECIPES[options.recipe].trl
-        | more
-        | dict(setting.more)
+        **models.distill_arguments(options) | own | RECIPES[options.recipe].trl | more | said
     )
 
 
