@@ -14,6 +14,7 @@ from rlkd_cli import console, ranks
 from rlkd_cli.commands.common import made_from, status_of
 from rlkd_cli.errors import InputError, RecordError, UsageError
 from rlkd_cli.models.device import has_accelerator
+from rlkd_cli.models.local.loading import is_adapter
 from rlkd_cli.models.spec import engine_of, model_of, shown
 from rlkd_cli.records.read import Input
 from rlkd_cli.records.rejects import reject, write_rejects
@@ -64,8 +65,7 @@ def check_weights(flag: str, spec: str) -> None:
             f"{flag} {shown(spec)}: a training needs a model's weights, not a server; name a "
             "folder, or a model of the hub as hf/OWNER/NAME"
         )
-    folder = Path(model_of(spec))
-    if (folder / "adapter_config.json").is_file() and not (folder / "config.json").exists():
+    if is_adapter(model_of(spec)):
         raise UsageError(
             f"{flag} {spec}: an adapter without its base; train it without --keep-adapter, which "
             "merges it, or merge it with PEFT (merge_and_unload) and save the tokenizer beside it"
