@@ -103,7 +103,8 @@ def test_version(rlkd) -> None:
 def test_the_changelog_begins_with_this_version() -> None:
     log = (ROOT / "CHANGELOG.md").read_text("utf-8")
     versions = re.findall(r"^## \[(.*?)\]", log, re.MULTILINE)
-    assert versions[0] == __version__ and "0.3.0" in versions
+    released = [version for version in versions if version != "Unreleased"]
+    assert released[0] == __version__ and "0.3.0" in versions
     newest = log.partition(f"## [{__version__}]")[2].partition("\n## ")[0]
     assert re.findall(r"^### (\w+)", newest, re.MULTILINE) == ["Added", "Changed", "Fixed"]
 

@@ -14,6 +14,7 @@ from rlkd_cli.training.methods import METHODS
 from rlkd_cli.training.methods.options import Distillation
 
 REWARDS = ("outcome_reward", "total_reward", "structured_reward")
+SPREADS = ("*/group_deviation", "*/constant_groups", "*/missing")  # of each part of the reward
 SHOWN = (*REWARDS, "loss", "completions/mean_length", "completions/clipped_ratio")
 PARTS = ("generation", "reward", "loss", "optimizer", "other", "step")
 TIMES = tuple(f"seconds_{part}" for part in PARTS)
@@ -77,4 +78,4 @@ def run(options: Options) -> int | None:
     if not options.quiet:
         shown = [(n, f"{metrics[n]:.4f}") for n in (*SHOWN, *TIMES) if n in metrics]
         console.table(f"distill {options.method}", shown)
-    return training.end(options, REWARDS, 5, refused + found.rejected + lost)
+    return training.end(options, (*REWARDS, *SPREADS), 5, refused + found.rejected + lost)

@@ -45,6 +45,7 @@ OWNED = {
     "dataset_kwargs": "the data that rlkd encodes itself",
     "completion_only_loss": "the data that rlkd encodes itself",
     "packing": "the data that rlkd encodes itself",
+    "multi_objective_aggregation": "--aggregate",
     "reward_weights": "--structure-weight, --outcome-weight and --format-weight",
 }
 _STAYS_OURS = {"distill": {"weight_decay"}, "train-gsrm": {"max_grad_norm", "max_length"}}

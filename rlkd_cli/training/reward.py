@@ -1,8 +1,7 @@
-"""The reward of a training step as TRL asks for it: one async function over a batch of completions.
+"""The reward of a training step: all parts of it, and their total, over a batch of completions.
 
-One function and not several, because TRL sums several with missing values as zeros; a reward that
-could not be computed must not train as one (see `reward/total.py`). The reward itself is `rlkd
-score`'s.
+What TRL calls are the functions of `reward_parts.py`, which share this computation. The structured
+reward itself is `rlkd score`'s.
 """
 
 import asyncio
@@ -59,7 +58,7 @@ class Clock:
 
 @dataclass
 class Reward:
-    """The composite reward; TRL calls it with lists of equal length and keeps it on one event loop.
+    """All parts of the reward, called with lists of equal length, always on one event loop.
 
     Where a GSRM's or a judge's server is unavailable, training waits up to `timeout` seconds for
     it; a completion whose reward is missing then is left out of its group.
@@ -76,11 +75,18 @@ class Reward:
     sample_every: int = 10
     tell: Callable[[str], None] = lambda text: None
     missing: tuple[int, int] = (0, 0)  # structured rewards of the last batch: missing, asked for
-    __name__: str = field(default="rlkd_reward", init=False)
+    path_reward: str = "structured_reward"  # what the reward of the path is called
+
+    def expects(self, row: int, part: str) -> bool:
+        """Whether the completions of a record are to have this part: `total` always, an outcome
+        only with a reference answer.
+        """
+        return bool(getattr(self.weights.of(self.records[row]), part, True))
 
     async def __call__(
         self, completion_ids: list[list[int]], row: list[int], **kwargs: Any
-    ) -> list[float | None]:
+    ) -> dict[str, list[float | None]]:
+        """Each part by name, and `total`; None where it is missing, or not asked for."""
         paths = [self.decode(ids) for ids in completion_ids]
         records = [self.records[number] for number in row]
         clock = Clock()
@@ -96,7 +102,8 @@ class Reward:
         is_due = state and state.is_world_process_zero and not state.global_step % self.sample_every
         if self.samples and is_due:
             self._keep_sample(state.global_step, paths[0], attempts[0], totals[0], records[0])
-        return totals
+        found = {name: [getattr(part, name) for part in parts] for name in vars(Parts())}
+        return {"total": totals, **found}
 
     async def _patiently(self, paths: list[str], records: list[Raw], clock: Clock) -> list[Attempt]:
         """All attempts; those that a server's absence spoilt are made again while there is time."""

@@ -19,7 +19,8 @@ class Method:
 
     `module` is its file; `schema` what it needs of a teacher's record; `rewards`: whether the
     student writes and is rewarded; `structure`: whether the structured reward is part of that;
-    `needs`: options without which it cannot run, by field and flag.
+    `needs`: options without which it cannot run, by field and flag; `groups`: whether rewards are
+    compared within the completions of a problem.
     """
 
     summary: str
@@ -28,6 +29,7 @@ class Method:
     rewards: bool = True
     structure: bool = False
     needs: tuple[tuple[str, str], ...] = ()
+    groups: bool = True
 
     def build(self, options: Any, records: Any, reward: Any, setting: Any) -> tuple[Any, Any]:
         """(trainer, tokenizer); see `methods/grpo.py`."""
@@ -39,6 +41,8 @@ class Method:
         for field, flag in self.needs:
             if getattr(options, field) is None:
                 raise UsageError(f"--method {options.method} needs {flag}")
+        if options.aggregate == "normalize" and self.rewards and not self.groups:
+            raise UsageError(f"--aggregate normalize: {options.method} has no groups")
 
 
 METHODS: dict[str, Method] = {
@@ -50,7 +54,7 @@ METHODS: dict[str, Method] = {
         needs=(("gsrm", "--gsrm MODEL, which segments the student's paths (see train-gsrm)"),),
     ),
     "grpo": Method("outcome reward alone (4.1)", "grpo"),
-    "ppo": Method("the same with a critic and GAE (4.1)", "ppo"),
+    "ppo": Method("the same with a critic and GAE (4.1)", "ppo", groups=False),
     "sft": Method("the teacher's paths, imitated (4.1)", "sft", schema=PathRecord, rewards=False),
     "rlad": Method(
         "GRPO with a ratio anchored at a teacher's weights (RLAD)",

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
+import torch
 from datasets import Dataset
 from transformers import TrainerCallback
 from trl import GRPOConfig, GRPOTrainer
@@ -19,6 +20,12 @@ from rlkd_cli.training.data import messages_of
 from rlkd_cli.training.methods.options import Distillation
 from rlkd_cli.training.methods.recipes import RECIPES
 from rlkd_cli.training.replies import ends_of
+from rlkd_cli.training.reward_parts import (
+    AGGREGATION,
+    functions_of,
+    part_statistics,
+    without_incomplete,
+)
 
 PARTS = ("generation", "reward", "loss", "optimizer")
 
@@ -48,6 +55,7 @@ def grpo_arguments(options: Distillation, setting: models.Setting, **more: Any) 
         "loss_type": "grpo",
         "scale_rewards": "group",
         "epsilon": 0.2,
+        "multi_objective_aggregation": AGGREGATION[options.aggregate],
         "use_vllm": options.vllm is not None,
         "vllm_mode": options.vllm or "colocate",
         "per_device_eval_batch_size": options.group,
@@ -85,9 +93,11 @@ def trainer_parts(
             [{"prompt": prompt, "row": first + i} for i, prompt in enumerate(prompts)]
         )
 
+    functions = functions_of(reward, options.aggregate)
+    arguments.reward_weights = [function.weight for function in functions]
     return {
         "model": model,
-        "reward_funcs": [reward],
+        "reward_funcs": functions,
         "args": arguments,
         "train_dataset": rows(records, 0),
         "eval_dataset": rows(setting.held_out, len(records)) if setting.held_out else None,
@@ -119,9 +129,24 @@ class TimedTrainer(GRPOTrainer):  # type: ignore[misc]
         with self.clock("generation"):
             return super()._generate(*args, **kwargs)
 
-    def _calculate_rewards(self, *args: Any, **kwargs: Any) -> Any:
+    def _calculate_rewards(self, inputs: Any, *args: Any, **kwargs: Any) -> torch.Tensor:
         with self.clock("reward"):
-            return super()._calculate_rewards(*args, **kwargs)
+            values = super()._calculate_rewards(inputs, *args, **kwargs)
+        self._log_parts(values, [one["row"] for one in inputs])
+        functions: Any = self.reward_funcs
+        return without_incomplete(values, functions)
+
+    def _log_parts(self, values: torch.Tensor, rows: list[int]) -> None:
+        """Logs how each part is spread; `values` are those of all processes, `rows` this one's."""
+        model: Any = self.model
+        functions: Any = self.reward_funcs
+        mode = "train" if model.training else "eval"
+        group: Any = self.num_generations if mode == "train" else self.num_generations_eval
+        parts = torch.tensor([[f.expects(row) for f in functions] for row in rows])
+        expected = self.accelerator.gather(parts.to(values.device))
+        names = [f.name for f in functions]
+        for name, value in part_statistics(values, expected, group, names).items():
+            self._metrics[mode][name].append(value)
 
     def _prepare_inputs(self, *args: Any, **kwargs: Any) -> Any:
         with self.clock("rollout"):

@@ -81,6 +81,16 @@ class Distillation(Training, Prompting):
             panel=TRAINING,
         ),
     ] = 0.0
+    aggregate: Annotated[
+        str,
+        option(
+            "--aggregate",
+            help="sum: the weighted sum of the parts (4.1); normalize: each part normalised in its "
+            "group first, so that none drowns another (GDPO, 2601.05242).",
+            choices=("sum", "normalize"),
+            panel=TRAINING,
+        ),
+    ] = "sum"
     max_reward_failures: Annotated[
         float,
         option(
