@@ -1,5 +1,6 @@
 """`rlkd distill`."""
 
+import inspect
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -32,9 +33,9 @@ class Options(Running, Asking, Rows, Distillation, Matching):
     @property
     def models(self) -> list[str]:
         """The models that the result depends on."""
-        anchor = [self.teacher_model] if self.teacher_model else []
-        rewarding = super().models if METHODS[self.method].structure else []
-        return [self.student, *anchor, *rewarding]
+        teacher = [self.teacher_asked] if self.teacher_asked else []
+        rewarding = super().models if self.is_structured else []
+        return [self.student, *teacher, *rewarding]
 
 
 def run(options: Options) -> int | None:
@@ -44,7 +45,7 @@ def run(options: Options) -> int | None:
     method = METHODS[options.method]
     method.check(options)
     training.check(options)
-    if method.structure:
+    if options.is_structured:
         options.check()
         distilling.check_engines(options)
     source = options.read(options.teacher, method.schema)
@@ -79,3 +80,12 @@ def run(options: Options) -> int | None:
         shown = [(n, f"{metrics[n]:.4f}") for n in (*SHOWN, *TIMES) if n in metrics]
         console.table(f"distill {options.method}", shown)
     return training.end(options, (*REWARDS, *SPREADS), 5, refused + found.rejected + lost)
+
+
+run.__doc__ = "\n\n".join(
+    [
+        inspect.cleandoc(str(run.__doc__)),
+        "Methods, and what each needs:",
+        *(f"{name}: {row.summary}. Needs {row.data}." for name, row in METHODS.items()),
+    ]
+)

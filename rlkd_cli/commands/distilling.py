@@ -54,7 +54,7 @@ def usable(options: Any, records: list[Raw], lost: training.Lost) -> Any:
     except UsageError as error:
         raise training.nothing_left(options, found.rejected + lost, str(error)) from None
     facts = distillation.facts(options, found)
-    if METHODS[options.method].structure:
+    if options.is_structured:
         facts += _gsrm_facts(options, found.records[0])
     training.show_facts(f"distill {options.method}", facts, options.quiet)
     return found
@@ -92,7 +92,7 @@ def teacher(
     """The teacher's records with steps, and those without; made before there are several
     processes.
     """
-    if not METHODS[options.method].structure:
+    if not options.is_structured:
         return records, []
     from rlkd_cli.training.data import with_steps
 
@@ -143,7 +143,7 @@ def reward(options: Any, records: list[Raw]) -> Any:
     from rlkd_cli.training.reward import Reward
 
     grader, tokenizer = Grader(), load_tokenizer(options.student, options.recipe)
-    structured = METHODS[options.method].structure
+    structured = options.is_structured
     return Reward(
         records=records,
         decode=decoder(tokenizer, ends_of(tokenizer, generation_settings(options.student))),
@@ -164,16 +164,17 @@ def dry_run(options: Any, records: list[Raw]) -> None:
 
     method, step = METHODS[options.method], distillation.completions_of(options)
     most = f"{step * options.steps * options.max_tokens:,}"
-    written = [("tokens written by the student, at most", most)] if method.rewards else []
+    writes = method.rewards or method.writes
+    written = [("tokens written by the student, at most", most)] if writes else []
     lines = [
         ("problems", f"{len(records):,}"),
         ("method", options.method),
         ("student", options.student),
         ("steps", f"{options.steps:,}"),
-        ("completions a step" if method.rewards else "paths a step", f"{step:,}"),
+        ("completions a step" if writes else "paths a step", f"{step:,}"),
         *written,
     ]
-    if method.structure:
+    if options.is_structured:
         asked = step * options.steps + sum(not raw.get("steps") for raw in records)
         lines += [(f"calls of {options.gsrm}", f"{asked:,}"), ("judge", options.judge)]
     try:
@@ -181,7 +182,7 @@ def dry_run(options: Any, records: list[Raw]) -> None:
         lines.append(("records that cannot be used", f"{len(found.rejected):,}"))
         distillation.check_enough(options, found.records)
         lines += distillation.facts(options, found)
-        if method.structure:
+        if options.is_structured:
             lines += _gsrm_facts(options, found.records[0])
     except ModelError as error:
         lines.append(("not checked", str(error)))

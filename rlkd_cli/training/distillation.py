@@ -47,7 +47,7 @@ def train(
 
 def _card(options: Distillation, problems: int) -> None:
     """Says what was done, with averages over the last steps."""
-    structured = METHODS[options.method].structure
+    structured = options.is_structured
     facts = {
         "student": options.student,
         "method": options.method,
@@ -55,7 +55,7 @@ def _card(options: Distillation, problems: int) -> None:
         "problems": problems,
         "learning rate": options.learning_rate,
         "teacher's paths": getattr(options, "teacher", None),
-        "teacher model": options.teacher_model if options.method == "rlad" else None,
+        "teacher model": options.teacher_asked,
         "GSRM": getattr(options, "gsrm", None) if structured else None,
         "judge": getattr(options, "judge", None) if structured else None,
         "recipe": options.recipe,
@@ -84,10 +84,10 @@ def sort_records(options: Distillation, records: Sequence[Raw]) -> Usable:
     found = usable(options, records, tokenizer)
     if found.records:
         check_context(options.student, options, found.needed)
-    if options.method == "rlad":
-        from rlkd_cli.training.methods.rlad import check_vocabularies
+    if options.teacher_asked:
+        from rlkd_cli.training.methods.teacher import check_vocabularies
 
-        check_vocabularies(str(options.teacher_model), options.student)
+        check_vocabularies(options.teacher_asked, options.student)
     return found
 
 
@@ -107,10 +107,14 @@ def trl_arguments(options: Distillation) -> dict[str, Any]:
     """What `--trl` gives, checked against the method's configuration."""
     if not options.trl:
         return {}
-    from trl import GRPOConfig, SFTConfig
+    from trl import DistillationConfig, GRPOConfig, SFTConfig
 
-    rewards = METHODS[options.method].rewards
-    return passthrough.check(options.trl, GRPOConfig if rewards else SFTConfig, "distill")
+    method = METHODS[options.method]
+    config = GRPOConfig if method.rewards else DistillationConfig if method.writes else SFTConfig
+    found = passthrough.check(options.trl, config, "distill")
+    if method.writes and "beta" in found:
+        raise UsageError("--trl beta: rlkd sets it (--divergence)")
+    return found
 
 
 def check_batches(options: Distillation) -> None:
@@ -135,11 +139,12 @@ def check_batches(options: Distillation) -> None:
 
 def check_enough(options: Distillation, records: Sequence[Raw]) -> None:
     """UsageError where there are fewer problems than a step needs: nothing would be trained."""
-    needed = completions_of(options) // options.group if METHODS[options.method].rewards else 1
+    method, step = METHODS[options.method], completions_of(options)
+    needed = step // options.group if method.rewards else step if method.writes else 1
     if len(records) < needed:
         raise UsageError(
             f"{len(records)} usable problems, fewer than the {needed} that one step is made of; "
-            "lower --batch-size or --accumulation, or raise --group"
+            f"lower --batch-size or --accumulation{', or raise --group' * method.rewards}"
         )
 
 

@@ -46,6 +46,7 @@ OWNED = {
     "completion_only_loss": "the data that rlkd encodes itself",
     "packing": "the data that rlkd encodes itself",
     "multi_objective_aggregation": "--aggregate",
+    "teacher_model_name_or_path": "--teacher",
     "reward_weights": "--structure-weight, --outcome-weight and --format-weight",
 }
 _STAYS_OURS = {"distill": {"weight_decay"}, "train-gsrm": {"max_grad_norm", "max_length"}}
