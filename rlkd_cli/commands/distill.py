@@ -8,13 +8,15 @@ from rlkd_cli import console, ranks
 from rlkd_cli.commands import distilling, training
 from rlkd_cli.commands.common import Running
 from rlkd_cli.models import Asking
+from rlkd_cli.models.local.embedders import LEXICAL
 from rlkd_cli.option import argument
 from rlkd_cli.records.read import Rows
 from rlkd_cli.reward.structured import Matching
 from rlkd_cli.training.methods import METHODS
 from rlkd_cli.training.methods.options import Distillation
 
-REWARDS = ("outcome_reward", "total_reward", "structured_reward")
+PATHS = ("structured_reward", "embedding_reward", "sequence_reward")
+REWARDS = ("outcome_reward", "total_reward", *PATHS)
 SPREADS = ("*/group_deviation", "*/constant_groups", "*/missing")  # of each part of the reward
 SHOWN = (*REWARDS, "loss", "completions/mean_length", "completions/clipped_ratio")
 PARTS = ("generation", "reward", "loss", "optimizer", "other", "step")
@@ -35,6 +37,8 @@ class Options(Running, Asking, Rows, Distillation, Matching):
         """The models that the result depends on."""
         teacher = [self.teacher_asked] if self.teacher_asked else []
         rewarding = super().models if self.is_structured else []
+        if METHODS[self.method].structure and self.reward == "embedding":
+            rewarding = [f"hf/{self.embedder}"] if self.embedder != LEXICAL else []
         return [self.student, *teacher, *rewarding]
 
 
@@ -42,6 +46,7 @@ def run(options: Options) -> int | None:
     """Reads the teacher's segmentations; writes a model folder with metrics.jsonl and
     completions.jsonl.
     """
+    options, stages = distilling.begun_from(options)
     method = METHODS[options.method]
     method.check(options)
     training.check(options)
@@ -59,7 +64,7 @@ def run(options: Options) -> int | None:
     if options.dry_run:
         return distilling.dry_run(options, chosen)
     begin = training.begin(
-        "distill", options, source, options.models, distilling.evaluated(options)
+        "distill", options, source, options.models, distilling.evaluated(options), stages
     )
     if begin is None:
         return training.end_with_status(options.output)
@@ -79,7 +84,8 @@ def run(options: Options) -> int | None:
     if not options.quiet:
         shown = [(n, f"{metrics[n]:.4f}") for n in (*SHOWN, *TIMES) if n in metrics]
         console.table(f"distill {options.method}", shown)
-    return training.end(options, (*REWARDS, *SPREADS), 5, refused + found.rejected + lost)
+    curves = (*REWARDS[:2], f"{options.reward}_reward", *SPREADS)
+    return training.end(options, curves, 5, refused + found.rejected + lost)
 
 
 run.__doc__ = "\n\n".join(

@@ -1,5 +1,6 @@
 """What `rlkd distill` puts together: the teacher's records, what is evaluated on, the reward."""
 
+from dataclasses import replace
 from typing import Any
 
 from rlkd_cli import console, ranks
@@ -8,15 +9,36 @@ from rlkd_cli.commands.common import opened
 from rlkd_cli.errors import ModelError, UsageError
 from rlkd_cli.models import runs_in_vllm
 from rlkd_cli.models.spec import engine_of, model_of
-from rlkd_cli.records.manifest import contents
+from rlkd_cli.records.manifest import contents, load_manifest
 from rlkd_cli.records.schema import Raw
 from rlkd_cli.reward.grading import Grader
 from rlkd_cli.reward.segmenter import Segmenter
 from rlkd_cli.reward.structured import Structure, open_gsrm
 from rlkd_cli.training.launcher import processes
 from rlkd_cli.training.methods import METHODS
+from rlkd_cli.training.methods.options import Distillation
 
 LOW_PARSE_RATE = 0.8  # ours: below it a GSRM's own failures weigh more than the student's
+
+
+def begun_from(options: Any) -> tuple[Any, list[Any]]:
+    """The options with the run of `--from` for a student, and the settings of the stages before.
+
+    UsageError where that is no finished run with a whole model.
+    """
+    run = options.begin_from
+    if run is None:
+        return options, []
+    if options.student not in (Distillation.student, str(run)):
+        raise UsageError(f"--from {run} is the student: it goes without --student")
+    if not (run / "run.json").is_file() or run.resolve() == options.output.resolve():
+        raise UsageError(f"--from {run}: name the folder of another run of distill")
+    manifest = load_manifest(run / "run.json")
+    if not manifest.get("finished"):
+        raise UsageError(f"--from {run}: it has not finished")
+    if (run / "adapter_config.json").exists():
+        raise UsageError(f"--from {run}: it holds an adapter (--keep-adapter), not a whole model")
+    return replace(options, student=str(run)), [*manifest.get("stages", []), manifest["settings"]]
 
 
 def check_engines(options: Any) -> None:
@@ -135,21 +157,26 @@ def _warn(text: str) -> None:
 
 
 def reward(options: Any, records: list[Raw]) -> Any:
-    """The reward of the method: with the structured part, or the outcome alone."""
+    """The reward of the method: with the structured part, what stands in its place, or the outcome
+    alone.
+    """
     from rlkd_cli.training.data import weights_of
     from rlkd_cli.training.model import load_tokenizer
     from rlkd_cli.training.preflight import generation_settings
     from rlkd_cli.training.replies import decoder, ends_of
     from rlkd_cli.training.reward import Reward
+    from rlkd_cli.training.similarity import open_similarity
 
     grader, tokenizer = Grader(), load_tokenizer(options.student, options.recipe)
-    structured = options.is_structured
+    similar = METHODS[options.method].structure and not options.is_structured
     return Reward(
         records=records,
         decode=decoder(tokenizer, ends_of(tokenizer, generation_settings(options.student))),
         weights=weights_of(options),
         grader=grader,
-        structure=_structure(options, grader) if structured else None,
+        structure=_structure(options, grader) if options.is_structured else None,
+        similarity=open_similarity(options.reward, options.embedder) if similar else None,
+        path_reward=f"{options.reward}_reward",
         max_failures=options.max_reward_failures,
         timeout=options.reward_timeout,
         samples=options.output / "completions.jsonl",

@@ -64,10 +64,15 @@ class Beginning:
 
 
 def begin(
-    command: str, options: Training, source: Input, models: Sequence[str], settings: dict[str, Any]
+    command: str,
+    options: Training,
+    source: Input,
+    models: Sequence[str],
+    settings: dict[str, Any],
+    stages: Sequence[Any] = (),
 ) -> "Beginning | None":
     """Checks the folder against all it depends on; what makes it, or None where an earlier run has
-    finished it.
+    finished it. `stages`: the settings of the trainings that made the model, for the manifest.
 
     With several processes only the first one does this.
     """
@@ -79,7 +84,7 @@ def begin(
     if folder.check(own, overwrite):
         console.message(f"{options.output}: finished by an earlier run")
         return None
-    return Beginning(lambda: folder.begin(own, overwrite), overwrite)
+    return Beginning(lambda: folder.begin(own, overwrite, stages), overwrite)
 
 
 def nothing_left(options: Training, lost: Lost, reason: str) -> UsageError:

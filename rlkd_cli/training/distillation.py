@@ -50,6 +50,7 @@ def _card(options: Distillation, problems: int) -> None:
     structured = options.is_structured
     facts = {
         "student": options.student,
+        "begun from": options.begin_from,
         "method": options.method,
         "steps": options.steps,
         "problems": problems,

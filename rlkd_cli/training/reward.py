@@ -22,6 +22,7 @@ from rlkd_cli.reward.structured import Structure
 from rlkd_cli.reward.total import Parts, Weights, format_reward, tag_reward, total_reward
 from rlkd_cli.training.loop import Check
 from rlkd_cli.training.patience import is_away, patiently
+from rlkd_cli.training.similarity import Similarity
 
 
 @dataclass
@@ -69,6 +70,7 @@ class Reward:
     weights: Weights
     grader: Grader
     structure: Structure | None = None
+    similarity: Similarity | None = None  # what the path earns in place of the structured reward
     max_failures: float = 0.5
     timeout: float = 600.0
     samples: Path | None = None  # where completions are kept for people to look at
@@ -91,6 +93,12 @@ class Reward:
         records = [self.records[number] for number in row]
         clock = Clock()
         attempts = await self._patiently(paths, records, clock)
+        if self.similarity:
+            with clock("similarity"):
+                theirs = [str(record["path"]) for record in records]
+                near = await asyncio.to_thread(self.similarity, theirs, paths)
+            for attempt, value in zip(attempts, near, strict=True):
+                attempt.parts.structure = value
         parts = [attempt.parts for attempt in attempts]
         pairs = zip(parts, records, strict=True)
         totals = [total_reward(part, self.weights.of(record)) for part, record in pairs]
@@ -163,7 +171,7 @@ class Reward:
         for part, (first, last) in clock.spans.items():
             log(f"seconds_{part}", last - first)
         values = {
-            "structured_reward": [attempt.parts.structure for attempt in attempts],
+            self.path_reward: [attempt.parts.structure for attempt in attempts],
             "outcome_reward": [attempt.parts.outcome for attempt in attempts],
             "total_reward": totals,
         }
@@ -187,7 +195,7 @@ class Reward:
             "steps": [one.model_dump() for one in attempt.steps],
             "verdicts": attempt.verdicts,
             "total_reward": total,
-            "structured_reward": attempt.parts.structure,
+            self.path_reward: attempt.parts.structure,
             "outcome_reward": attempt.parts.outcome,
         }
         with self.samples.open("a", encoding="utf-8") as out:

@@ -179,6 +179,51 @@ def test_logits_that_no_token_has_are_cut_off() -> None:
         of_one_size(wide, student)
 
 
+def test_a_stage_begins_where_another_ended_and_says_so(rlkd, base, teacher, world) -> None:
+    import torch
+
+    data, flags = world / "teacher.jsonl", [*FLAGS, "--steps", "1", "--teacher", teacher]
+    first = rlkd("distill", data, "-o", "a", "--method", "opd", "--student", base, *flags)
+    second = rlkd("distill", data, "-o", "b", "--method", "grpo", "--from", "a", *flags)
+    third = rlkd("distill", data, "-o", "c", "--method", "self", "--from", "b", *flags)
+    assert (first.status, second.status, third.status) == (0, 0, 0)
+    stages = json.loads(Path("c/run.json").read_text())["stages"]
+    assert [stage["method"] for stage in stages] == ["opd", "grpo"]
+    a, b = weights(Path("a")), weights(Path("b"))
+    assert all(torch.equal(a[key], b[key]) for key in a)  # a warm-up step of learning rate 0
+    for other, said in (
+        (["--from", "c", "--student", base], "without --student"),
+        (["--from", "none"], "another run"),
+    ):
+        refused = rlkd("distill", data, "-o", "d", "--method", "grpo", *other, *flags)
+        assert refused.status == 2 and said in refused.err
+
+
+def test_rewards_that_need_no_gsrm(rlkd, base, teacher, world) -> None:
+    data = world / "teacher.jsonl"
+    flags = ["--student", base, *FLAGS, "--embedder", "lexical", "--steps", "1"]
+    for reward, more in (("embedding", []), ("sequence", ["--teacher", teacher])):
+        command = ["distill", data, "-o", reward, "--reward", reward, *flags, *more]
+        assert rlkd(*command).status == 0
+        entry = read(Path(reward, "metrics.jsonl"))[0]
+        assert 0 < entry[f"{reward}_reward"] < 1 and f"{reward}_reward/group_deviation" in entry
+        assert ("teacher_kl" in entry) == bool(more)
+
+
+def test_how_alike_paths_are() -> None:
+    from rlkd_cli.training.similarity import open_similarity, step_similarity
+
+    teacher = "First a is 3.\nThen b is 4. So c is 7."
+    assert step_similarity(teacher, teacher) == 1
+    assert step_similarity(teacher, "First a is 3.") == pytest.approx(1 / 3)
+    assert step_similarity(teacher, "First a is 5.") == pytest.approx(2 * 3 / 8 / 3)
+    assert step_similarity(teacher, "") == 0 and step_similarity("", "") == 0
+    same, other, none = open_similarity("embedding", "lexical")(
+        [teacher] * 3, [f"<think>\n{teacher}\n</think>\n7", "First a goes home.", ""]
+    )
+    assert same == pytest.approx(1) and 0 < other < 1 and none == 0
+
+
 def test_what_a_method_needs_is_in_the_help_and_is_asked_for(rlkd, base, world) -> None:
     shown = rlkd("distill", "--help").out
     for line in ("opd: the student writes", "self: the student writes, and grades itself"):
