@@ -88,7 +88,7 @@ def sort_records(options: Distillation, records: Sequence[Raw]) -> Usable:
     if options.teacher_asked:
         from rlkd_cli.training.methods.teacher import check_vocabularies
 
-        check_vocabularies(options.teacher_asked, options.student)
+        check_vocabularies(options.teacher_asked, options.student, found.needed)
     return found
 
 

@@ -13,22 +13,6 @@ from tests.training.test_trainings import STUDENT, weights
 FLAGS = [*STUDENT, "--learning-rate", "1e-3", "--save-steps", "1"]
 
 
-@pytest.fixture(scope="module")
-def teacher(tmp_path_factory) -> str:
-    """The base model with other weights."""
-    import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer
-
-    folder = tmp_path_factory.mktemp("teacher")
-    model = AutoModelForCausalLM.from_pretrained(BASE, dtype=torch.float32)
-    torch.manual_seed(0)
-    for parameter in model.parameters():
-        parameter.data += 0.02 * torch.randn_like(parameter)
-    model.save_pretrained(folder)
-    AutoTokenizer.from_pretrained(BASE).save_pretrained(folder)
-    return str(folder)
-
-
 def killed(run: str) -> str:
     """The same run, as a kill after its first step would have left it."""
     shutil.copytree(run, "killed")

@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import Any
 
 from rlkd_cli.errors import UsageError
+from rlkd_cli.models.spec import engine_of
 from rlkd_cli.records.schema import PathRecord, Problem, Record
 
 
@@ -51,8 +52,24 @@ class Method:
                 f"--method {options.method} needs --gsrm MODEL, which segments the student's paths "
                 "(see train-gsrm), or another --reward"
             )
+        if options.teacher_asked and engine_of(options.teacher_asked) == "http":
+            _check_served(options)
         if options.aggregate == "normalize" and self.rewards and not self.groups:
             raise UsageError(f"--aggregate normalize: {options.method} has no groups")
+
+
+def _check_served(options: Any) -> None:
+    """UsageError for what a server's log-probabilities of single tokens are not enough for."""
+    if options.method == "opd":
+        raise UsageError(
+            "--method opd compares whole distributions, which a server does not give: name the "
+            "teacher's weights, or use kdrl"
+        )
+    if options.temperature != 1:
+        raise UsageError(
+            f"--temperature {options.temperature:g}: a server gives a teacher's log-probabilities "
+            "at temperature 1 only, which the student has to be sampled at too"
+        )
 
 
 _GRADES = ("teacher_model", "--teacher MODEL, which grades the student's tokens")

@@ -26,7 +26,7 @@ def build(
 ) -> tuple["TeacherKlTrainer", Any]:
     """The trainer and its tokenizer."""
     arguments = grpo_arguments(options, setting)
-    teacher = load_teacher(str(options.teacher_model))
+    teacher = load_teacher(options)
     model, tokenizer = models.load(options.student, options, setting.needed)
     parts = trainer_parts(options, records, reward, arguments, model, tokenizer, setting)
     betas = (options.teacher_weight, options.teacher_weight_end)

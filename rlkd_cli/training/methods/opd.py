@@ -34,7 +34,7 @@ def build(
     """The trainer and its tokenizer."""
     arguments = opd_arguments(options, setting)
     model, tokenizer = models.load(options.student, options, setting.needed)
-    teacher = of_one_size(load_teacher(str(options.teacher_model)), model)
+    teacher = of_one_size(load_teacher(options), model)
 
     def paths() -> list[list[int]]:
         asked = [messages_of(raw, options, tokenizer) for raw in records]

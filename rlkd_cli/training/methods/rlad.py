@@ -38,7 +38,7 @@ def build(
     if setting.more.get("beta"):
         raise UsageError("--trl beta: rlad's ratio is anchored at the teacher already")
     arguments = grpo_arguments(options, setting, epsilon_high=0.28)
-    teacher = load_teacher(str(options.teacher_model))
+    teacher = load_teacher(options)
     model, tokenizer = models.load(options.student, options, setting.needed)
     parts = trainer_parts(options, records, reward, arguments, model, tokenizer, setting)
     return TrrdTrainer(**parts, teacher=teacher, alpha=options.trrd_alpha), tokenizer

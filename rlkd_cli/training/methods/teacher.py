@@ -1,4 +1,6 @@
-"""A teacher's log-probabilities of the tokens that a student wrote, by weights in this process."""
+"""A teacher's log-probabilities of the tokens that a student wrote: its weights are in this
+process, or behind a vLLM server.
+"""
 
 from typing import Any
 
@@ -8,23 +10,33 @@ from trl.trainer.utils import add_fused_lm_head
 
 from rlkd_cli.errors import UsageError
 from rlkd_cli.models.local.loading import load_causal
-from rlkd_cli.models.spec import model_of
+from rlkd_cli.models.spec import engine_of, model_of
 from rlkd_cli.training import model as models
 from rlkd_cli.training.methods.grpo import TimedTrainer
+from rlkd_cli.training.methods.options import Distillation
+from rlkd_cli.training.served_teacher import ServedTeacher
 
 
-def check_vocabularies(teacher: str, student: str) -> None:
-    """UsageError where the two do not share a vocabulary: they are compared token by token."""
+def check_vocabularies(teacher: str, student: str, needed: int) -> None:
+    """UsageError where the two do not share a vocabulary: they are compared token by token; or
+    where a server's context is shorter than `needed` tokens.
+    """
+    if engine_of(teacher) == "http":
+        return ServedTeacher(teacher).check(models.load_tokenizer(student), needed)
     theirs, ours = (models.load_tokenizer(name).get_vocab() for name in (teacher, student))
     if theirs != ours:
         raise UsageError(
             f"--teacher {teacher}: its vocabulary differs from the student's; "
             "the two are compared token by token"
         )
+    return None
 
 
-def load_teacher(name: str) -> Any:
-    """The teacher's weights, frozen."""
+def load_teacher(options: Distillation) -> Any:
+    """The teacher's weights, frozen; or the server that has them."""
+    name = str(options.teacher_model)
+    if engine_of(name) == "http":
+        return ServedTeacher(name, options.reward_timeout)
     return load_causal(model_of(name), name).eval().requires_grad_(False)
 
 
@@ -33,13 +45,16 @@ class TaughtTrainer(TimedTrainer):
 
     def __init__(self, *args: Any, teacher: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.teacher = teacher
+        if isinstance(teacher, ServedTeacher):
+            return
         add_fused_lm_head(teacher, temperature=self.temperature, outputs=("log_probs", "entropy"))
         if self.is_deepspeed_enabled:
             self.teacher = prepare_deepspeed(teacher, self.accelerator)
         elif self.is_fsdp_enabled:
             self.teacher = prepare_fsdp(teacher, self.accelerator)
         else:
-            self.teacher = teacher.to(self.accelerator.device)
+            teacher.to(self.accelerator.device)
 
     def log_probs(self, model: Any, output: dict[str, Any]) -> torch.Tensor:
         """A model's log-probabilities of the completions in a batch of TRL's, (B, T), at the
@@ -56,4 +71,19 @@ class TaughtTrainer(TimedTrainer):
 
     def teacher_log_probs(self, output: dict[str, Any]) -> torch.Tensor:
         """The teacher's, (B, T)."""
-        return self.log_probs(self.teacher, output)
+        if not isinstance(self.teacher, ServedTeacher):
+            return self.log_probs(self.teacher, output)
+        prompts = _rows(output["prompt_ids"], output["prompt_mask"])
+        completions = _rows(output["completion_ids"], output["completion_mask"])
+        sequences = [a + b for a, b in zip(prompts, completions, strict=True)]
+        said = self.teacher.log_probs(sequences, [len(prompt) for prompt in prompts])
+        found = torch.zeros(output["completion_ids"].shape)
+        for row, values in zip(found, said, strict=True):
+            row[: len(values)] = torch.tensor(values)
+        return found.to(output["completion_ids"].device)
+
+
+def _rows(ids: torch.Tensor, mask: torch.Tensor) -> list[list[int]]:
+    """Token ids without their padding."""
+    kept: list[list[int]] = [row[seen].tolist() for row, seen in zip(ids, mask.bool(), strict=True)]
+    return kept
