@@ -88,10 +88,7 @@ def run(options: Options) -> int | None:
     return training.end(options, curves, 5, refused + found.rejected + lost)
 
 
+_LINES = [f"{name}: {m.summary}. Needs {m.data or 'problems'}." for name, m in METHODS.items()]
 run.__doc__ = "\n\n".join(
-    [
-        inspect.cleandoc(str(run.__doc__)),
-        "Methods, and what each needs:",
-        *(f"{name}: {row.summary}. Needs {row.data}." for name, row in METHODS.items()),
-    ]
+    [inspect.cleandoc(str(run.__doc__)), "Methods, and what each needs:", *_LINES]
 )

@@ -200,6 +200,13 @@ class Distillation(Training, Prompting, Teaching):
     ] = 10
 
     @property
+    def unused(self) -> set[str]:
+        """Options without effect beside the method."""
+        method = METHODS[self.method]
+        own = set() if method.rewards else {"aggregate", "structure_weight", "outcome_weight"}
+        return own | (set() if method.structure else {"reward", "structure_weight"})
+
+    @property
     def is_structured(self) -> bool:
         """Whether the structured reward is computed: the GSRM and the judge are asked."""
         return METHODS[self.method].structure and self.reward == "structured"

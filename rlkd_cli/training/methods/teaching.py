@@ -3,7 +3,16 @@
 from dataclasses import dataclass
 from typing import Annotated
 
-from rlkd_cli.option import MODEL, TRAINING, option
+from rlkd_cli.option import MODEL, TRAINING, fields_of, option
+
+_WEIGHTED = {"teacher_model", "teacher_weight", "teacher_weight_end"}
+_USED = {
+    "rlkd": _WEIGHTED,
+    "kdrl": _WEIGHTED,
+    "rlad": {"teacher_model", "trrd_alpha"},
+    "opd": {"teacher_model", "divergence", "teacher_share"},
+    "self": {"divergence"},
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,3 +72,12 @@ class Teaching:
         float,
         option("--trrd-alpha", min=0, max=1, help="rlad: 1 is GRPO (RLAD: 0.5).", panel=TRAINING),
     ] = 0.5
+    method: str  # which of these have an effect
+
+    @property
+    def unused(self) -> set[str]:
+        """Options without effect beside the method."""
+        used = _USED.get(self.method, set())
+        if self.method == "rlkd" and self.teacher_model is None:
+            used = {"teacher_model"}
+        return {field.name for field in fields_of(Teaching)} - used
