@@ -15,11 +15,12 @@ thoughts=${THOUGHTS:-hf://open-thoughts/OpenThoughts-114k/metadata:train}   # 3.
 openr1=${OPENR1:-hf://open-r1/OpenR1-Math-220k:train}                       # 4.1: the teacher's problems and paths
 student=${STUDENT:-deepseek-ai/DeepSeek-R1-Distill-Qwen-7B}                 # 4.1; or Qwen/Qwen2.5-Math-7B ("Zero")
 [ -n "$dry" ] || mkdir -p "$run"
+rlkd() { command rlkd "$@" || [ $? -eq 3 ]; } # done, with or without rejects
 
 if [ "$stage" != rest ]; then
   # 3.1, dataset construction: GPT-4o writes, DeepSeek-V3 verifies, three re-generations; 93,625 pairs came out
   rlkd segment "$thoughts" -o "$run/pairs.jsonl" --preset paper \
-    --max-attempts 4 --concurrency 512 $dry || [ $? -eq 3 ]
+    --max-attempts 4 --concurrency 512 $dry
   pairs=$run/pairs.jsonl
   [ -z "$dry" ] || pairs=${PAIRS:?a file of segmentations, for a dry run}
 
@@ -27,7 +28,7 @@ if [ "$stage" != rest ]; then
   # weight decay 1e-4, 25,000 tokens, rope base 300,000
   rlkd train-gsrm "$pairs" -o "$run/gsrm" --model Qwen/Qwen2.5-7B-Instruct --alpha 100 --learning-rate 5e-5 --warmup 0.1 \
     --weight-decay 1e-4 --batch-size 1 --accumulation 2 --max-length 25000 --rope-theta 300000 \
-    --eval-fraction 0.005 --launch zero3 --num-processes "$gpus" $dry || [ $? -eq 3 ]
+    --eval-fraction 0.005 --launch zero3 --num-processes "$gpus" $dry
 fi
 [ "$stage" != gsrm ] || exit 0
 
@@ -49,7 +50,7 @@ for method in rlkd grpo ppo sft; do # 4.3: sft with 32 samples a step (1 x 4 x 8
   own+=(--launch "$([ $method = ppo ] && echo ddp || echo zero3)") # ppo: each device holds student and critic whole
   [ $method != rlkd ] || own+=(--structure-weight 15 --gsrm "${GSRM_URL:-http://127.0.0.1:8001/v1#gsrm}"
     --judge "${JUDGE_URL:-http://127.0.0.1:8002/v1#Qwen/Qwen2.5-7B-Instruct}")
-  rlkd distill "$teacher" -o "$run/$method" --method $method "${terms[@]}" "${own[@]}" $dry || [ $? -eq 3 ]
+  rlkd distill "$teacher" -o "$run/$method" --method $method "${terms[@]}" "${own[@]}" $dry
 done
 
 # 4.1, Table 1: temperature 0.6, top-p 0.95, 32,768 tokens; 64 runs on AIME24, 8 on GPQA-Diamond, 4 on MATH-500
@@ -65,6 +66,6 @@ done
 for method in rlkd sft; do
   rlkd sample "${MATH_FILE:-hf://HuggingFaceH4/MATH-500:test}" --limit 500 --n 16 --temperature 0.8 --model "$run/$method" \
     -o "$run/$method.paths.jsonl" $dry
-  [ -n "$dry" ] || rlkd segment "$run/$method.paths.jsonl" --model "hf/$run/gsrm" -o "$run/$method.steps.jsonl" || [ $? -eq 3 ]
+  [ -n "$dry" ] || rlkd segment "$run/$method.paths.jsonl" --model "hf/$run/gsrm" -o "$run/$method.steps.jsonl"
 done
 [ -n "$dry" ] || rlkd diversity "$run/rlkd.steps.jsonl" --with "$run/sft.steps.jsonl" --plot "$run/diversity.pdf" -o "$run/diversity.jsonl"

@@ -179,7 +179,7 @@ def config_defaults(arguments: Sequence[str], command: Any) -> dict[str, Any]:
     if not named and not file.is_file():
         return {}
     try:
-        tables = tomllib.loads(file.read_text("utf-8"))
+        tables = tomllib.loads(file.read_text("utf-8-sig"))
     except OSError as error:
         raise UsageError(f"{file}: {error.strerror}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

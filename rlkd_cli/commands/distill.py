@@ -18,7 +18,8 @@ from rlkd_cli.training.methods.options import Distillation
 PATHS = ("structured_reward", "embedding_reward", "sequence_reward")
 REWARDS = ("outcome_reward", "total_reward", *PATHS)
 SPREADS = ("*/group_deviation", "*/constant_groups", "*/missing")  # of each part of the reward
-SHOWN = (*REWARDS, "loss", "completions/mean_length", "completions/clipped_ratio")
+LOST = ("unsegmentable", "reward_failures")
+SHOWN = (*REWARDS, *LOST, "loss", "completions/mean_length", "completions/clipped_ratio")
 PARTS = ("generation", "reward", "loss", "optimizer", "other", "step")
 TIMES = tuple(f"seconds_{part}" for part in PARTS)
 

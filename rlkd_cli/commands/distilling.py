@@ -8,7 +8,7 @@ from rlkd_cli.commands import training
 from rlkd_cli.commands.common import opened
 from rlkd_cli.errors import ModelError, UsageError
 from rlkd_cli.models import runs_in_vllm
-from rlkd_cli.models.spec import engine_of, model_of
+from rlkd_cli.models.spec import model_of
 from rlkd_cli.records.manifest import contents, load_manifest
 from rlkd_cli.records.schema import Raw
 from rlkd_cli.reward.grading import Grader
@@ -46,7 +46,7 @@ def check_engines(options: Any) -> None:
     if processes(options.launch, options.num_processes) == 1:
         return
     for spec in options.asked:
-        if engine_of(spec) == "vllm":
+        if runs_in_vllm(spec):
             raise UsageError(
                 f"{spec}: every process would start it on its own device; serve it once, "
                 f"`vllm serve {model_of(spec)} --port 8001`, and name http://127.0.0.1:8001/v1"
@@ -144,12 +144,16 @@ def held_out(options: Any, begin: training.Beginning) -> list[Raw]:
     from rlkd_cli.training import distillation
     from rlkd_cli.training.data import chosen_paths
 
-    records, _ = training.read(options.whole(options.eval, METHODS[options.method].schema))
+    records, lost = training.read(options.whole(options.eval, METHODS[options.method].schema))
     own = chosen_paths(records, options.teacher_paths)
-    found = distillation.sort_records(options, own).records
-    if not found:
+    found = distillation.sort_records(options, own)
+    if not found.records:
         raise UsageError(f"--eval {options.eval}: no record of it can be used")
-    return teacher(options, found, begin, "teacher.eval.jsonl")[0]
+    done, refused = teacher(options, found.records, begin, "teacher.eval.jsonl")
+    if (unused := len(lost + found.rejected + refused)) and not ranks.is_launched():
+        first = str((lost + found.rejected + refused)[0][1])
+        _warn(f"--eval {options.eval}: {unused} records cannot be used; the first: {first}")
+    return done
 
 
 def _warn(text: str) -> None:

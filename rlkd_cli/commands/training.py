@@ -84,7 +84,8 @@ def begin(
     if folder.check(own, overwrite):
         console.message(f"{options.output}: finished by an earlier run")
         return None
-    return Beginning(lambda: folder.begin(own, overwrite, stages), overwrite)
+    is_stale = overwrite or folder.is_of_others(own)
+    return Beginning(lambda: folder.begin(own, overwrite, stages), is_stale)
 
 
 def nothing_left(options: Training, lost: Lost, reason: str) -> UsageError:

@@ -33,7 +33,7 @@ _MARKER = re.compile(
 _CLOSING = re.compile(
     r"(?:\A|\n|(?<=\.)\s)\s*\**So,? the final answer is\b[^\n]*\s*\Z", re.IGNORECASE
 )
-_FENCE = re.compile(r"\A\s*```[a-z]*\n(.*?)\n?```\s*\Z", re.DOTALL)
+_FENCE = re.compile(r"(?P<before>[^`]*)```[a-z]*\n(?P<inside>.*?)\n?```(?P<after>[^`]*)", re.DOTALL)
 
 
 class StepText(NamedTuple):
@@ -89,8 +89,7 @@ def parse(text: str) -> list[StepText]:
 
     ParseError if a part is missing or empty, a number is out of order, or there is no step.
     """
-    fenced = _FENCE.match(text)
-    body = fenced.group(1) if fenced else text
+    body = _unfenced(text)
     markers = list(_MARKER.finditer(body))
     if not markers:
         raise ParseError("no step found")
@@ -108,6 +107,14 @@ def parse(text: str) -> list[StepText]:
     if len(contents) % 3:
         raise ParseError(f"step {len(contents) // 3 + 1} lacks its {PARTS[len(contents) % 3]}")
     return [StepText(*contents[i : i + 3]) for i in range(0, len(contents), 3)]
+
+
+def _unfenced(text: str) -> str:
+    """What a code fence holds, where all steps are in it; words around it are no step."""
+    fenced = _FENCE.fullmatch(text)
+    if fenced and not _MARKER.search(fenced["before"]) and not _MARKER.search(fenced["after"]):
+        return fenced["inside"]
+    return text
 
 
 def _clean(content: str) -> str:

@@ -23,7 +23,11 @@ _HOST_PORT = re.compile(
     r"([\w.-]+@|[\w.-]+:[^@/#\s]*@)?([\w.-]+|\[[0-9a-fA-F:]+\]):\d{1,5}(?=[/?#]|$)"
 )
 _HOST = re.compile(r"(localhost|[\w-]+(\.[\w-]+)+)(?=[/#])")
-_USER = re.compile(r"(?<=//)[^/?#]*@|^[^/?#]*@")
+_USER = re.compile(r"(?<=//)[^/?#]*@|^[^/?#]*@|(?<=,)[^/?#,]*@")
+_SECRET = re.compile(
+    r"(?<=[?&])((?:[\w-]*[-_])?(?:key|token|sig|signature|secret|password|code|apikey)=)([^&#,]+)",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True)
@@ -42,6 +46,12 @@ class Address:
 
     def at(self, path: str) -> str:
         return f"{self.base}{path}{'?' if self.query else ''}{self.query}"
+
+    @property
+    def secrets(self) -> list[str]:
+        """Its password, and the keys in its query."""
+        keys = [unquote(found[2]) for found in _SECRET.finditer(f"?{self.query}")]
+        return [self.user.partition(":")[2], *keys]
 
 
 def is_address(spec: str) -> bool:
@@ -63,7 +73,7 @@ def parse_address(spec: str) -> Address:
         place = ("http://" if plain else "https://") + place
     user = found.group()[:-1] if (found := _USER.search(place)) else ""
     base = re.sub(r"/+$", "", _USER.sub("", place, count=1))
-    if not re.match(r"https?://[^/:]", base):
+    if not re.match(r"https?://[^/:\s]+(?=[:/]|$)", base):
         raise UsageError(f"{shown(spec)}: an address without a host")
     base = re.sub(r"(/chat)?/completions$|/models$", "", base).rstrip("/")
     if "/" not in base.partition("//")[2]:
@@ -72,12 +82,12 @@ def parse_address(spec: str) -> Address:
 
 
 def shown(spec: str) -> str:
-    """A spec as it may be printed and written: an address without its user and password.
+    """A spec as it may be printed and written: addresses without user, password and keys.
 
-    >>> shown("http://me:secret@gpu7:8000/v1#m")
-    'http://gpu7:8000/v1#m'
+    >>> shown("http://me:secret@gpu7:8000/v1?key=secret#m")
+    'http://gpu7:8000/v1?key=***#m'
     """
-    return _USER.sub("", spec, count=1) if is_address(spec) else spec
+    return _SECRET.sub(r"\1***", _USER.sub("", spec)) if is_address(spec) else spec
 
 
 def engine_of(spec: str) -> str:

@@ -98,8 +98,6 @@ class Run:
             result: Raw | RecordError = await self._work(item.raw)
         except RecordError as error:
             result = error
-        finally:
-            self._places.release()
         self._output.add(index, item, result, {name: list(spent) for name, spent in bill.items()})
         self._ledger.settle(bill, result if isinstance(result, RecordError) else None)
         self._progress.show(self._ledger.before + self._ledger.done, self._ledger.note)
@@ -109,6 +107,7 @@ class Run:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()):
             self._failed.append(error)
+        self._places.release()  # after a failure is known, so that it starts no other request
 
     async def _next_end(self) -> None:
         """Waits until a task ends."""

@@ -9,7 +9,8 @@ from rlkd_cli.core.thinking import as_think, join, split
 from rlkd_cli.records.schema import Raw
 
 # Where chat rows keep the reasoning apart from the reply's content
-REASONING = ("reasoning_content", "reasoning", "thinking")
+REASONING = ("reasoning_content", "reasoning", "thinking", "reasoning_details")
+_ASKS, _SAYS = ("user", "human"), ("assistant", "gpt")
 _SOLUTION = re.compile(r"<\|(begin|end)_of_solution\|>")  # OpenThoughts' own tags
 _ANSWER = re.compile(r"\s*<answer>(.*)</answer>\s*\Z", re.DOTALL)  # AM-DeepSeek's
 
@@ -20,10 +21,13 @@ def chat(turns: Any, role: str, content: str) -> Raw:
     """
     if not isinstance(turns, list) or not all(isinstance(turn, dict) for turn in turns):
         return {"problem": None, "path": None}
-    asked = [turn for turn in turns if turn.get(role) in ("user", "human")]
-    said = [turn for turn in turns if turn.get(role) in ("assistant", "gpt")]
+    last = max((i for i, turn in enumerate(turns) if turn.get(role) in _SAYS), default=len(turns))
+    before = [i for i, turn in enumerate(turns[:last]) if turn.get(role) in _ASKS]
+    asked = [turns[i] for i in before]
+    said = [turn for turn in turns[before[-1] if before else 0 :] if turn.get(role) in _SAYS]
     problem = _parts(asked[-1].get(content))[1] if asked else None
-    found: Raw = {"problem": problem, "path": _path(said[-1], content) if said else None}
+    paths = [path for turn in said if (path := _path(turn, content)) is not None]
+    found: Raw = {"problem": problem, "path": "\n\n".join(paths) if paths else None}
     info = asked[-1].get("info") if asked else None
     if isinstance(info, dict) and info.get("reference_answer") is not None:  # AM-DeepSeek
         found["answer"] = info["reference_answer"]
@@ -33,7 +37,7 @@ def chat(turns: Any, role: str, content: str) -> Raw:
 def _path(turn: Raw, content: str) -> str | None:
     """A reply as a path: its reasoning, in tags, and then its text."""
     thought, text = _parts(turn.get(content))
-    apart = next((turn[name] for name in REASONING if isinstance(turn.get(name), str)), "")
+    apart = next(filter(None, (_reasoning(turn.get(name)) for name in REASONING)), "")
     if text is None and not (apart or thought):
         return None
     text = _SOLUTION.sub("", as_think(text or "")).strip()
@@ -42,6 +46,12 @@ def _path(turn: Raw, content: str) -> str | None:
         text = join(inner, answer.group(1).strip())
     thought = apart or thought
     return join(thought, text) if thought and not inner else text
+
+
+def _reasoning(given: Any) -> str:
+    """Reasoning beside a content: a text, or a list of parts."""
+    thoughts, texts = _parts(given)
+    return "\n".join(filter(None, (thoughts, texts)))
 
 
 def _parts(content: Any) -> tuple[str, str | None]:

@@ -204,7 +204,9 @@ def _math_arena(row: Raw) -> Raw:
 
 
 def _conversation(row: Raw) -> Raw:
-    return {**chat(row["conversations"], "from", "value"), **_domain(row)}
+    turns = row["conversations"]
+    is_chat = isinstance(turns, list) and any(isinstance(t, dict) and "role" in t for t in turns)
+    return {**chat(turns, *(("role", "content") if is_chat else ("from", "value"))), **_domain(row)}
 
 
 def _messages(row: Raw) -> Raw:

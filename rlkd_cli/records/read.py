@@ -125,8 +125,10 @@ class Input:
                 yield self._faulty(Item(where, _unread(row), row))
                 continue
             try:
-                for raw in published.expand(row, self.mapping, where, self._of_problem):
-                    yield self._checked(self._named(raw, number), where, seen)
+                found = list(published.expand(row, self.mapping, where, self._of_problem))
+                for raw in found:
+                    item = self._checked(self._named(raw, number), where, seen)
+                    yield _as_it_came(item, row) if item.fault and len(found) == 1 else item
             except InputError as fault:
                 yield self._faulty(Item(where, settled(row), fault))
 
@@ -157,11 +159,17 @@ class Input:
         raise item.fault
 
 
+def _as_it_came(item: Item, row: Raw) -> Item:
+    """An invalid record as its data set publishes it, so that nothing of it is lost."""
+    named = {"id": item.raw["id"]} if "id" in item.raw else {}
+    return replace(item, raw={**named, **settled(row)})
+
+
 def _unread(row: InputError) -> Raw:
     """What stands among the rejects for a row that is no record."""
     if isinstance(row.value, dict):
         return row.value
-    return {"line": row.text} if row.value is None else {"value": row.value}
+    return {"line": row.text} if row.value is None and row.text else {"value": row.value}
 
 
 def _note(key: Key, where: str, seen: set[int]) -> None:

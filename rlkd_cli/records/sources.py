@@ -65,8 +65,22 @@ def _refuse_constant(name: str) -> Any:
     raise ValueError(f"{name} is not JSON")
 
 
+# Endings of what is no JSON, and how it becomes it
+_OTHERS = {
+    ".csv": "a CSV file; `datasets` writes it as JSON lines",
+    ".tsv": "a TSV file; `datasets` writes it as JSON lines",
+    ".arrow": "an Arrow file; `datasets` writes it as JSON lines",
+    ".zst": "packed by Zstandard; unpack it with `zstd -d`, or pack it with gzip",
+    ".xz": "packed by xz; unpack it with `xz -d`, or pack it with gzip",
+    ".bz2": "packed by bzip2; unpack it with `bzip2 -d`, or pack it with gzip",
+    ".zip": "a ZIP archive; unpack it with `unzip`, or pack it with gzip",
+}
+
+
 def _file(source: str, path: Path) -> Iterator[Row]:
     """The rows of a file, packed or not; `.json` is a list, or lines under another name."""
+    if reason := _OTHERS.get(path.suffix.lower()):
+        raise InputError(source, "", f"is {reason}")
     with path.open("rb") as file:
         lines = unpacked(file)
         is_list = path.name.lower().removesuffix(".gz").endswith(".json")

@@ -49,9 +49,9 @@ class Segmenter:
         messages, tokens = user(segment_prompt(raw, self.prompt)), self.sampling.max_tokens
         failure, wrote = Rejected("not_asked", "no attempt was made"), ""
         for attempt in range(1, self.max_attempts + 1):
-            reply = await self.model.reply(messages, self._sampling(raw, attempt, tokens))
-            wrote = reply.thinking + reply.text
             try:
+                reply = await self._ask(messages, self._sampling(raw, attempt, tokens))
+                wrote = reply.thinking + reply.text
                 steps = self._read(reply, tokens)
                 await self._verify(raw, render(steps), attempt)
             except Rejected as rejected:
@@ -66,6 +66,15 @@ class Segmenter:
             elif self.prompt is None:  # a GSRM knows no feedback
                 messages = _again(messages, reply.text, failure.feedback)
         raise RecordError(failure.code, failure.feedback, wrote)
+
+    async def _ask(self, messages: list[Message], sampling: Sampling) -> Reply:
+        """The model's reply; a GSRM that writes nothing has answered, and found no steps."""
+        try:
+            return await self.model.reply(messages, sampling)
+        except RecordError as error:
+            if error.code != "empty_reply" or self.prompt is None:
+                raise
+            raise Rejected("unparsable_steps", "the reply is empty") from None
 
     def _sampling(self, raw: Raw, attempt: int, tokens: int) -> Sampling:
         """How an attempt is drawn: a seed of its own for each record and attempt, where there is a
@@ -108,19 +117,26 @@ class Segmenter:
                 user(question), Sampling(max_tokens=VERIFIER_TOKENS, seed=seed)
             )
             text = split(reply.text)[1]
-            match = _LINE.search(text) or _VERDICT.search(text)
-            if match and match.group(1).lower() == "pass":
+            match = _last(_LINE, text) or _last(_VERDICT, text)
+            if match and match[1].lower() == "pass":
                 return
             if match:
-                raise Rejected(
-                    "not_verified", match.group(2).strip() or "the verifier gave no reason"
-                )
+                feedback = text[match.end() :].strip() or text[: match.start()].strip()
+                raise Rejected("not_verified", feedback or "the verifier gave no reason")
         raise RecordError("unreadable_verdict", f"the verifier wrote {text[:80]!r}", reply.text)
 
 
-_VERDICT = re.compile(r"\bverdict\b\W*(pass|fail)\b[\s.*]*(.*)", re.IGNORECASE | re.DOTALL)
+_VERDICT = re.compile(
+    r"\bverdict\b\W*(?:is\b\W*)?(pass|fail)\b(?!\W{0,3}(?:or\W{0,3})?(?:pass|fail)\b)[\s.*]*",
+    re.IGNORECASE,
+)
 # A line of its own goes before a verdict that is only spoken of
-_LINE = re.compile(rf"(?m:^\W*){_VERDICT.pattern}", re.IGNORECASE | re.DOTALL)
+_LINE = re.compile(rf"^\W*{_VERDICT.pattern}", re.IGNORECASE | re.MULTILINE)
+
+
+def _last(pattern: re.Pattern[str], text: str) -> re.Match[str] | None:
+    """The last match: a verifier that changes its mind means the later verdict."""
+    return max(pattern.finditer(text), key=re.Match.start, default=None)
 
 
 def _again(messages: list[Message], reply: str, feedback: str) -> list[Message]:

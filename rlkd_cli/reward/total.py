@@ -22,7 +22,9 @@ class Weights:
 
     def of(self, record: Raw) -> "Weights":
         """The weights for a record: without a reference answer no outcome is expected."""
-        return self if record.get("answer") is not None else replace(self, outcome=0.0)
+        answer = record.get("answer")
+        is_given = answer is not None and str(answer).strip()
+        return self if is_given else replace(self, outcome=0.0)
 
 
 @dataclass

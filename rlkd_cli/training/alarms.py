@@ -6,6 +6,10 @@ from typing import Any
 
 WINDOW = 10  # steps that an alarm looks back on
 _PARTS = ("structured_reward", "outcome_reward")
+_SHARES = {  # by metric: the share of a step's completions from which on something is wrong
+    "unsegmentable": (0.5, "in {:.0%} of the completions the GSRM found no steps"),
+    "reward_failures": (0.25, "the rewards of {:.0%} of the completions are missing"),
+}
 
 
 class Alarms:
@@ -38,6 +42,9 @@ class Alarms:
         equal = values.get("frac_reward_zero_std", 0.0)
         said = f"in {equal:.0%} of the groups all rewards are equal: nothing is learnt from them"
         self._if(equal >= 0.9, "equal rewards", said, step)
+        for name, (most, text) in _SHARES.items():
+            share = values.get(name, 0.0)
+            self._if(share > most, name, text.format(share), step)
         for part in _PARTS:
             seen = self._seen.get(part, deque())
             is_constant = part in values and len(seen) == WINDOW and min(seen) == max(seen)

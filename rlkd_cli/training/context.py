@@ -12,7 +12,7 @@ from rlkd_cli.training.options import Training
 
 
 def load_config(name: str) -> Any:
-    """A model's configuration. ModelError where it cannot be had."""
+    """A model's configuration. ModelError where it cannot be loaded."""
     try:
         return AutoConfig.from_pretrained(model_of(name))
     except (OSError, ValueError) as error:

@@ -28,6 +28,7 @@ from rlkd_cli.training.patience import is_away, patiently
 from rlkd_cli.training.replies import encode_reply
 
 Lost = list[tuple[Raw, RecordError]]
+_MARKS = ("correctness_math_verify", "correctness_llama", "correct")
 
 
 def messages_of(raw: Raw, options: Distillation, tokenizer: Any) -> list[Message]:
@@ -101,16 +102,18 @@ def _lengths(raw: Raw, options: Distillation, tokenizer: Any) -> tuple[int, int]
     """Tokens of the prompt and of the reply; RecordError where the record cannot be used."""
     method, messages = METHODS[options.method], messages_of(raw, options, tokenizer)
     prompt, reply = len(encode_chat(tokenizer, messages)), options.max_tokens
+    if options.reads_path and not (raw.get("path") or "").strip():
+        raise RecordError("empty_path", "there is nothing in it to learn")
     if method.rewards:
         if not any(vars(weights_of(options).of(raw)).values()):
             raise RecordError("no_answer", "without an answer there is nothing to reward")
-    elif not method.writes or options.teacher_share:
+    elif options.reads_path:
         length = _path_length(raw, messages, options, tokenizer)
         reply = reply if method.writes else length
     if prompt > options.max_prompt_length:
         said = f"{prompt} tokens, more than --max-prompt-length {options.max_prompt_length}"
         raise RecordError("prompt_too_long", said)
-    if options.method == "self":  # the longer of its two prompts; its length is the path's
+    if options.method == "self":  # the longer of its two prompts
         prompt = len(encode_chat(tokenizer, informed_messages(raw, options, tokenizer)))
     return prompt, reply
 
@@ -118,9 +121,7 @@ def _lengths(raw: Raw, options: Distillation, tokenizer: Any) -> tuple[int, int]
 def _path_length(
     raw: Raw, messages: Sequence[Message], options: Distillation, tokenizer: Any
 ) -> int:
-    """Tokens of the teacher's path. RecordError where there is none, or it is too long."""
-    if not raw.get("path"):
-        raise RecordError("no_path", "without the teacher's path there is nothing to imitate")
+    """Tokens of the teacher's path. RecordError where it is too long."""
     ids, prompt = encode_reply(tokenizer, messages, raw["path"])
     if len(ids) - prompt > options.max_tokens:
         said = f"{len(ids) - prompt} tokens, more than --max-tokens {options.max_tokens}"
@@ -132,8 +133,10 @@ def chosen_paths(records: Sequence[Raw], rule: str) -> list[Raw]:
     """The teacher's paths to learn from, by `--teacher-paths`; the paper's is `first-correct`
     (4.1).
 
-    A path's own mark says whether it is correct: OpenR1's `correctness_math_verify`, or `correct`,
-    as `rlkd eval` writes it. Paths of a problem of which none has such a mark are all taken.
+    A path's own mark says whether it is correct: OpenR1's `correctness_math_verify`, or
+    `correctness_llama` where that is null, or `correct`, as `rlkd eval` writes it. A mark that is
+    neither true nor false is not one of correctness. Paths of a problem without such marks are all
+    taken.
     UsageError where none is left.
     """
     if rule == "all":
@@ -155,8 +158,8 @@ def chosen_paths(records: Sequence[Raw], rule: str) -> list[Raw]:
 
 
 def _correct(raw: Raw) -> bool | None:
-    marks = (raw.get("correctness_math_verify"), raw.get("correct"))
-    return next((mark for mark in marks if isinstance(mark, bool)), None)
+    marks = [raw[name] for name in _MARKS if name in raw]
+    return next((mark for mark in marks if isinstance(mark, bool)), False) if marks else None
 
 
 def with_steps(

@@ -76,7 +76,7 @@ def _is_shown(name: str) -> bool:
 
 
 def sort_records(options: Distillation, records: Sequence[Raw]) -> Usable:
-    """The records that the student can learn from. ModelError where its tokenizer cannot be had.
+    """The records that the student can learn from. ModelError where its tokenizer cannot be loaded.
 
     UsageError where the lengths exceed the student's context, or the teacher's vocabulary is
     another.

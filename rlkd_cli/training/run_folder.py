@@ -61,15 +61,16 @@ class RunFolder:
         So does what a run of other settings left that took no step. `stages` are the settings of
         the trainings that came before this one.
         """
-        if self._file.exists() and (
-            overwrite or (not self._has_begun() and self._differs(settings))
-        ):
+        if self._file.exists() and (overwrite or self.is_of_others(settings)):
             shutil.rmtree(self.path)
         if not self._file.exists():
             manifest = {"rlkd": __version__, "settings": dict(settings), "finished": False}
             write_json(self._file, manifest | ({"stages": list(stages)} if stages else {}))
 
-    def _differs(self, settings: Settings) -> bool:
+    def is_of_others(self, settings: Settings) -> bool:
+        """Whether a run of other settings, which took no step, left what is there."""
+        if not self._file.exists() or self._has_begun():
+            return False
         own = json.loads(json.dumps(dict(settings)))
         return bool(load_manifest(self._file)["settings"] != own)
 

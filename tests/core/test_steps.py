@@ -15,6 +15,7 @@ TWO = [*ONE, StepText("why b", "what is b?", "2")]
         render(TWO, "2"),
         "[Transformed Response]:\n\n" + render(TWO),
         "```\n" + render(TWO) + "\n```",
+        "Here are the steps:\n```text\n" + render(TWO) + "\n```\nThat is all of them.",
         "[Meat-reasoning 1]: why a\n[Sub-problem 1]: what is a? [Answer 1]: 1 -\n"
         "[sub-think 2]: why b\n[Query 2]: what is b?\n[Answer 2]: 2\n\nSo the final answer is: 2.",
         "**[Meta-reasoning 1]:** why a\n**[Sub-problem 1]:** what is a?\n**[Answer 1]**: 1\n"

@@ -41,7 +41,7 @@ def test_an_address_in_any_form_is_a_server(spec: str, asked: str, model: str) -
     assert (address.at("/chat/completions"), address.model) == (asked, model)
 
 
-@pytest.mark.parametrize("spec", ["http://", "https:///v1", "http://me:word@#m"])
+@pytest.mark.parametrize("spec", ["http://", "https:///v1", "http://me:word@#m", "http://a b/v1#m"])
 def test_an_address_has_a_host(spec: str) -> None:
     with pytest.raises(UsageError, match="an address without a host"):
         parse_address(spec)
@@ -77,6 +77,14 @@ def test_a_password_is_sent_and_not_shown(server) -> None:
     model = open_model(private)
     assert model.name == shown(private) == server.url
     assert ask(private)[0].text
+
+
+def test_no_secret_of_an_address_is_shown(server) -> None:
+    both = "http://a:one@h:1/v1,http://b:two@h:2/v1?api-version=3&api_key=three#m"
+    assert shown(both) == "http://h:1/v1,http://h:2/v1?api-version=3&api_key=***#m"
+    server.script = lambda request, number: Response(body=b'{"error": "no key=four"}', status=401)
+    (found,) = ask(server.url.replace("#m", "?key=four#m"))
+    assert "401" in str(found) and "four" not in str(found)
 
 
 def test_a_provider_is_asked_at_another_address(server, monkeypatch) -> None:

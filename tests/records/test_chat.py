@@ -19,10 +19,22 @@ def test_the_last_question_and_the_last_reply() -> None:
     assert chat(turns, "from", "value") == {"problem": "2+2?", "path": "4"}
 
 
+def test_a_question_without_a_reply_is_left_out() -> None:
+    turns = [ASKED, {"role": "assistant", "content": "4"}, {"role": "user", "content": "3+3?"}]
+    assert chat(turns, "role", "content") == {"problem": "2+2?", "path": "4"}
+
+
+def test_a_reply_in_several_turns_is_one() -> None:
+    reply = [{"role": "assistant", "content": text} for text in ("Two and two", "4")]
+    assert chat([ASKED, *reply], "role", "content")["path"] == "Two and two\n\n4"
+
+
 def test_reasoning_beside_the_content_comes_first() -> None:
     whole = "<think>\ntwo and two\n</think>\n\n4"
     for name in ("reasoning_content", "reasoning", "thinking"):
         assert said(content="4", **{name: "two and two"})["path"] == whole
+    for name in ("reasoning_content", "reasoning_details"):
+        assert said(content="4", **{name: [{"text": "two and two"}]})["path"] == whole
     parts = [{"type": "thinking", "thinking": "two and two"}, {"type": "text", "text": "4"}]
     assert said(content=parts)["path"] == whole
 

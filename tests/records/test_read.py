@@ -60,6 +60,23 @@ def test_skip_invalid_makes_rejects_and_loses_nothing(rlkd) -> None:
     assert rejects[0]["line"].strip() == "{broken"
 
 
+def test_rejects_hold_what_the_data_set_published(rlkd, server) -> None:
+    turns = [{"role": "user", "content": "q"}, {"role": "model", "content": "a"}]
+    rows = [{"messages": turns}, None]
+    Path("in.json").write_text(json.dumps(rows))
+    words = ["--model", server.url, "--no-verify", "--skip-invalid", "--rejects", "r", "-q"]
+    assert rlkd("segment", "in.json", *words).status == 3
+    first, second = read(Path("r"))
+    assert first["messages"] == turns and second["value"] is None
+
+
+@pytest.mark.parametrize("name", ["in.csv", "in.jsonl.zst"])
+def test_what_is_no_json_is_named(rlkd, name: str) -> None:
+    Path(name).write_bytes(b"\x28\xb5\x2f\xfd")
+    result = rlkd("segment", name, "--model", "replay/none", "--no-verify")
+    assert result.status == 2 and result.err.count("\n") == 1 and f"{name}: is " in result.err
+
+
 @pytest.mark.parametrize("name", ["s.jsonl.gz", "s.json", "s.parquet"])
 def test_every_form_of_a_file_is_read(rlkd, name: str) -> None:
     records = [segmentation("two", step("a\u2028b"))]

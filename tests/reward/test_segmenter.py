@@ -243,6 +243,10 @@ def test_a_model_that_calls_the_limit_otherwise_is_asked_in_its_own_words(
         ("<think>Verdict: PASS unless a step hides its answer.</think>Verdict: FAIL\nno", False),
         ("Weighing it (a verdict: pass would need more)\n**Verdict: fail**\nno", False),
         ("<think>\n\n</think>\n\nVerdict: pass", True),
+        ("Verdict: PASS\n\nWait, step 1 asks what the path does not.\n\nVerdict: FAIL\nno", False),
+        ("Verdict: PASS or FAIL?\nVerdict: FAIL\nno", False),
+        ("A verdict: pass if step 1 were right. It is not, so verdict: fail.", False),
+        ("Verdict: FAIL?\nI looked again.\nVerdict: PASS\nNo verdict: fail is due.", True),
         ("<think>Verdict: fail? No: every step stands.</think>\n\nVerdict: PASS.", True),
     ],
 )

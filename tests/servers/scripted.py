@@ -137,6 +137,7 @@ class ScriptedServer:
     def __init__(self, port: int = 0) -> None:
         self.requests: list[dict[str, Any]] = []
         self.about: dict[str, Any] = {}  # what the server says of its model
+        self.listing = 200  # the status of the list of models
         self.batches = Batches()
         self.script: Callable[[dict[str, Any], int], Response] = lambda request, number: Response()
         lock, outer = threading.Lock(), self
@@ -146,7 +147,7 @@ class ScriptedServer:
 
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
-                if not self.path.endswith("/chat/completions"):
+                if not self.path.partition("?")[0].endswith("/chat/completions"):
                     with lock:
                         return self._send(
                             Response(body=json.dumps(outer.batches.post(self.path, body)).encode())
@@ -160,11 +161,12 @@ class ScriptedServer:
                 self._send(response)
 
             def do_GET(self) -> None:
-                if not self.path.endswith("/models"):
+                if not self.path.partition("?")[0].endswith("/models"):
                     with lock:
                         return self._send(Response(body=outer.batches.get(self.path, outer.script)))
                 model = {"id": "m", "object": "model", "created": 0, "owned_by": "x", **outer.about}
-                self._send(Response(body=json.dumps({"object": "list", "data": [model]}).encode()))
+                listed = json.dumps({"object": "list", "data": [model]}).encode()
+                self._send(Response(body=listed, status=outer.listing))
 
             def _send(self, response: Response) -> None:
                 if response.hangs_up:

@@ -101,14 +101,15 @@ def test_an_adapter_can_be_kept_as_one(rlkd, zoo) -> None:
     assert rlkd("distill", data, "-o", "x", *alone).status == 2
 
 
-@pytest.mark.parametrize("method", ["grpo", "ppo", "rlad", "sft"])
+@pytest.mark.parametrize("method", ["grpo", "ppo", "rlad", "sft", "grpo release"])
 def test_the_split_into_micro_batches_changes_no_gradient(rlkd, zoo, method: str) -> None:
     import torch
 
     rows = [{**row, "path": PATH + "!" * i} for i, row in enumerate(problems(8))]
     data, student, found = write(Path("t.jsonl"), rows), zoo("mistral"), []
     for name, batch, accumulation in (("a", 8, 1), ("b", 2, 4)):
-        flags = ["--method", method, "--student", student, *SHORT, "--teacher", student]
+        flags = ["--method", method.split()[0], "--student", student, *SHORT, "--teacher", student]
+        flags += ["--recipe", "release"] if "release" in method else []
         flags += ["--batch-size", batch, "--accumulation", accumulation, "--save-steps", 1]
         flags += ["--format-weight", 1, "--max-grad-norm", 1000, "--steps", 1]
         assert rlkd("distill", data, "-o", name, *flags).status == 0
@@ -167,6 +168,8 @@ def test_alarms_tell_each_thing_once() -> None:
         alarms({"step": number, **bad, "frac_reward_zero_std": 0.9, "outcome_reward": 0.5})
     words = ("cut off", "tokens long", "entropy fell", "rewards are equal", "outcome_reward was")
     assert len(told) == 5 and all(any(word in line for line in told) for word in words)
+    alarms({"step": 12, **fine, "unsegmentable": 0.72, "reward_failures": 0.4})
+    assert "72% of the completions" in told[5] and "missing" in told[6] and len(told) == 7
 
 
 def test_the_releases_recipe_is_one_word(rlkd, zoo) -> None:

@@ -93,6 +93,49 @@ def test_a_server_that_is_away_is_waited_for_and_its_failure_kept_nowhere(
     assert all(row["steps"] for row in read(Path("s/teacher.jsonl")))
 
 
+def test_steps_of_another_runs_teacher_are_not_taken(rlkd, zoo, server) -> None:
+    """A run that took no step binds no later one, and gives it nothing."""
+    flags = ["--student", zoo("qwen3"), *SHORT, "--judge", "exact", "--max-retries", 0]
+    flags += ["--gsrm", f"{server.url}#gsrm", "--max-reward-failures", 1, "--reward-timeout", 0]
+    server.script = lambda request, number: Response(STEPS) if number < 3 else Response(status=503)
+    assert rlkd("distill", write(Path("old.jsonl"), problems(4)), "-o", "s", *flags).status == 1
+    assert read(Path("s/teacher.jsonl"))
+    server.script = lambda request, number: Response(STEPS.replace("]: a", "]: z"))
+    rows = [{**row, "id": f"new {row['id']}"} for row in problems(4)]
+    assert rlkd("distill", write(Path("new.jsonl"), rows), "-o", "s", *flags).status == 0
+    found = read(Path("s/teacher.jsonl"))
+    assert [row["id"] for row in found] == [row["id"] for row in rows]
+    assert {row["steps"][0]["meta_reasoning"] for row in found} == {"z"}
+
+
+def test_a_gsrm_that_writes_nothing_has_found_no_steps(rlkd, server) -> None:
+    write(Path("t.jsonl"), [segmentation(1, step("a"))])
+    write(Path("s.jsonl"), [{"id": 1, "problem": "2+2?", "path": PATH}])
+    server.script = lambda request, number: Response(" \n")
+    words = ["t.jsonl", "s.jsonl", "--gsrm", server.url, "--judge", "exact", "--max-retries", 0]
+    result = rlkd("score", *words)
+    assert result.status == 0 and len(server.requests) == 2
+    assert (result.records[0]["reward"], result.records[0]["student_steps"]) == (0.0, 0)
+
+
+def test_blank_answers_and_paths_teach_nothing(rlkd, zoo) -> None:
+    rows = [{**row, "answer": " "} for row in problems(4)]
+    flags = ["--student", zoo("qwen3"), *SHORT]
+    result = rlkd("distill", write(Path("t.jsonl"), rows), "-o", "s", "--method", "grpo", *flags)
+    assert result.status == 2 and "no_answer 4" in result.err
+    rows = [{**row, "path": " \n"} for row in problems(4)]
+    result = rlkd("distill", write(Path("p.jsonl"), rows), "-o", "s", "--method", "sft", *flags)
+    assert result.status == 2 and "empty_path 4" in result.err
+
+
+def test_records_of_eval_that_cannot_be_used_are_counted(rlkd, zoo) -> None:
+    held = write(Path("e.jsonl"), [*problems(2), {"id": 7, "problem": "2" * 999, "answer": "4"}])
+    flags = ["--method", "grpo", "--student", zoo("qwen3"), *SHORT, "--max-prompt-length", 60]
+    flags += ["--eval", held, "--eval-every", 1, "--save-steps", 1]
+    result = rlkd("distill", write(Path("t.jsonl"), problems(4)), "-o", "s", *flags)
+    assert result.status == 0 and "1 records cannot be used" in result.err
+
+
 def test_lengths_are_checked_against_the_context_before_anything_is_loaded(rlkd, zoo) -> None:
     data = write(Path("t.jsonl"), problems(4))
     for name, said in (("gpt2", "context of 64"), ("qwen3", "--rope-theta or --yarn")):
@@ -122,6 +165,10 @@ def test_the_first_path_found_correct_is_the_teachers(rlkd) -> None:
     assert len(chosen("all")) == 5
     with pytest.raises(UsageError, match="first-correct"):
         chosen_paths(rows[3:4], "first-correct")
+    null = {"id": "d", "correctness_math_verify": None}
+    rows = [{**null, "sample": i, "correctness_llama": i == 1} for i in range(3)]
+    rows += [{"id": "e", "sample": 0, "correctness_math_verify": "bad"}, {**null, "sample": 9}]
+    assert chosen("first-correct") == [("d", 1)]
 
 
 def test_only_end_begin_and_padding_tokens_are_dropped_from_a_path(zoo) -> None:

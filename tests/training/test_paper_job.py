@@ -74,3 +74,13 @@ def test_the_signal_before_the_time_limit_reaches_the_training(job, tmp_path) ->
     os.kill(process.pid, signal.SIGINT)  # as `--signal=B:INT@300` does: to the batch shell alone
     assert process.wait(30) == 130
     assert "interrupted" in (tmp_path / "stages").read_text()
+
+
+def test_the_signal_while_servers_start_ends_the_job(job, tmp_path) -> None:
+    (tmp_path / "serve").write_text("#!/bin/bash\ntouch serving\nexec sleep 60\n")
+    process = job()
+    while not (tmp_path / "serving").exists():
+        time.sleep(0.05)
+    os.kill(process.pid, signal.SIGINT)
+    assert process.wait(30) == 130
+    assert len((tmp_path / "stages").read_text().splitlines()) == 1

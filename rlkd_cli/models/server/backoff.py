@@ -124,6 +124,15 @@ class Pace:
         self._gone, self._prober, self._probes = None, None, 0
         self._heard = monotonic()
 
+    @property
+    def is_away(self) -> bool:
+        """Whether the server is being waited for."""
+        return self._gone is not None
+
+    def took(self, since: float) -> bool:
+        """Whether the server has taken a request since then."""
+        return bool(self._seen) and self._seen[-1] >= since
+
     def lost(self, since: float) -> bool:
         """Whether the server has not answered a single request since then."""
         return self._heard < since

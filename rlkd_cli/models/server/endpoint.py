@@ -63,7 +63,7 @@ class EndpointModel(Telling):
         self.pace = Pace(label, options.server_timeout, self._say_again, options.rpm, options.tpm)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._session: Any = None
-        self._answered = False
+        self._answered = self._has_replied = False
         self._hung_up = 0.0  # when the server last did so on a request, and was there
         # Waiting for a place is not part of a request's timeout
         self._places = asyncio.Semaphore(options.concurrency)
@@ -82,6 +82,7 @@ class EndpointModel(Telling):
                     response = await self._post(request, is_retry=tries > 0)
                     reply = read(response, wanted, self.name)
                     self.pace.accepted()
+                    self._has_replied = True
                     return reply
                 except Fault as fault:
                     if fault.kind == faults.AWAY:
@@ -99,30 +100,36 @@ class EndpointModel(Telling):
                         continue
                     tries += 1
                     is_last = tries > self.options.max_retries
-                    if is_last and fault.silent and await self._is_gone(began):
+                    if is_last and fault.kind == faults.RETRY and await self._is_gone(fault, began):
                         await self.pace.away(hide_keys(fault.text))
                         continue
                     if is_last or fault.kind != faults.RETRY:
                         raise self.final(fault, request) from None
                     await asyncio.sleep(pause(tries - 1, fault.after))
 
-    async def _is_gone(self, began: float) -> bool:
-        """Whether a server that hangs up on a request is gone, and not refusing this one alone.
+    async def _is_gone(self, fault: Fault, began: float) -> bool:
+        """Whether a server that fails a request is gone, and not failing this one alone.
 
-        It is there if it has answered another in the meantime, or if it lists its models; this
-        counts once, until it answers again.
+        It is there if it has taken another in the meantime, or if it lists its models, as a proxy
+        without its server does not; where it hangs up, this counts once, until it answers again.
         """
+        if fault.status >= 500:
+            return not self.pace.took(began) and not await self._lists()
+        if not fault.silent or not self.pace.lost(began):
+            return False
+        if self.pace.lost(self._hung_up) or not await self._lists():
+            return True
+        self._hung_up = monotonic()
+        return False
+
+    async def _lists(self) -> bool:
+        """Whether the server answers what its models are, be it that it does not say."""
         import aiohttp
 
-        if not self.pace.lost(began):
-            return False
-        if self.pace.lost(self._hung_up):
-            return True
         with suppress(aiohttp.ClientError, OSError, TimeoutError):
-            async with self.session().get(self.address.at("/models")):
-                self._hung_up = monotonic()
-                return False
-        return True
+            async with self.session().get(self.address.at("/models")) as response:
+                return bool(response.status < 500)
+        return False
 
     def _say_again(self, line: str) -> None:
         self.say(line, again=True)
@@ -200,10 +207,13 @@ class EndpointModel(Telling):
             if asked:
                 spend(self.name, requests=1, retries=int(is_retry))
         self._answered = True
-        fault = None if status == 200 else fault_of(status, body, headers)
-        if fault is None or fault.kind != faults.AWAY:  # one that loads its model is not there yet
+        fault = None if status // 100 == 2 else fault_of(status, body, headers)
+        # One that loads its model is not there yet; nor is what stands behind a proxy that says so
+        still_away = self.pace.is_away and status >= 500
+        if fault is None or (fault.kind != faults.AWAY and not still_away):
             self.pace.answered()
         if fault:
+            fault.status = status
             raise fault
         try:
             return json.loads(body)
@@ -247,8 +257,10 @@ class EndpointModel(Telling):
         text = f"{self.name}: {hide_keys(fault.text)}"
         if fault.kind == faults.END:
             return ModelError(text)
-        if fault.said and fault.code in ("http_400", "http_422") and blamed(fault.said, request):
-            return ModelError(text)  # a setting of the run's, refused in every request alike
+        if fault.said and fault.code in ("http_400", "http_422"):
+            in_vain = not self._has_replied and self._lessons.still_refuses(fault.said)
+            if in_vain or blamed(fault.said, request):
+                return ModelError(text)  # a setting of the run's, refused in every request alike
         left = room(fault.said, request) if fault.said else None
         code = "unreadable_verdict" if fault.code == THINKS else fault.code
         code = "too_long" if left and not left[1] else code
@@ -265,8 +277,8 @@ def credentials(address: Address, key: str) -> dict[str, str]:
 
     Both are hidden from now on.
     """
-    remember(address.user.partition(":")[2])
-    remember(key)
+    for secret in (*address.secrets, key):
+        remember(secret)
     if address.user and not key:
         return {"Authorization": f"Basic {base64.b64encode(address.user.encode()).decode()}"}
     own = {AZURE_KEY: key} if AZURE in address.base else {}

@@ -35,6 +35,7 @@ class Fault(Exception):
     ) -> None:
         self.kind, self.code, self.text, self.after, self.said = kind, code, text, after, said
         self.silent = False  # no answer at all, not even the beginning of one
+        self.status = 0  # of HTTP, where there was an answer
         super().__init__(text)
 
 

@@ -11,7 +11,8 @@ _OURS = ("model", "messages")  # what no request goes without
 _UNSUPPORTED = re.compile(
     r"unsupported|not supported|is ?n[o']t supported|does ?n[o']t support|unrecognized|unrecognised"
     r"|unknown|not permitted|not allowed|cannot find field|unexpected|deprecated|no longer"
-    r"|cannot both be|not (currently )?(available|enabled|accepted)|only the default",
+    r"|cannot both be|not (currently )?(available|enabled|accepted)|only the default"
+    r"|only \S+( \S+)? (is|are) (allowed|supported|accepted|permitted)|must be (set to )?1\b",
     re.IGNORECASE,
 )
 _UNSUPPORTED_CODES = frozenset(
@@ -70,6 +71,10 @@ class Lessons:
         names = [n for n in ("logprobs", "top_logprobs") if "logprobs" in name] or [name]
         self.refused.update(names)
         return f"{' and '.join(names)}: not supported by the model; omitted from now on"
+
+    def still_refuses(self, said: Said) -> bool:
+        """Whether a refusal is about a field that is left out already."""
+        return _subject(said, dict.fromkeys(self.refused)) is not None
 
     def _rename(self, name: str) -> str:
         """The limit under its other name; none at all for a model that refuses both."""

@@ -60,14 +60,20 @@ def served_model(
     chosen = name or next(iter(models))
     about = models.get(chosen) or models.get(f"models/{chosen}") or {}
     context = about.get("max_model_len")
-    return Served(chosen, context if isinstance(context, int) else None, _shutdown(about))
+    is_known = isinstance(context, int) and context > 0
+    return Served(chosen, context if is_known else None, _shutdown(about))
 
 
 def _listed(address: Address, key: str, timeout: float) -> dict[str, Any]:
     """The models that a server lists, by name."""
     request = urllib.request.Request(address.at("/models"), headers=credentials(address, key))
     with urllib.request.urlopen(request, timeout=timeout) as response:
-        return {model["id"]: model for model in json.load(response)["data"]}
+        body = json.load(response)
+    listed = body.get("data") if isinstance(body, dict) else None
+    if not isinstance(listed, list):
+        raise ValueError("it answers with something else")
+    named = [model for model in listed if isinstance(model, dict) and "id" in model]
+    return {str(model["id"]): model for model in named}
 
 
 def _once_there(

@@ -18,7 +18,7 @@ from rlkd_cli.training.gsrm.options import GsrmTraining
 
 
 def check_model(options: GsrmTraining) -> None:
-    """ModelError where the base model's configuration or tokenizer cannot be had; loads no
+    """ModelError where the base model's configuration or tokenizer cannot be loaded; loads no
     weights.
     """
     load_config(options.model)

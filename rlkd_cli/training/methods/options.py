@@ -212,6 +212,14 @@ class Distillation(Training, Prompting, Teaching):
         return METHODS[self.method].structure and self.reward == "structured"
 
     @property
+    def reads_path(self) -> bool:
+        """Whether the text of the teacher's path is used, beside its steps."""
+        method = METHODS[self.method]
+        if method.rewards:
+            return method.structure and not self.is_structured
+        return not method.writes or self.method == "self" or self.teacher_share > 0
+
+    @property
     def teacher_asked(self) -> str | None:
         """The teacher's weights, where the method asks them."""
         return self.teacher_model if METHODS[self.method].teacher else None

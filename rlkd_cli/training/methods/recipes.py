@@ -29,7 +29,9 @@ class Recipe:
 RECIPES = {
     "ours": Recipe(),
     "release": Recipe(
-        trl={"beta": 0.04, "loss_type": "bnpo"},
+        # The mean over all tokens of a step, however it is split; TRL's `bnpo` is that of each
+        # micro-batch
+        trl={"beta": 0.04, "loss_type": "dapo"},
         system=(
             "You reason about a problem before you answer it. Write your reasoning between <think> "
             "and </think>, then the answer between <answer> and </answer>, each tag on a line of "

@@ -17,6 +17,7 @@ from rlkd_cli.models.usage import open_bill
 from tests.conftest import COLLECTED
 from tests.servers.scripted import Response, ScriptedServer
 
+FOUR = Response("four")
 FAST = HttpOptions(concurrency=64, max_retries=1, server_timeout=2.0)
 
 
@@ -157,6 +158,13 @@ def test_a_limit_above_the_models_own_becomes_its_own(
     found = ask(server.url, 10, Sampling(max_tokens=9000))
     assert [reply.text for reply in found] == ["four"] * 10
     assert server.requests[-1].get("max_tokens") in (limit, None)
+
+
+def test_a_setting_that_is_refused_when_it_is_left_out_too_ends_the_run(server) -> None:
+    words = "invalid temperature: only 1 is allowed for this model"
+    server.script = lambda request, number: error(400, message=words)
+    found = ask(server.url, 20)
+    assert all(isinstance(one, ModelError) and words in str(one) for one in found)
 
 
 def test_a_setting_out_of_range_ends_the_run(server) -> None:
@@ -414,6 +422,32 @@ def test_a_server_that_hangs_up_on_one_record_loses_that_one(server) -> None:
     first, second, third = ask(server.url, 3, options=options)
     assert first.text == third.text == "four"
     assert isinstance(second, RecordError) and second.code == "no_connection"
+
+
+def test_a_proxy_without_its_server_is_waited_for_and_one_bad_record_is_not(server) -> None:
+    gone, lines = threading.Event(), list[str]()
+
+    def script(request: dict, number: int) -> Response:
+        if number == 2:
+            return Response(status=500)
+        if number == 5:
+            gone.set()
+            server.listing = 502
+        if number == 9:
+            gone.clear()
+            server.listing = 200
+        return Response(status=502, body=b"<html>no upstream</html>") if gone.is_set() else FOUR
+
+    server.script = script
+    found = ask(server.url, 12, options=HttpOptions(concurrency=1, max_retries=0), lines=lines)
+    assert [i for i, one in enumerate(found) if one != found[0]] == [2] and len(lines) == 2
+    server.listing, server.script = 502, lambda request, number: Response(status=502)
+    found = ask(server.url, 8, options=HttpOptions(max_retries=0, server_timeout=1.0))
+    assert all(isinstance(error, Unavailable) for error in found)
+
+
+def test_a_whole_reply_may_come_with_another_status(server) -> None:
+    assert only(server, Response("four", status=201)).text == "four"  # type: ignore[union-attr]
 
 
 def test_a_server_that_loads_its_model_is_waited_for(server) -> None:
