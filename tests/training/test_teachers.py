@@ -26,11 +26,12 @@ def killed(run: str) -> str:
     ("method", "more"),
     [
         ("opd", ["--teacher-share", "0.5", "--divergence", "jsd", "--max-tokens", "96"]),
-        ("self", []),
-        ("kdrl", ["--group", "4", "--teacher-weight", "0.5"]),
+        ("self", ["--limit", "8", "--max-tokens", "96"]),
+        ("kdrl", ["--limit", "2", "--teacher-weight", "0.5"]),
     ],
 )
 def test_a_resumed_run_ends_the_same(rlkd, base, teacher, world, method, more) -> None:
+    """The last two have an epoch a step: a resumed run has to go on with the second order."""
     import torch
 
     flags = ["--method", method, "--student", base, "--teacher", teacher, *FLAGS, *more]
@@ -71,6 +72,30 @@ def test_kdrl_with_beta_0_is_grpo_and_with_another_is_not(rlkd, base, teacher, w
     entries = [e for e in read(Path("kdrl2/metrics.jsonl")) if "teacher_kl" in e]
     assert [e["teacher_weight"] for e in entries] == pytest.approx([1, 1e-3])
     assert entries[0]["teacher_kl"] > 0
+
+
+@pytest.mark.parametrize(
+    ("method", "more"),
+    [
+        ("kdrl", ["--outcome-weight", "0", "--format-weight", "1"]),
+        ("kdrl", ["--recipe", "release", "--outcome-weight", "0"]),
+        ("opd", []),
+        ("self", ["--max-tokens", "96"]),
+    ],
+)
+def test_the_split_into_micro_batches_changes_no_gradient(
+    rlkd, base, teacher, world, method, more
+) -> None:
+    import torch
+
+    found, settings = [], ["--steps", "1", "--max-grad-norm", "1000", "--teacher-weight", "1"]
+    for name, batch, accumulation in (("a", 8, 1), ("b", 2, 4)):
+        flags = ["--method", method, "--student", base, "--teacher", teacher, *FLAGS, *settings]
+        flags += ["--batch-size", batch, "--accumulation", accumulation, *more]
+        assert rlkd("distill", world / "teacher.jsonl", "-o", name, *flags).status == 0
+        state = torch.load(Path(name, "checkpoint-1/optimizer.pt"), weights_only=True)["state"]
+        found.append(torch.cat([s["exp_avg"].flatten() for s in state.values()]))
+    assert found[0].norm() > 0 and (found[0] - found[1]).norm() < 1e-4 * found[0].norm()
 
 
 def test_beta_falls_on_a_line() -> None:
@@ -166,10 +191,11 @@ def test_logits_that_no_token_has_are_cut_off() -> None:
 def test_a_stage_begins_where_another_ended_and_says_so(rlkd, base, teacher, world) -> None:
     import torch
 
-    data, flags = world / "teacher.jsonl", [*FLAGS, "--steps", "1", "--teacher", teacher]
+    data, long = world / "teacher.jsonl", ["--max-tokens", "96"]
+    flags = [*FLAGS, "--steps", "1", "--teacher", teacher]
     first = rlkd("distill", data, "-o", "a", "--method", "opd", "--student", base, *flags)
     second = rlkd("distill", data, "-o", "b", "--method", "grpo", "--from", "a", *flags)
-    third = rlkd("distill", data, "-o", "c", "--method", "self", "--from", "b", *flags)
+    third = rlkd("distill", data, "-o", "c", "--method", "self", "--from", "b", *flags, *long)
     assert (first.status, second.status, third.status) == (0, 0, 0)
     stages = json.loads(Path("c/run.json").read_text())["stages"]
     assert [stage["method"] for stage in stages] == ["opd", "grpo"]

@@ -3,7 +3,7 @@
 The KL is taken on the student's own completions by the estimator k2, (log pi - log pi_T)^2 / 2 a
 token, whose gradient is that of the reverse KL; beta falls linearly over the training. The term is
 averaged as the loss is: over the tokens of a completion, then over completions (TRL's loss "grpo"),
-or over all tokens of a batch. Not taken over: the paper's variants that leave the KL out where the
+or over all tokens of a step. Not taken over: the paper's variants that leave the KL out where the
 reward is high.
 """
 
@@ -70,11 +70,22 @@ class TeacherKlTrainer(TaughtTrainer):
         beta = annealed(*self.betas, self.state.global_step, self.state.max_steps)
         mask = inputs["completion_mask"]
         each = k2(self._log_probs, inputs[LOGPS]) * mask
-        if self.loss_type == "grpo":
-            kl = (each.sum(1) / mask.sum(1).clamp(min=1)).mean()
-        else:
-            kl = each.sum() / mask.sum().clamp(min=1)
-        self._metrics[mode]["teacher_kl"].append(self.accelerator.gather(kl.detach()).mean().item())
+        total = self.accelerator.reduce(torch.stack([each.detach().sum(), mask.sum()]), "sum")
+        self._metrics[mode]["teacher_kl"].append((total[0] / total[1].clamp(min=1)).item())
         self._metrics[mode]["teacher_weight"].append(beta)
+        return loss + beta * self._averaged(each, mask, inputs, mode) if beta else loss
+
+    def _averaged(
+        self, each: torch.Tensor, mask: torch.Tensor, inputs: dict[str, Any], mode: str
+    ) -> torch.Tensor:
+        """A step's mean of a quantity of tokens (B, T), as far as these micro-batches are part of
+        it.
+        """
         parts = self.current_gradient_accumulation_steps if mode == "train" else 1
-        return loss + beta * kl / parts if beta else loss
+        if self.loss_type == "grpo":
+            return (each.sum(1) / mask.sum(1).clamp(min=1)).mean() / parts
+        tokens: torch.Tensor = inputs["num_items_in_batch"] / self.accelerator.num_processes
+        if mode == "train":  # they are those of a generation, which may be several steps'
+            arguments: Any = self.args
+            tokens = tokens * parts / arguments.steps_per_generation
+        return each.sum() / tokens.clamp(min=1)

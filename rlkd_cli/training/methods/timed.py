@@ -1,5 +1,5 @@
-"""What the trainers share in which the student writes: rlkd's own prompts, and where the time of a
-step goes.
+"""What the trainers share in which the student writes: rlkd's own prompts, the order of problems in
+a resumed run, and where the time of a step goes.
 """
 
 import time
@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
+import torch
 from transformers import TrainerCallback
 
 from rlkd_cli.models.chat import encode_chat
@@ -25,12 +26,18 @@ class Timed:
 
     _metrics: Any
     processing_class: Any
+    sampler: Any
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._seconds: dict[str, float] = {}
         this: Any = self
         this.add_callback(_StepTimes(self))
+        this.add_callback(_Order(self))
+
+    def _get_train_sampler(self, *args: Any, **kwargs: Any) -> Any:
+        self.sampler = super()._get_train_sampler(*args, **kwargs)  # type: ignore[misc]
+        return self.sampler
 
     def create_model_card(self, *args: Any, **kwargs: Any) -> None:
         """Written once, at the end."""
@@ -70,6 +77,25 @@ class Timed:
         parts |= {"step": seconds, "other": seconds - sum(parts.values())}
         for name, value in parts.items():
             self._metrics["train"][f"seconds_{name}"].append(value)
+
+
+class _Order(TrainerCallback):  # type: ignore[misc]
+    """Begins each epoch with the order that an undisturbed run has in it.
+
+    TRL's sampler draws one order after the other from a generator, which a resumed run would begin
+    anew.
+    """
+
+    def __init__(self, trainer: Timed) -> None:
+        self._trainer = trainer
+
+    def on_epoch_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        sampler = self._trainer.sampler
+        if not sampler.shuffle:
+            return
+        sampler.generator.manual_seed(sampler.seed)
+        for _ in range(int((state.epoch or 0) + 1e-6)):
+            torch.randperm(sampler.num_samples, generator=sampler.generator)
 
 
 class _StepTimes(TrainerCallback):  # type: ignore[misc]
