@@ -1,6 +1,5 @@
 """Grading real answers: `rlkd`'s grader against plain math-verify in one thread, with hostile
-answers
-mixed in, and texts of a million characters in which an answer is looked for.
+answers mixed in, and texts of a million characters in which an answer is looked for.
 
 python benchmarks/grading.py SAMPLES.jsonl [--answers 8000]
 """
@@ -11,6 +10,7 @@ import json
 import logging
 import os
 import time
+from collections.abc import Iterator
 
 import math_verify
 
@@ -29,14 +29,23 @@ LOOPS = [
     "\\boxed{", "\\boxed{1}", "\\boxed", "\\boxed 5 ", "\\boxed{1},", "<answer>", "<think>", "</|",
     "Answer: B ", "the answer is a ", "answer is ", "B is correct. ", "{", "\n", " ", "$",
 ]  # fmt: skip
+NESTED = [("\\boxed{", "}"), ("\\boxed{\\boxed{1}", "}")]
 LONG = 1_000_000  # characters
+
+
+def long_texts() -> Iterator[tuple[str, str]]:
+    """(what is repeated, a million characters of it)."""
+    for piece in LOOPS:
+        yield piece, (piece * (LONG // len(piece) + 1))[:LONG]
+    for opening, closing in NESTED:
+        count = LONG // len(opening + closing)
+        yield opening + "…" + closing, opening * count + "5" + closing * count
 
 
 def slowest() -> tuple[float, str]:
     """The longest time that one of the looping texts takes, in seconds, and which."""
     times = []
-    for piece in LOOPS:
-        text = (piece * (LONG // len(piece) + 1))[:LONG]
+    for piece, text in long_texts():
         for reference in ("5", "B"):
             started = time.perf_counter()
             extract_answer(text, reference)

@@ -1,6 +1,9 @@
 """Which of several processes this is: what a launcher's variables say is asked here alone."""
 
 import os
+import platform
+
+MACHINE = "RLKD_MACHINE"  # what the launcher of a task calls the machine
 
 
 def is_launched() -> bool:
@@ -21,3 +24,8 @@ def local() -> int:
 def count() -> int:
     """How many processes train together."""
     return int(os.environ.get("WORLD_SIZE", "1"))
+
+
+def machine() -> str:
+    """What this machine is called."""
+    return os.environ.get(MACHINE) or platform.node()

@@ -108,7 +108,7 @@ def test_the_core_computes_with_the_standard_library_numpy_and_scipy_only() -> N
 
 
 HEAVY = ("torch", "transformers", "trl", "vllm", "peft", "datasets", "matplotlib", "aiohttp")
-HEAVY += ("sklearn", "scipy", "sympy", "math_verify")
+HEAVY += ("sklearn", "scipy", "sympy", "math_verify", "ray")
 
 
 def loaded_by(code: str, names: tuple[str, ...]) -> str:

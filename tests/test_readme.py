@@ -121,8 +121,9 @@ def test_the_exit_statuses_are_those_of_the_code() -> None:
 
 def test_every_dependency_has_a_version_that_was_tested() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
-    embed = project["optional-dependencies"]["embed"]
-    wanted = {re.split("[<>=]", name)[0] for name in (*project["dependencies"], *embed)}
+    extras = project["optional-dependencies"]
+    named = (*project["dependencies"], *extras["embed"], *extras["ray"])
+    wanted = {re.split("[<>=]", name)[0] for name in named}
     lines = (ROOT / "constraints.txt").read_text("utf-8").splitlines()
     assert {line.partition("==")[0] for line in lines if not line.startswith("#")} == wanted
 

@@ -14,4 +14,5 @@ COMMANDS: dict[str, str] = {
     "diversity": "Measure how much a model's paths differ at each step (RLKD, 4.3, Figure 5).",
     "capability": "Compare accuracy and capability before and after training (2505.14216).",
     "select": "Choose the problems least similar to a test set (RLKD, 4.3).",
+    "merge": "Put together the parts that a job array has made of one output.",
 }

@@ -8,13 +8,14 @@ from rlkd_cli.commands import training
 from rlkd_cli.commands.common import opened
 from rlkd_cli.errors import ModelError, UsageError
 from rlkd_cli.models import runs_in_vllm
-from rlkd_cli.models.spec import model_of
+from rlkd_cli.models.spec import engine_of, model_of
 from rlkd_cli.records.manifest import contents, load_manifest
 from rlkd_cli.records.schema import Raw
 from rlkd_cli.reward.grading import Grader
 from rlkd_cli.reward.segmenter import Segmenter
 from rlkd_cli.reward.structured import Structure, open_gsrm
 from rlkd_cli.training.launcher import processes
+from rlkd_cli.training.machines import machines
 from rlkd_cli.training.methods import METHODS
 from rlkd_cli.training.methods.options import Distillation
 
@@ -42,7 +43,15 @@ def begun_from(options: Any) -> tuple[Any, list[Any]]:
 
 
 def check_engines(options: Any) -> None:
-    """UsageError where several processes would each start a vLLM of their own on one device."""
+    """UsageError where several processes would each start a vLLM of their own on one device, or
+    several machines a model of their own: rewards are found over addresses alone there.
+    """
+    for spec in options.asked if machines(options).count > 1 else ():
+        if engine_of(spec) in ("vllm", "hf", "any"):
+            raise UsageError(
+                f"{spec}: on several machines, serve it once (`vllm serve {model_of(spec)}`) and "
+                "name its address, http://HOST:PORT/v1"
+            )
     if processes(options.launch, options.num_processes) == 1:
         return
     for spec in options.asked:

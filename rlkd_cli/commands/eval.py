@@ -131,10 +131,14 @@ def run(options: Options) -> int | None:
         return job.dry_run(lambda raw: work.calls_of(raw, options))
     if options.checkpoints:
         found = work.each_checkpoint(options, options.checkpoints)
+        if any(outcome.is_part for *_, outcome in found):
+            return status_of(sum(outcome.rejected for *_, outcome in found))
         show.checkpoints(options, options.checkpoints.name, [one[:2] for one in found])
         return status_of(sum(outcome.rejected for *_, outcome in found))
     others = readings.graded_files(options, options.others or [])
     summary, outcome = work.evaluate(options, options.json_summary and options.output is None)
+    if outcome.is_part:
+        return status_of(outcome.rejected)
     metrics = summary.metrics(options.k)
     show.summary(options, metrics, {options.bench or str(options.samples): summary, **dict(others)})
     if options.export:

@@ -8,16 +8,9 @@ from typing import Annotated, Any, get_args
 
 from rlkd_cli.benchmarks import BENCHMARKS, Benchmark, benchmark
 from rlkd_cli.commands.checkpoints import models_of
-from rlkd_cli.commands.common import (
-    Boxes,
-    Job,
-    Opened,
-    Running,
-    Seeded,
-    Stopping,
-    in_flight,
-    opened,
-)
+from rlkd_cli.commands.common import Boxes, Running, Seeded, Stopping, in_flight, opened
+from rlkd_cli.commands.job import Job, Opened
+from rlkd_cli.commands.slices import Slicing
 from rlkd_cli.core.grading.grade import Kind
 from rlkd_cli.core.question import PROTOCOLS, Prompting, question
 from rlkd_cli.errors import InputError
@@ -37,7 +30,7 @@ PAPERS = PROTOCOLS["deepseek"]  # 4.1
 
 
 @dataclass(frozen=True, kw_only=True)
-class Evaluating(Running, Stopping, Budget, Asking, Continued, Rows, Seeded, Prompting):
+class Evaluating(Slicing, Running, Stopping, Budget, Asking, Continued, Rows, Seeded, Prompting):
     """What is asked, of whom, how often, and how answers are read."""
 
     bench: Annotated[

@@ -3,17 +3,9 @@
 from dataclasses import dataclass
 from typing import Annotated
 
-from rlkd_cli.commands.common import (
-    Boxes,
-    Job,
-    Opened,
-    Running,
-    Seeded,
-    Stopping,
-    in_flight,
-    opened,
-    status_of,
-)
+from rlkd_cli.commands.common import Boxes, Running, Seeded, Stopping, in_flight, opened, status_of
+from rlkd_cli.commands.job import Job, Opened
+from rlkd_cli.commands.slices import Slicing
 from rlkd_cli.core.question import Prompting, question
 from rlkd_cli.errors import UsageError
 from rlkd_cli.models import Asking, Sampling
@@ -24,13 +16,16 @@ from rlkd_cli.option import MODEL, RUN, option
 from rlkd_cli.pipeline.estimate import Call
 from rlkd_cli.pipeline.ledger import Budget
 from rlkd_cli.pipeline.sample import Sampler
+from rlkd_cli.records.open import kept_at
 from rlkd_cli.records.read import In, Rows
 from rlkd_cli.records.schema import Problem
 from rlkd_cli.records.write import Continued
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options(Running, Stopping, Budget, Batching, Asking, Continued, Rows, Seeded, Prompting):
+class Options(
+    Slicing, Running, Stopping, Budget, Batching, Asking, Continued, Rows, Seeded, Prompting
+):
     source: In
     model: Annotated[str, option("--model", help="Writes the paths.", panel=MODEL)] = ""
     n: Annotated[int, option("--n", min=1, help="Paths of each problem (4.3: 16).", panel=RUN)] = 16
@@ -54,7 +49,7 @@ def run(options: Options) -> int | None:
         raise UsageError("--model: name the model that writes the paths")
     source, batches = (
         options.read(options.source, Problem, options.n),
-        options.batches(options.output),
+        options.batches(kept_at(options)),
     )
     stops, boxes = options.stops, Boxes(lambda raw: question(raw, options.prompt_template))
     job = Job("sample", options, source, [options.model], grows="n", on_record=boxes.add)

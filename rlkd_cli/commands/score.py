@@ -5,18 +5,11 @@ from dataclasses import dataclass
 from typing import Annotated, Any, get_args
 
 from rlkd_cli import console
-from rlkd_cli.commands.common import (
-    Job,
-    Opened,
-    Plotted,
-    Running,
-    Seeded,
-    in_flight,
-    opened,
-    status_of,
-)
+from rlkd_cli.commands.common import Plotted, Running, Seeded, in_flight, opened, status_of
 from rlkd_cli.commands.files import write_json_lines
+from rlkd_cli.commands.job import Job, Opened
 from rlkd_cli.commands.show.scores import show_audit, show_scores
+from rlkd_cli.commands.slices import Slicing
 from rlkd_cli.errors import UsageError
 from rlkd_cli.models import Asking
 from rlkd_cli.option import MODEL, argument, option
@@ -31,7 +24,7 @@ from rlkd_cli.reward.structured import Matching, Structure
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options(Running, Plotted, Budget, Asking, Continued, Rows, Seeded, Matching):
+class Options(Slicing, Running, Plotted, Budget, Asking, Continued, Rows, Seeded, Matching):
     teacher: Annotated[
         str, argument("TEACHER", "The teacher's segmentations.", free=True, file="in")
     ]
@@ -105,7 +98,8 @@ def run(options: Options) -> int | None:
         return Opened(scorer, flight, [scorer.structure, grader])
 
     outcome = job.run(open_work)
-    show_scores(options, summary, scorers)
+    if not outcome.is_part:
+        show_scores(options, summary, scorers)
     return status_of(outcome.rejected)
 
 

@@ -4,7 +4,9 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 from rlkd_cli import prompts
-from rlkd_cli.commands.common import Job, Opened, Running, Seeded, in_flight, opened, status_of
+from rlkd_cli.commands.common import Running, Seeded, in_flight, opened, status_of
+from rlkd_cli.commands.job import Job, Opened
+from rlkd_cli.commands.slices import Slicing
 from rlkd_cli.models import Asking, Sampling
 from rlkd_cli.models.fingerprint import gsrm_prompt
 from rlkd_cli.models.options import Batching
@@ -15,6 +17,7 @@ from rlkd_cli.option import MODEL, option
 from rlkd_cli.pipeline.ledger import Budget
 from rlkd_cli.pipeline.segment import segment_calls
 from rlkd_cli.records.manifest import contents
+from rlkd_cli.records.open import kept_at
 from rlkd_cli.records.read import In, Rows
 from rlkd_cli.records.schema import PathRecord
 from rlkd_cli.records.write import Continued
@@ -54,7 +57,7 @@ PRESETS = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options(Running, Budget, Batching, Asking, Continued, Rows, Seeded):
+class Options(Slicing, Running, Budget, Batching, Asking, Continued, Rows, Seeded):
     source: In
     preset: Annotated[
         str,
@@ -124,7 +127,7 @@ def run(options: Options) -> int | None:
     is_checked = not options.no_verify and (options.verifier or prompt is None)
     verifier = options.verifier or pair.verifier if is_checked else None
     limit = options.max_tokens or (HOSTED_TOKENS if engine_of(model) in PROVIDERS else OTHER_TOKENS)
-    source, batches = options.read(options.source, PathRecord), options.batches(options.output)
+    source, batches = options.read(options.source, PathRecord), options.batches(kept_at(options))
     asked = [model, *([verifier] if verifier else [])]
     texts = prompts.group("segment") if prompt is None else [prompt]
     version = prompts.version(*texts, prompts.load("verify"), prompts.load("feedback"))

@@ -19,6 +19,7 @@ from rlkd_cli.records.rejects import reject, write_rejects
 from rlkd_cli.records.schema import Raw
 from rlkd_cli.records.sources import rows
 from rlkd_cli.training import launcher
+from rlkd_cli.training.machines import machines
 from rlkd_cli.training.options import Training
 from rlkd_cli.training.run_folder import RunFolder, push
 
@@ -42,6 +43,7 @@ def check(options: Training) -> None:
     """UsageError for options that do not go together."""
     if options.keep_adapter and not options.lora:
         raise UsageError("--keep-adapter needs --lora RANK")
+    machines(options)
 
 
 @dataclass
@@ -74,7 +76,8 @@ def begin(
     """Checks the folder against all it depends on; what makes it, or None where an earlier run has
     finished it. `stages`: the settings of the trainings that made the model, for the manifest.
 
-    With several processes only the first one does this.
+    With several processes only the first one does this. On several machines the first one prepares
+    the training; the others wait for it here, and then start their processes.
     """
     if not ranks.is_first():
         return Beginning(lambda: None)
@@ -84,6 +87,11 @@ def begin(
     if folder.check(own, overwrite):
         console.message(f"{options.output}: finished by an earlier run")
         return None
+    among = machines(options)
+    if among.rank and not ranks.is_launched():
+        console.message(f"{command}: machine {among.rank} of {among.count} waits for machine 0")
+        among.wait_for_first()
+        launch_if_asked(options, Beginning(lambda: None))
     is_stale = overwrite or folder.is_of_others(own)
     return Beginning(lambda: folder.begin(own, overwrite, stages), is_stale)
 
@@ -132,7 +140,7 @@ def on_this_machine(options: T) -> T:
 def launch_if_asked(options: Training, begin: Beginning) -> None:
     """Replaces this process by the launcher if several processes are requested."""
     asked = (options.launch, options.num_processes)
-    command = launcher.launcher(*asked, sys.argv[1:], has_accelerator())
+    command = launcher.launcher(*asked, sys.argv[1:], has_accelerator(), machines(options))
     if command:
         launcher.become(command, options.output, begin.done)
 

@@ -25,6 +25,7 @@ TAGS: tuple[tuple[str, str], ...] = (
     ("<scratchpad>", "</scratchpad>"),
     ("<analysis>", "</analysis>"),
     ("<inner_monologue>", "</inner_monologue>"),
+    ("<unused94>thought", "<unused95>"),  # MedGemma
 )
 
 

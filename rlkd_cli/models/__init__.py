@@ -13,8 +13,9 @@ from rlkd_cli.models.providers import PROVIDERS, address_of, hosted, key_of, usa
 from rlkd_cli.models.replay import RecordingModel, ReplayModel
 from rlkd_cli.models.server.batch_api import BatchModel
 from rlkd_cli.models.server.endpoint import EndpointModel
-from rlkd_cli.models.server.listing import served_model
-from rlkd_cli.models.spec import engine_of, model_of, parse_address, shown
+from rlkd_cli.models.server.listing import served_by_any, served_model
+from rlkd_cli.models.server.several import SeveralModel
+from rlkd_cli.models.spec import addresses_of, engine_of, model_of, parse_address, shown
 
 __all__ = [
     "Asking",
@@ -47,6 +48,8 @@ def open_model(
     here or later; that its server is waited for is said to `tell` alone.
     """
     model: TextModel = _open(spec, http or HttpOptions(), tell or (lambda line: None))
+    if batch and isinstance(model, SeveralModel):
+        raise UsageError(f"{shown(spec)}: --batch asks one address")
     if batch and isinstance(model, EndpointModel) and has_batches(spec):
         model = BatchModel(model, batch)
     if tell:
@@ -76,11 +79,31 @@ def _open(spec: str, http: HttpOptions, tell: Tell) -> TextModel:
     return HfModel(name, batch_size=http.concurrency)
 
 
-def _own_server(spec: str, http: HttpOptions, tell: Tell) -> EndpointModel:
-    """A server named by its address, with the key in RLKD_API_KEY where it wants one."""
-    address, key = parse_address(spec), usable_key("RLKD_API_KEY")
-    served = served_model(address, address.model, key, http.server_timeout, tell)
-    model = EndpointModel(address, served.name, key, http, shown(spec), served.context, is_own=True)
+def _own_server(spec: str, http: HttpOptions, tell: Tell) -> EndpointModel | SeveralModel:
+    """A server named by its address, with the key in RLKD_API_KEY where it wants one; or several of
+    one model.
+    """
+    addresses, key = [parse_address(one) for one in addresses_of(spec)], usable_key("RLKD_API_KEY")
+    patience = http.server_timeout
+    if len(addresses) == 1:
+        (address,) = addresses
+        served = served_model(address, address.model, key, patience, tell)
+    else:
+        served = served_by_any(addresses, key, patience, tell)
+    own = [
+        EndpointModel(
+            one,
+            served.name,
+            key,
+            http,
+            shown(spec),
+            served.context,
+            is_own=True,
+            has_others=len(addresses) > 1,
+        )
+        for one in addresses
+    ]
+    model = own[0] if len(own) == 1 else SeveralModel(own, http, shown(spec))
     if served.shutdown:
         model.say(f"the server stops serving this model on {served.shutdown}")
     return model

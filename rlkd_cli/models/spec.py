@@ -1,6 +1,9 @@
 """How a model is named: `ENGINE/NAME`, `PROVIDER/NAME`, a server's address, or a bare name or
 folder.
 
+Several addresses of one model stand with commas between them:
+`http://a:8000/v1,http://b:8000/v1#NAME`.
+
 An address may lack its scheme (`localhost:8000#NAME`, `gpu7:8000/v1`), its `/v1`, or end in
 `/chat/completions`; the scheme may be in capitals, `user:password@` stand before the host. Azure's
 servers are addresses too: `https://RESOURCE.openai.azure.com/openai/v1#DEPLOYMENT`, or in their
@@ -23,6 +26,11 @@ _HOST_PORT = re.compile(
     r"([\w.-]+@|[\w.-]+:[^@/#\s]*@)?([\w.-]+|\[[0-9a-fA-F:]+\]):\d{1,5}(?=[/?#]|$)"
 )
 _HOST = re.compile(r"(localhost|[\w-]+(\.[\w-]+)+)(?=[/#])")
+# Between two addresses: a password may hold a comma, but not one before another address
+_NEXT = re.compile(
+    r",(?=https?://|([^/?#,@\s:]+:[^/?#,@\s]*@)?([\w.-]+|\[[0-9a-fA-F:]+\]):\d{1,5}([/?#,]|$))",
+    re.IGNORECASE,
+)
 _USER = re.compile(r"(?<=//)[^/?#]*@|^[^/?#]*@|(?<=,)[^/?#,]*@")
 _SECRET = re.compile(
     r"(?<=[?&])((?:[\w-]*[-_])?(?:key|token|sig|signature|secret|password|code|apikey)=)([^&#,]+)",
@@ -55,7 +63,8 @@ class Address:
 
 
 def is_address(spec: str) -> bool:
-    """Whether a spec is a server's address, with or without its scheme."""
+    """Whether a spec is a server's address, or several, with or without its scheme."""
+    spec = addresses_of(spec)[0]
     if _SCHEME.match(spec) or _HOST_PORT.match(spec):
         return True
     return "#" in spec and bool(_HOST.match(spec))  # no name on the hub holds a #
@@ -79,6 +88,19 @@ def parse_address(spec: str) -> Address:
     if "/" not in base.partition("//")[2]:
         base += "/v1"
     return Address(base, model.strip(), query, unquote(user))
+
+
+def addresses_of(spec: str) -> list[str]:
+    """The addresses that a spec names, each with the model's name; one where it names one.
+
+    >>> addresses_of("http://a/v1,http://b/v1#m")
+    ['http://a/v1#m', 'http://b/v1#m']
+    """
+    places, hash_, model = spec.partition("#")
+    starts = [0, *(found.end() for found in _NEXT.finditer(places))]
+    ends = [*(start - 1 for start in starts[1:]), len(places)]
+    own = [places[start:end] for start, end in zip(starts, ends, strict=True)]
+    return [f"{place}{hash_}{model}" for place in own]
 
 
 def shown(spec: str) -> str:

@@ -24,10 +24,11 @@ class Progress(Protocol):
 
 @dataclass
 class Outcome:
-    """How a run ended: records read, and of them rejected."""
+    """How a run ended: records read, and of them rejected; of a slice, they are no whole."""
 
     records: int
     rejected: int
+    is_part: bool = False
 
 
 class Run:

@@ -5,6 +5,7 @@ death.
 import fcntl
 import json
 import os
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -12,6 +13,12 @@ from typing import Any
 
 from rlkd_cli.errors import OutputError, UsageError
 from rlkd_cli.records.schema import Raw
+
+_LOOKS = 0.2  # seconds between two tries to hold a journal that another run holds
+
+
+class Busy(OutputError):
+    """Another run holds the journal."""
 
 
 class Journal:
@@ -22,6 +29,7 @@ class Journal:
     def __init__(self, path: Path) -> None:
         self.path, self._end, self._broken = path, 0, False
         self._file: Any = None
+        self._held = False
 
     @property
     def is_begun(self) -> bool:
@@ -31,18 +39,35 @@ class Journal:
         with self.path.open("rb") as file:
             return file.readline().endswith(b"\n")
 
-    def lock(self) -> None:
-        """Opens it for this run alone; OutputError where another run holds it."""
+    def lock(self, patience: float = 0.0) -> None:
+        """Opens it for this run alone; Busy where another run holds it, for longer than
+        `patience` seconds.
+        """
+        until = time.monotonic() + patience
         while True:
             self._file = self.path.open("a+b")
-            try:
-                fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise OutputError(f"{self.path}: another run is writing it") from None
+            if not self._is_locked(until):
+                continue
             with suppress(FileNotFoundError):
                 if os.path.samestat(os.fstat(self._file.fileno()), os.stat(self.path)):
+                    self._held = True
                     return
             self._file.close()  # a run that has just ended removed it in between
+
+    def _is_locked(self, until: float) -> bool:
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            self._file.close()
+            if time.monotonic() >= until:
+                raise Busy(f"{self.path}: another run is writing it") from None
+            time.sleep(_LOOKS)
+            return False
+        return True
+
+    def look(self) -> None:
+        """Opens it to be read, while another run may be writing it."""
+        self._file = self.path.open("rb")
 
     def begin(self, header: Raw) -> None:
         """Empties it and writes the first line."""
@@ -66,7 +91,8 @@ class Journal:
                 ) from None
             yield end, entry
             end += len(line)
-        self._file.truncate(end)
+        if self._held:
+            self._file.truncate(end)
         self._end = end
 
     def read(self, offset: int) -> Raw:
@@ -94,6 +120,7 @@ class Journal:
         )
 
     def close(self) -> None:
+        self._held = False
         if self._file:
             with suppress(OSError):
                 self._file.close()

@@ -3,39 +3,36 @@
 Each finished record goes at once into `OUT.journal`. When all are done the journal is put in order,
 `OUT` appears, and `OUT.run.json` keeps the settings and what the run spent. After a `kill -9` the
 same command reads the journal and asks only for what is missing. A finished `OUT` whose input grew,
-or whose rejects are to be asked again, becomes a journal again, and the rest is added.
+or whose rejects are to be asked again, becomes a journal again, and the rest is added. What slices
+of the input have left in `OUT.shards/` (`parts`) is finished as well.
 """
 
-import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from rlkd_cli import __version__
-from rlkd_cli.errors import InputError, OutputError, RecordError, UsageError
+from rlkd_cli.errors import OutputError
+from rlkd_cli.records import shards
 from rlkd_cli.records.atomic import write_json
-from rlkd_cli.records.done import INVALID, Done, is_among
+from rlkd_cli.records.done import INVALID, Done, add_up, is_among
 from rlkd_cli.records.forms import check_form, is_stream, objects, written
-from rlkd_cli.records.journal import Journal
+from rlkd_cli.records.journalled import Journalled
 from rlkd_cli.records.manifest import Settings, check_same, describe, finished, manifest_of
-from rlkd_cli.records.read import Input, Item
-from rlkd_cli.records.rejects import kept_rejects, place_of, reject, write_rejects
+from rlkd_cli.records.read import Input
+from rlkd_cli.records.rejects import kept_rejects, place_of, write_rejects
 from rlkd_cli.records.schema import Raw, key_of
-from rlkd_cli.records.write import OnRecord, Result, Usage
-
-LARGEST = 1 << 32  # no input has so many records: an index beyond is damage
+from rlkd_cli.records.write import OnRecord
 
 
-class FileOutput:
+class FileOutput(Journalled):
     """A journal until the last record is in, then the file.
 
-    `source` has been scanned, or is a stream.
-
     `grows` names a setting (how many copies of each record) that may be larger than in a finished
-    run. `again` are error codes (or `all`) whose rejects are asked again. The journal's first line
-    holds the settings, and what runs that it continues spent; each further one a record (`r`) or a
-    reject (`x`) by its index (`i`), or the codes that are asked again from there on (`again`).
+    run. `again` are error codes (or `all`) whose rejects are asked again; with `by_parts` it is
+    slices that ask them, into journals of their own. OutputError where the file cannot be written,
+    or another run writes it.
     """
 
     def __init__(
@@ -48,111 +45,117 @@ class FileOutput:
         overwrite: bool = False,
         grows: str | None = None,
         again: Sequence[str] = (),
+        by_parts: bool = False,
     ) -> None:
-        self.path, self._rejects_name, self._on_record = path, rejects, on_record
-        self._settings, self._source, self._grows = dict(settings), source, grows
-        self._again, self._started = again, time.monotonic()
-        self._journal = Journal(path.with_name(path.name + ".journal"))
-        self.complete = False
-        self._done, self._manifest_before = Done(), dict[str, Any]()
+        super().__init__(path, journal_of(path), settings, source, again)
+        self._rejects_name, self._on_record, self._grows = rejects, on_record, grows
+        self._by_parts = by_parts
+        self._asked = set[str]()  # codes that the journal's records were asked again for
+        self._manifest_before = dict[str, Any]()
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            if not is_stream(rejects):
-                check_form(rejects)
-                Path(rejects).parent.mkdir(parents=True, exist_ok=True)
+            check_rejects_name(rejects)
             self._open(overwrite)
         except OSError as error:
             raise OutputError(f"{error.filename or path}: {error.strerror}") from None
 
     @property
-    def usage(self) -> dict[str, list[int]]:
-        """What earlier runs spent, by model."""
-        return self._done.usage
-
-    @property
-    def seconds(self) -> float:
-        """How long earlier runs ran."""
-        return self._done.seconds
-
-    @property
     def codes(self) -> "Counter[str]":
         """Rejects of earlier runs, by error."""
-        if self.complete:
-            return Counter(self._manifest_before.get("rejects", {}))
-        return Counter(self._done.lost.values())
+        return Counter(self._manifest_before.get("rejects", {})) if self.complete else super().codes
 
     @property
     def rejected(self) -> int:
-        return int(self._manifest_before["rejected"]) if self.complete else len(self._done.lost)
+        return int(self._manifest_before["rejected"]) if self.complete else super().rejected
 
     def _open(self, overwrite: bool) -> None:
-        if not overwrite and not self._journal.is_begun and self.path.exists():
-            self._open_finished(finished(self.path, self._settings, self._grows))
-            return
-        self._journal.lock()
-        if overwrite or not self._journal.is_begun:
-            self._journal.begin({"settings": self._settings})
+        parts = shards.found(self.path)
+        is_begun = self._journal.is_begun and not overwrite
+        if not overwrite and not is_begun and self.path.exists():
+            before = finished(self.path, self._settings, self._grows)
+            if self._open_finished(before, bool(parts)):
+                return
         else:
-            self._continue()
+            self._journal.lock()
+            if is_begun:
+                self._continue()
+            else:
+                self._journal.begin({"settings": self._settings})
+        if overwrite:
+            shards.discard(self.path)
+        else:
+            self._absorb(parts)
+        if is_begun or parts:
+            self._ask_again()
+        self._check_length()
 
-    def _continue(self) -> None:
-        """Notes where each finished record stands in a journal that an earlier run left."""
-        try:
-            self._read_journal()
-        except (KeyError, TypeError, AttributeError, IndexError):
-            reason = "holds what no run wrote; remove it, or start over with --overwrite"
-            raise UsageError(f"{self._journal.path}: {reason}") from None
+    def _absorb(self, parts: Sequence[shards.Shard]) -> None:
+        """Adds what parts have finished; nobody may be writing them meanwhile."""
+        shards.absorb(self._done, parts, self.path, self._settings)
+
+    def read_anew(self) -> None:
+        """Looks again at what is done, after slices have run."""
+        self._done = Done(self._journal)
+        self._continue()
+        self._absorb(shards.found(self.path))
+        self._check_length()
+
+    @property
+    def count(self) -> int:
+        """How many records are done."""
+        return sum(offset >= 0 for offset in self._done.offsets)
+
+    def usage_beside(self, count: int) -> dict[str, list[int]]:
+        """What was spent by all but the parts of so many slices."""
+        own = {shard.journal for shard in shards.found(self.path) if shard.count == count}
+        pairs = zip(self._done.journals, self._done.bills, strict=True)
+        return add_up({}, *(bill for journal, bill in pairs if journal.path not in own))
+
+    def release(self) -> None:
+        """Lets slices write their parts; the output itself stays this run's."""
+        for journal in self._done.journals[1:]:
+            journal.close()
 
     def _read_journal(self) -> None:
         entries = self._journal.entries()
         header = next(entries)[1]
         check_same(self.path, header["settings"], self._settings)
         self._done.carry_over(header)
-        asked = set(header.get("again", ()))
+        self._asked = set(header.get("again", ()))
         copied = 0
         for offset, entry in entries:
             if "again" in entry:
-                asked |= set(entry["again"])
+                self._asked |= set(entry["again"])
                 self._done.drop(entry["again"])
             else:
                 copied += 1
-                if not 0 <= entry["i"] < LARGEST:
-                    raise IndexError(entry["i"])
                 self._done.note(entry, offset)
                 self._done.carry_over(entry)
         if copied < header.get("copied", 0):
             # it died while a finished file was taken over
-            self._done = Done()
+            self._done = Done(self._journal)
             self._take_over(
                 finished(self.path, self._settings, self._grows), header.get("again", ())
             )
-        elif set(self._again) - asked:
+
+    def _ask_again(self) -> None:
+        """Takes rejects for not done, once; slices do that in their own journals."""
+        if set(self._again) - self._asked and not self._by_parts:
             self._journal.append({"again": list(self._again)})
             self._done.drop(self._again)
-        self._check_length()
 
-    def _open_finished(self, manifest: Raw) -> None:
-        self._source.hold()
-        count, before = len(self._source.digests), manifest["input"]
-        is_same_so_far = self._source.fingerprint(before["records"]) == before["digest"]
-        source = self._source.source
-        if count < before["records"]:
-            raise UsageError(
-                f"{source} gives {count} records with these options, {self.path} was made from "
-                f"{before['records']}; --overwrite starts over"
-            )
-        if not is_same_so_far:
-            raise UsageError(
-                f"{source}: its records changed since {self.path} was created; "
-                "--overwrite starts over"
-            )
-        is_same = count == before["records"] and manifest["settings"] == self._settings
-        is_asked_again = any(is_among(code, self._again) for code in manifest.get("rejects", {}))
-        self.complete = is_same and not is_asked_again and self._are_rejects_there(manifest)
+    def _open_finished(self, manifest: Raw, has_parts: bool) -> bool:
+        """Whether there is nothing to do; else a journal has been made of the finished file."""
+        self._check_input(manifest)
+        is_same = self._is_same_input(manifest) and not has_parts
+        is_whole = not self._is_asked_again(manifest) and self._are_rejects_there(manifest)
+        self.complete = is_same and is_whole
         self._manifest_before = manifest
         if not self.complete:
             self._journal.lock()
             self._take_over(manifest, self._again)
+            self._asked = set(self._again)
+        return self.complete
 
     def _are_rejects_there(self, manifest: Raw) -> bool:
         """Whether the rejects, if any, are where this run wants them; lost ones are asked again."""
@@ -162,96 +165,27 @@ class FileOutput:
         return file is not None and file.resolve() == Path(self._rejects_name).resolve()
 
     def _take_over(self, manifest: Raw, again: Sequence[str]) -> None:
-        """Makes a journal of the finished file, without the rejects that are asked again.
-
-        The file and its rejects are in the input's order, so that they are read along with it.
-        """
+        """Makes a journal of the finished file, without the rejects that are asked again."""
         file = kept_rejects(manifest, self.path)
         count = sum(1 for _ in objects(self.path)) + sum(1 for _ in _staying(file, again))
         header: Raw = {"settings": self._settings, "copied": count}
-        spent = manifest.get("models", {})
-        header["u"] = {name: [*numbers.values()] for name, numbers in spent.items()}
-        header |= {"t": manifest.get("seconds", 0.0)} | ({"again": list(again)} if again else {})
+        header |= spent_before(manifest) | ({"again": list(again)} if again else {})
         self._journal.begin(header)
         self._done.carry_over(header)
-        ahead = {"r": objects(self.path), "x": _staying(file, again)}
-        nearest = {kind: next(records, None) for kind, records in ahead.items()}
-        for index, item in enumerate(self._source):
-            for kind, record in nearest.items():
-                if record and not item.fault and key_of(record) == key_of(item.raw):
-                    entry = {"i": index, "h": item.digest, kind: record}
-                    self._done.note(entry, self._journal.append(entry))
-                    nearest[kind] = next(ahead[kind], None)
-                    break
-
-    def _check_length(self, is_over: bool = False) -> None:
-        """UsageError where the input ends before the journal does; a stream's end is known when it
-        is over.
-        """
-        items = len(self._source.digests) * (self._source.copies or 1)
-        is_read = not self._source.is_stream or is_over
-        if is_read and items < len(self._done.offsets):
-            raise UsageError(
-                f"{self._source.source} holds {items} records, {self._journal.path} has finished "
-                f"number {len(self._done.offsets)}: it was shortened; --overwrite starts over"
-            )
-
-    def has(self, index: int, item: Item) -> bool:
-        if index >= len(self._done.offsets) or self._done.offsets[index] < 0:
-            return False
-        if self._done.digests[index] != item.digest:
-            reason = f"is not the record that {self.path} was created with; --overwrite starts over"
-            raise InputError(item.where, "", reason)
-        return True
-
-    def is_full(self, index: int) -> bool:
-        return False
-
-    def add(self, index: int, item: Item, result: Result, usage: Usage) -> None:
-        seconds = round(self.seconds + time.monotonic() - self._started, 3)
-        entry: Raw = {"i": index, "h": item.digest, "u": usage, "t": seconds}
-        if isinstance(result, RecordError):
-            entry["x"] = reject(item.raw, result)
-        else:
-            entry["r"] = result
-        self._done.note(entry, self._journal.append(entry))
+        for entry in entries_of(self.path, manifest, again, self._source):
+            self._done.note(entry, self._journal.append(entry))
 
     def finish(self, facts: Mapping[str, Any]) -> None:
         """Puts the journal in order. Files appear whole or not at all, the journal goes last."""
         self._check_length(is_over=True)
-        try:
-            with written(self.path) as write:
-                for index, offset in enumerate(self._done.offsets):
-                    if index not in self._done.lost:
-                        record = self._journal.read(offset)["r"]
-                        write(record)
-                        self._on_record(record)
-            lost = (self._done.offsets[index] for index in sorted(self._done.lost))
-            write_rejects((self._journal.read(offset)["x"] for offset in lost), self._rejects_name)
-            write_json(manifest_of(self.path), self._manifest(facts))
-            self._journal.remove()
-        except OSError as error:
-            advice = "nothing is lost: free disk space, then run it again"
-            raise OutputError(f"{self.path}: {error.strerror}; {advice}") from None
-
-    def _manifest(self, facts: Mapping[str, Any]) -> Raw:
-        digests = self._source.digests
-        return {
-            "rlkd": __version__,
-            "settings": self._settings,
-            "input": {"records": len(digests), "digest": self._source.fingerprint()},
-            "output": describe(self.path),
-            "records": len(self._done.offsets),
-            "rejected": self.rejected,
-            **(place_of(self._rejects_name, self.path) if self._done.lost else {}),
-            **facts,
-        }
-
-    def bind(self, contents: Settings) -> None:
-        """Fingerprints that were not known before the models were opened go into the manifest."""
-        self._settings |= {
-            name: value for name, value in contents.items() if self._settings.get(name) is None
-        }
+        write_whole(
+            self.path,
+            self._rejects_name,
+            self._done,
+            self._on_record,
+            {"settings": self._settings, "input": self._input},
+            facts,
+        )
 
     def show(self) -> int:
         """Shows the records of a finished file to `on_record`; how many there are."""
@@ -260,8 +194,80 @@ class FileOutput:
             self._on_record(record)
         return count
 
-    def close(self) -> None:
-        self._journal.close()
+
+def journal_of(output: Path) -> Path:
+    """Where the journal of an output stands."""
+    return output.with_name(output.name + ".journal")
+
+
+def check_rejects_name(name: str) -> None:
+    """UsageError where rejects cannot have this name; makes their folder."""
+    if not is_stream(name):
+        check_form(name)
+        Path(name).parent.mkdir(parents=True, exist_ok=True)
+
+
+def write_whole(
+    path: Path,
+    rejects: str,
+    done: Done,
+    on_record: OnRecord,
+    made_from: Mapping[str, Any],
+    facts: Mapping[str, Any],
+) -> None:
+    """Writes the file, its rejects and its manifest from the journals, and then removes these.
+
+    `made_from`: the settings and the input, for the manifest; `facts`: what the run has to say.
+    OutputError where the disk is full; nothing is lost then.
+    """
+    try:
+        with written(path) as write:
+            for record in done.records():
+                write(record)
+                on_record(record)
+        write_rejects(done.rejects(), rejects)
+        write_json(
+            manifest_of(path),
+            {
+                "rlkd": __version__,
+                **made_from,
+                "output": describe(path),
+                "records": len(done.offsets),
+                "rejected": len(done.lost),
+                **(place_of(rejects, path) if done.lost else {}),
+                **facts,
+                **(
+                    {"nodes": {n: round(s, 3) for n, s in done.nodes.items()}} if done.nodes else {}
+                ),
+            },
+        )
+        done.journals[0].remove()
+        shards.remove(path, shards.found(path))
+    except OSError as error:
+        advice = "nothing is lost: free disk space, then run it again"
+        raise OutputError(f"{path}: {error.strerror}; {advice}") from None
+
+
+def spent_before(manifest: Raw) -> Raw:
+    """What a finished run spent, as a journal says it."""
+    models = manifest.get("models", {})
+    bill = {name: [*numbers.values()] for name, numbers in models.items()}
+    return {"u": bill, "t": manifest.get("seconds", 0.0)}
+
+
+def entries_of(path: Path, manifest: Raw, again: Sequence[str], source: Input) -> Iterator[Raw]:
+    """The entries that a finished output had in its journal, without what is asked again.
+
+    The file and its rejects are in the input's order, so that they are read along with it.
+    """
+    ahead = {"r": objects(path), "x": _staying(kept_rejects(manifest, path), again)}
+    nearest = {kind: next(records, None) for kind, records in ahead.items()}
+    for index, item in enumerate(source):
+        for kind, record in nearest.items():
+            if record and not item.fault and key_of(record) == key_of(item.raw):
+                yield {"i": index, "h": item.digest, kind: record}
+                nearest[kind] = next(ahead[kind], None)
+                break
 
 
 def _staying(file: Path | None, again: Sequence[str]) -> Iterator[Raw]:

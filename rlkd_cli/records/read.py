@@ -53,10 +53,10 @@ class Input:
     whole.
 
     Raises InputError at the first fault, unless `skip_invalid`, which yields faulty items instead.
-    `limit` counts records of the whole input; the I-th of N slices (`shard`) of them is every N-th
-    from the I-th on, so that it works on streams too. With `copies`, each record comes that many
-    times, numbered by `sample`. `on_numbered` is called once, where rows have no id and get their
-    numbers.
+    `limit` counts records of the whole input. With `copies`, each record comes that many times,
+    numbered by `sample`. The I-th of N slices (`shard`) of all these items is every N-th from the
+    I-th on, so that it works on streams too; the rest is read and checked all the same.
+    `on_numbered` is called once, where rows have no id and get their numbers.
     """
 
     source: str
@@ -102,10 +102,29 @@ class Input:
 
     def __iter__(self) -> Iterator[Item]:
         index, slices = self.shard
-        chosen = itertools.islice(
-            itertools.islice(self._items(), self.limit), index - 1, None, slices
-        )
-        return itertools.chain.from_iterable(map(self._copy, chosen))
+        chosen = itertools.islice(self._items(), self.limit)
+        every = itertools.chain.from_iterable(map(self._copy, chosen))
+        return itertools.islice(every, index - 1, None, slices)
+
+    def place(self, number: int) -> int:
+        """Where the slice's item of this number (from 0) stands among all items."""
+        index, slices = self.shard
+        return index - 1 + number * slices
+
+    def is_mine(self, place: int) -> bool:
+        """Whether the item at this place among all is one of the slice."""
+        return place % self.shard[1] == self.shard[0] - 1
+
+    @property
+    def items(self) -> int:
+        """How many items the last pass has read, those of all slices."""
+        return len(self.digests) * (self.copies or 1)
+
+    def unsliced(self) -> "Input":
+        """The same input with the items of all slices."""
+        whole = replace(self, shard=(1, 1))
+        whole._held = self._held
+        return whole
 
     def _copy(self, item: Item) -> Iterator[Item]:
         item = replace(item, digest=digest(item.raw))
@@ -240,7 +259,8 @@ class Rows:
         option(
             "--shard",
             metavar="I/N",
-            help="Only the I-th of N slices (every N-th record), for job arrays.",
+            help="Only the I-th of N slices (every N-th record or sample), for job arrays: with -o "
+            "OUT, `rlkd merge OUT` puts the parts together.",
             panel=IO,
         ),
     ] = None

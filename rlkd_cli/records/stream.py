@@ -27,7 +27,7 @@ class StreamOutput:
         self._next, self._waiting = 0, dict[int, tuple[Item, Result]]()
         self._rejects = RejectsStream(rejects)
         self.complete, self.usage, self.codes = False, dict[str, list[int]](), Counter[str]()
-        self.seconds = 0.0
+        self.seconds, self.is_done = 0.0, False
 
     def has(self, index: int, item: Item) -> bool:
         return False

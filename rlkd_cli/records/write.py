@@ -103,6 +103,11 @@ class Output(Protocol):
     complete: bool  # an earlier run of the same command has finished it
 
     @property
+    def is_done(self) -> bool:
+        """Whether every record is done, so that it only has to be finished."""
+        ...
+
+    @property
     def usage(self) -> dict[str, list[int]]:
         """What earlier runs of an unfinished one spent, by model."""
         ...

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from rlkd_cli import ranks
 from rlkd_cli.errors import INTERRUPTED, UsageError
+from rlkd_cli.training.machines import Machines
 
 CONFIGS = ("ddp", "zero2", "zero3", "fsdp2")
 TORCHRUN, ACCELERATE = "torch.distributed.run", "accelerate.commands.launch"
@@ -52,12 +53,17 @@ def _configuration(config: str) -> Path:
 
 
 def launcher(
-    config: str | None, asked: int | None, arguments: list[str], accelerator: bool
+    config: str | None,
+    asked: int | None,
+    arguments: list[str],
+    accelerator: bool,
+    machines: Machines = Machines(),
 ) -> list[str] | None:
     """The launcher's module and its arguments; None where one process is enough, or this is one of
     the launched already.
 
-    UsageError for a configuration that is not there or cannot run here.
+    On several machines, `asked` processes in all are started on them. UsageError for a
+    configuration that is not there or cannot run here.
     """
     if (config is None and (asked or 1) == 1) or GUARD in os.environ or ranks.is_launched():
         return None
@@ -67,12 +73,31 @@ def launcher(
             raise UsageError(
                 f"--launch {config} needs accelerators; on CPU: --num-processes N alone"
             )
-        return [TORCHRUN, "--standalone", "--nproc_per_node", str(asked or 1), *command]
+        own = (asked or 1) // machines.count
+        return [TORCHRUN, *_torchs(machines), "--nproc_per_node", str(own), *command]
     file = _configuration(config or "ddp")
     if config in ("zero2", "zero3") and find_spec("deepspeed") is None:
         raise UsageError(f"--launch {config} needs DeepSpeed (pip install deepspeed)")
     count = ["--num_processes", str(asked)] if asked else []
-    return [ACCELERATE, "--config_file", str(file), *count, *command]
+    return [ACCELERATE, "--config_file", str(file), *count, *_accelerates(machines), *command]
+
+
+def _torchs(machines: Machines) -> list[str]:
+    """Where the machines find each other, as torch's launcher is told."""
+    if machines.count == 1:
+        return ["--standalone"]
+    first = ["--master_addr", machines.address, "--master_port", str(machines.port)]
+    return ["--nnodes", str(machines.count), "--node_rank", str(machines.rank), *first]
+
+
+def _accelerates(machines: Machines) -> list[str]:
+    """The same for accelerate; DeepSpeed's own launcher would want to log in at each machine."""
+    if machines.count == 1:
+        return []
+    which = ["--num_machines", str(machines.count), "--machine_rank", str(machines.rank)]
+    first = ["--main_process_ip", machines.address, "--main_process_port", str(machines.port)]
+    how = ["--same_network", "--deepspeed_multinode_launcher", "standard"]
+    return [*which, *first, *how]
 
 
 def has_begun() -> bool:

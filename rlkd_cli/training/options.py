@@ -130,7 +130,48 @@ class Training:
         option(
             "--num-processes",
             min=1,
-            help="Processes to launch; on CPU too.",
+            help="Processes to launch, on all machines together; on CPU too.",
+            panel=TRAINING,
+            free=True,
+        ),
+    ] = None
+    num_machines: Annotated[
+        int | None,
+        option(
+            "--num-machines",
+            min=1,
+            help="Machines that train together, each running this command on the same folders "
+            "(default: Slurm's step, else 1).",
+            panel=TRAINING,
+            free=True,
+        ),
+    ] = None
+    machine_rank: Annotated[
+        int | None,
+        option(
+            "--machine-rank",
+            min=0,
+            help="Which of the machines this is, from 0 (default: Slurm's).",
+            panel=TRAINING,
+            free=True,
+        ),
+    ] = None
+    main_process_ip: Annotated[
+        str | None,
+        option(
+            "--main-process-ip",
+            metavar="ADDRESS",
+            help="Where machine 0 is reached (default: the first of Slurm's step).",
+            panel=TRAINING,
+            free=True,
+        ),
+    ] = None
+    main_process_port: Annotated[
+        int | None,
+        option(
+            "--main-process-port",
+            min=1,
+            help="And at which port (default: by Slurm's job, else 29500).",
             panel=TRAINING,
             free=True,
         ),

@@ -10,10 +10,12 @@ from typing import NamedTuple
 
 from rlkd_cli.core.grading.dress import undress
 from rlkd_cli.core.grading.shape import bracket, split_top, values
-from rlkd_cli.core.grading.statements import refused, statement, taken_back
+from rlkd_cli.core.grading.statements import statement
+from rlkd_cli.core.grading.withdrawals import refused, taken_back
 from rlkd_cli.core.thinking import answer_text
 
-_AFTER = 20_000  # characters after the last box in which it may be taken back
+_AFTER = 20_000  # characters after the last box, or of a tag, in which words may state an answer
+_TAGS = ("answer", "final_answer")
 LAST = 100  # boxes or claims that are looked at, from the end
 
 
@@ -22,6 +24,15 @@ class Box(NamedTuple):
 
     content: str
     start: int
+    end: int
+
+
+class _Place(NamedTuple):
+    """Where a box and its content begin and end in the text."""
+
+    start: int
+    content: int
+    content_end: int
     end: int
 
 
@@ -60,10 +71,14 @@ _WORDY = re.compile(r"\b(?:above|below|box(?:ed)?|see|earlier|shown|given|stated
 
 
 def boxes(text: str) -> tuple[list[Box], int | None]:
-    """All boxes in the order of their ends, and where the last one that is never closed opens."""
+    r"""All boxes in the order of their ends, and where the last one that is never closed opens.
+
+    A box around another says the same, `\boxed{\boxed{5}}` counts once: places are kept, and only
+    the outermost boxes' text is cut out, so that deep nesting costs no more than its length.
+    """
     if "box" not in text:
         return [], None
-    found: list[Box] = []
+    found: list[_Place] = []
     open_braces: list[tuple[int, int] | None] = []  # None for a brace that opens no box
     for token in _TOKEN.finditer(text):
         word = token[0]
@@ -74,33 +89,28 @@ def boxes(text: str) -> tuple[list[Box], int | None]:
         elif word == "}" and open_braces:
             opened = open_braces.pop()
             if opened:
-                found.append(Box(text[opened[1] : token.start()], opened[0], token.end()))
+                _keep(found, _Place(opened[0], opened[1], token.start(), token.end()))
         elif len(word) > 2:  # a box without braces
             bare = _NO_BRACES.match(text, token.end())
             if bare:
-                found.append(Box(bare["content"], token.start(), bare.end()))
+                _keep(found, _Place(token.start(), *bare.span("content"), bare.end()))
     unclosed = max((place[1] for place in open_braces if place), default=None)
-    return _outermost(found), unclosed
+    return [Box(text[p.content : p.content_end], p.start, p.end) for p in found], unclosed
 
 
-def _outermost(found: list[Box]) -> list[Box]:
-    """A box around another says the same: `\\boxed{\\boxed{5}}` counts once."""
-    kept: list[Box] = []
-    for box in found:
-        while kept and kept[-1].start > box.start:
-            kept.pop()
-        kept.append(box)
-    return kept
+def _keep(found: list[_Place], place: _Place) -> None:
+    """Adds a box in place of those inside of it."""
+    while found and found[-1].start > place.start:
+        found.pop()
+    found.append(place)
 
 
 def tagged(text: str) -> str:
-    """What the last `<answer>` holds, or the whole text where there is none."""
+    """What the last `<answer>` or `<final_answer>` holds, or the whole text where there is none."""
     lower = text.lower() if len(text.lower()) == len(text) else text
-    close = lower.rfind("</answer>")
-    start = lower.rfind("<answer>", 0, close if close >= 0 else None)
-    if close < 0 or start < 0:
-        return text
-    return text[start + len("<answer>") : close]
+    close, tag = max((lower.rfind(f"</{tag}>"), tag) for tag in _TAGS)
+    start = lower.rfind(f"<{tag}>", 0, max(close, 0))
+    return text if start < 0 else text[start + len(f"<{tag}>") : close]
 
 
 def final_part(path: str) -> tuple[str, bool] | None:
@@ -151,7 +161,7 @@ def _unboxed(text: str, is_tagged: bool, has_boxes: bool) -> Found | None:
     """What a tag without a box holds: what it states, or all of it."""
     if not is_tagged or has_boxes:
         return None
-    found = statement(text) or text.strip()
+    found = statement(text[-_AFTER:]) or text.strip()
     return Found(found) if found else None
 
 

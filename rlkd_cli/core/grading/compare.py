@@ -3,10 +3,17 @@
 import re
 from collections.abc import Sequence
 
-from rlkd_cli.core.grading.dress import normalize
+from rlkd_cli.core.grading.dress import normalize, undress
 from rlkd_cli.core.grading.letters import letter_of, read_letter
 from rlkd_cli.core.grading.numbers import as_number, fewest_places, numbers_agree
 
+_OPPOSITES = {"yes": "no", "no": "yes", "true": "false", "false": "true"}
+_YES_NO = re.compile(r"yes|no|true|false")
+# `Yes, because 3 divides 9`, not `No solution`
+_SAYS = re.compile(
+    r"(?:\\text\{ ?)?(yes|no|true|false)\b ?\}?(?=[,.;:!—–]| -|\s*(?:because|since|as)\b)",
+    re.IGNORECASE,
+)
 _BASE = re.compile(r"\(?([0-9A-Fa-f]+)\)?_(?:\{(\d+)\}|(\d))")
 
 
@@ -25,6 +32,10 @@ def decide(prediction: str, reference: str, choices: Sequence[str] = ()) -> tupl
     text, gold = normalize(prediction), normalize(reference)
     if text == gold:
         return True, "text"
+    if _YES_NO.fullmatch(gold):
+        said = _SAYS.match(undress(prediction))
+        others = said and re.search(rf"\b(?:{_OPPOSITES[gold]}|maybe)\b", text, re.IGNORECASE)
+        return bool(said and said[1].lower() == gold and not others) or None, "first word"
     left, right = as_number(prediction), as_number(reference)
     if left is not None and right is not None:
         whole = left.denominator == right.denominator == 1

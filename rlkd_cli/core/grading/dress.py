@@ -39,6 +39,11 @@ def undress(answer: str) -> str:
     return text
 
 
+# Before a noun: `an ellipse`, not `A and B` nor `A wins`
+_ARTICLE = re.compile(
+    r"\A(\\text\{)? ?(?:an?|An|[Tt]he|A(?= [a-z-]+\}?\Z)) "
+    r"(?!(?:and|or|nor|wins?|loses?)\b)(?=[a-z]{3})"
+)
 _FOLDED = r"[A-Za-z]{3,}|\b(?:No|NO)\b"  # shorter words are units and symbols: mW is not MW
 
 
@@ -61,6 +66,7 @@ def normalize(answer: str) -> str:
     text = undress(answer)
     if len(text) > LONG:
         return text
+    text = _ARTICLE.sub(r"\1", text)
     text = re.sub(r"\\text\{([^{}]*)\}", lambda m: re.sub(_FOLDED, _lower, m[1]), text)
     text = re.sub(
         r"(?<![\\A-Za-z])[A-Za-z]{4,}|\b(?:Yes|No|YES|NO)\b", lambda m: m[0].lower(), text

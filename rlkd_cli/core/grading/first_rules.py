@@ -28,6 +28,34 @@ def _many(match: re.Match[str]) -> str:
     return f"\\cdot 10^{{{_POWERS[match[1] or match[3]]}}}{rest}"
 
 
+def _formula(match: re.Match[str]) -> str:
+    """A chemical formula of mhchem with its numbers lowered and its charges raised."""
+    text = re.sub(r"(?<=[A-Za-z)\]])(\d{1,9})", lambda m: _script("_", m[1]), match[1])
+    text = re.sub(r"\^(\d{0,9}[+-])", lambda m: _script("^", m[1]), text)
+    return f"\\mathrm{{{text}}}"
+
+
+def _script(sign: str, text: str) -> str:
+    return sign + (text if len(text) == 1 else f"{{{text}}}")
+
+
+_ONES = """zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen
+fifteen sixteen seventeen eighteen nineteen"""
+_TENS = "twenty thirty forty fifty sixty seventy eighty ninety"
+_WORDS = {word: number for number, word in enumerate(_ONES.split())}
+_WORDS |= {ten: 10 * number for number, ten in enumerate(_TENS.split(), 2)}
+_WORDS |= {
+    f"{ten}-{one}": _WORDS[ten] + _WORDS[one]
+    for ten in _TENS.split()
+    for one in _ONES.split()[1:10]
+}
+_COUNTS = "|".join(sorted(_WORDS, key=len, reverse=True))
+
+
+def _count(match: re.Match[str]) -> str:
+    return str(_WORDS[match[1].lower()])
+
+
 FIRST: tuple[Rule, ...] = (
     Rule(r'\A[“"]([^"“”]+)["”]\Z', r"\1", '"12"', "12"),
     Rule(r"\A\*([^*]+)\*\Z", r"\1", "*12*", "12"),
@@ -55,6 +83,19 @@ FIRST: tuple[Rule, ...] = (
         r"\\mathbb{R}\\setminus ",
         r"\mathbb{R}-\{0\}",
         r"\mathbb{R}\setminus \{0\}",
+    ),
+    Rule(r"\\ce ?\{([^{}]{1,200})\}", _formula, r"\ce{H2O}", "H_2O"),
+    Rule(
+        r"\^ ?(?:\{ ?((?:\\prime ?){1,3})\}|(\\prime)(?![A-Za-z]))",
+        lambda m: "'" * m[0].count("prime"),
+        r"x^{\prime}",
+        "x'",
+    ),
+    Rule(
+        rf"\A\\(?:text|mathrm|textbf) ?\{{ ?((?i:{_COUNTS})) ?\}}\Z",  # bare, it is a product
+        _count,
+        r"\text{twelve}",
+        "12",
     ),
     Rule(r"_ ?\{ ?\((\d+)\) ?\}", r"_{\1}", "312_{(8)}", "312_8"),
     Rule(

@@ -8,11 +8,13 @@ acid" is none, and "A or B" is no answer.
 import re
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 from rlkd_cli.core.grading.answers import LAST, beside, boxes, final_part
 from rlkd_cli.core.grading.dress import normalize, undress
-from rlkd_cli.core.grading.statements import CORRECTION, is_aside, taken_back
+from rlkd_cli.core.grading.statements import corrections, is_aside
+from rlkd_cli.core.grading.withdrawals import taken_back
 
 LETTERS = "ABCDEFGHIJ"
 _AFTER = 20_000  # characters after a letter in which it may be taken back
@@ -21,18 +23,30 @@ HEDGE = "?"  # more than one letter, or one taken back
 
 _KEYWORD = (
     r"(?:(?:correct|final|right|best|my) )?"
-    r"(?:answer|ans|option|choice|respuesta|réponse|antwort|resposta|risposta|antwoord|jawaban|"
+    r"(?:answer|ans|option|choice|(?:respuesta|opción|réponse|resposta|risposta)"
+    r"(?: (?:correcta|correcte|correta|corretta|final|finale))?|antwort|antwoord|jawaban|"
     r"odpowiedź|đáp án|ответ|答案|选项|答え|正解|정답)"
 )
 _EXPLICIT = re.compile(
-    rf"(?:(?<![^\W_]){_KEYWORD}(?:[\s*_]{{0,4}}(?:is|est|es))?[\s*_\"']{{0,4}}[:：=]|"
+    rf"(?:(?<![^\W_])(?<!wrong )(?<!incorrect ){_KEYWORD}(?: \([a-z ]{{1,20}}\))?"
+    r"(?:[\s*_]{0,4}(?:is|est|es))?[\s*_\"']{0,4}(?:[:：=]|"
+    r"(?<=\s)[-–—](?=\s(?-i:[(\[*]{0,4}[A-J]\b)))|"
     r"(?<![^\W_])ans\.|^####(?=\s{0,4}[(]?[A-J]\b)|(?:答え|正解|解答)は|정답은|"
     r"^[#*\s]{1,6}(?:final |correct )?answer[*\s]{0,4}\n|(?:故|应|本题|因此|所以|"
     r"^)选(?:择)?[:：]?(?=\s?[(（]?[A-J])|"
     r"(?:答案|选项)(?:是|为|选|应选)[:：]?)[\s*_]{0,8}(?=(?P<claim>[^\n]{1,300}))",
     re.IGNORECASE | re.MULTILINE,
 )
-_ENDS = r"(?![A-Za-z0-9'’=+^_-])(?!\s*[=+/&^<>]|\s*(?:or|and|nor|vs)\b|\s?,\s?[A-J]\b)"
+# Names of species, which are written with an initial: `E. coli` is no option E
+_SPECIES = (
+    r"\.\s?(?:albicans|aeruginosa|anthracis|aureus|botulinum|cerevisiae|cereus|coli|difficile|"
+    r"elegans|falciparum|faecalis|fumigatus|histolytica|influenzae|lamblia|melanogaster|musculus|"
+    r"niger|pylori|rerio|sapiens|subtilis|tetani|thaliana)\b"
+)
+_ENDS = (
+    r"(?![A-Za-z0-9'’=+^_-])(?!\s*[=+/&^<>]|\s*(?:or|and|nor|vs)\b|\s?,\s?[A-J]\b|"
+    rf"{_SPECIES})"
+)
 # What may follow a letter that is stated in a sentence
 _STOPS = (
     r"(?=\s*(?:[.,;:!?)\]}]|\Z|\n|[-—–]\s|\()|\s+(?:because|since|as|for|which|with|instead|here|"
@@ -42,29 +56,36 @@ _STOPS = (
 _LETTER = (
     r"(?:\$\s?(?:\\(?:text|mathrm|mathbf|textbf)\s?\{)?[(\s]?(?P<dollars>[A-Ja-j])[)\s}]{0,3}\$|"
     r"\\\(\s?(?:\\(?:text|mathrm|mathbf|textbf)\s?\{)?[(\s]?(?P<parens>[A-Ja-j])[)\s}]{0,3}\\\)|"
-    r"[(\[]\s?(?P<brackets>[A-Ja-j])\s?[)\]]|(?P<plain>[A-Ja-j])(?![A-Za-z0-9'’(_^]))"
+    r"[(\[]{1,2}\s?(?P<brackets>[A-Ja-j])\s?[)\]]{1,2}|(?P<plain>[A-Ja-j])(?![A-Za-z0-9'’(_^]))"
 )
 _PLACE = rf"[*_`\"“]{{0,4}}{_LETTER}[*_`\"”]{{0,4}}{_STOPS}{_ENDS}"
-_IS = r"(?:is|must be|would be|should be|es|est|ist|é|è|to|ini)"
+_IS = r"(?:is|must be|would be|should be|should have been|es|est|ist|é|è|to|ini)"
+_NOT_BUT = r"(?:not \(?[*$]{0,3}[A-J][*$]{0,3}\)?,? but (?:rather )?)?"
 _PASSING = re.compile(
     rf"(?<![^\W_])(?:(?:{_KEYWORD})\s{_IS}(?: therefore| thus| clearly)?|"
     r"(?:I|we)(?: would|['’]d|['’]ll| will)? (?:choose|pick|select|go with|answer)|"
-    r"(?:is|be|namely|i\.e\.,?|so|thus|hence|therefore)(?: the)?(?= (?:option|choice|answer)))"
-    rf":?\s(?:the\s)?(?:option\s|choice\s|answer\s)?{_PLACE}",
+    r"(?:is|be|namely|i\.e\.,?|so|thus|hence|therefore|corresponds to|matches)(?: the)?"
+    r"(?= (?:option|choice|answer)))"
+    rf":?\s(?:(?:the|la)\s)?(?:option\s|choice\s|answer\s)?{_NOT_BUT}{_PLACE}",
     re.IGNORECASE,
 )
 _IS_RIGHT = re.compile(
-    r"(?:(?i:option|choice|answer)\s?[(\[]?|(?<![^\s])\(|^|[.!]\s|"
+    r"(?:(?i:option|choice|answer)\s?[(\[]?|(?<![^\s*])\(|^|[.!]\s|"
     r"(?i:so|thus|hence|therefore|that),?\s)"
-    r"(?P<letter>[A-J])[)\]]?\s(?:is|must be)(?: the)? (?:correct|right|best|true)"
-    r"(?: answer| option| choice| one)?(?=[.,;!*]|\s*$| because| since| as\b)",
+    r"[*_(\[]{0,4}(?P<letter>[A-J])[*_)\]]{0,4}\s(?:is|must be)(?: the)? "
+    r"(?:correct|right|best|true)(?: answer| option| choice| one)?"
+    r"(?=[.,;!*]|\s*$| because| since| as\b)",
     re.MULTILINE,
 )
+_SAYS = re.compile(
+    rf"(?<![^\W_]){_KEYWORD}\s{_IS}:?\s[*_\"]{{0,4}}(?=(?P<claim>[^\n]{{1,300}}))", re.IGNORECASE
+)
+_CLAUSE_END = re.compile(r"(?=[.,;:!*\"]{1,5}(?:\s|\Z))|\Z")
 _ALSO = re.compile(
     r"(?<![A-Za-z])[(]?([A-J])[)]? (?:is|are|would be|could be) (?:also|equally) "
     r"(?:correct|right|true|possible|valid|acceptable)"
 )
-_ALONE = re.compile(r"[(\[]?\s?([A-Ja-j])\s?[)\]]?[.:]?")
+_ALONE = re.compile(r"[(\[]{0,2}\s?([A-Ja-j])\s?[)\]]{0,2}[.:]?")
 _NAMED = re.compile(
     r"(?:(?:the )?(?:correct |final )?(?:option|choice|answer|choose|select|pick)(?: is)?:? ?)"
     r"[(\[]?\s?([A-Ja-j])\s?[)\]]?\.?",
@@ -72,7 +93,7 @@ _NAMED = re.compile(
 )
 _LEADING = re.compile(
     r"[(\[]\s?([A-Ja-j])\s?[)\]](?![A-Za-z^_+=*/-])(?P<rest>.*)|"
-    r"([A-J])(?:[.):](?=\s|[^\W\d_]{2}|\d|\Z)|,? "
+    rf"([A-J])(?!{_SPECIES})(?:[.):](?=\s|[^\W\d_]{2}|\d|\Z)|,? "
     r"(?=because|since|as |is (?:the )?(?:correct|right|best))|"
     r" ?[-—–] | (?=\((?:not |[A-Za-z]{3,}|\d)))(?P<more>.*)",
     re.DOTALL,
@@ -94,7 +115,12 @@ _WRONG = re.compile(r"\b(?:is|are) (?:wrong|incorrect|not)\b|\bnot\b|n['’]t\b"
 
 
 _GOLD = r"(?:(?i:option|choice|answer) )?(?:[(\[]([A-{0}a-{1}])[)\]]|([A-{0}])[.):]?)\.?"
-_GOLD_TEXT = re.compile(r"[(\[][A-J][)\]] +(?=[^\s)\]=+*/^_<>-])(.+)", re.DOTALL)
+# `(C) 12`, `C) Paris`, `C. 12`; of the last form, names such as `J. Smith` are none
+_GOLD_TEXT = re.compile(
+    rf"(?:[(\[]?[A-J][)\]]|[A-J](?!{_SPECIES})\.(?! [A-Z][.)])(?!(?: [A-Z][\w'-]*)+\Z))"
+    r" +(?=[^\s)\]=+*/^_<>-])(.+)",
+    re.DOTALL,
+)
 
 
 def gold_text(reference: str) -> str | None:
@@ -199,7 +225,8 @@ def find_letter(path: str, choices: Sequence[str] = ()) -> str | None:
     if strong:
         strong.append(_revised(text, *max(strong)))
     else:
-        strong = _in_passing(text) or _bare(text, is_tagged, choices)
+        strong = _in_passing(text) + _options_named(text, choices)
+        strong = strong or _bare(text, is_tagged, choices)
     if strong:
         return max(strong, key=lambda one: one[0])[1]
     return max(weak)[1] if weak else (text.strip() or None if is_tagged else None)
@@ -209,10 +236,9 @@ def _revised(text: str, place: int, letter: str) -> tuple[int, str]:
     """A stated letter, or what a later sentence makes of it: another one, or none."""
     after = text[place : place + _AFTER]
     found = [(at, one) for at, one in _in_passing(after) if not is_aside(after, at)]
-    for match in CORRECTION.finditer(after):
-        one = re.match(_PLACE, match["claim"] or match["meant"] or match["short"])
-        if one:
-            found.append((match.end(), _picked(one)))
+    for at, claim in corrections(after):
+        if one := re.match(_PLACE, claim):
+            found.append((at, _picked(one)))
     if found:
         return place + max(found)[0], max(found)[1]
     others = {match[1] for match in _ALSO.finditer(after)} - {letter}
@@ -239,6 +265,17 @@ def _in_passing(text: str) -> list[tuple[int, str]]:
             continue
         found.append((match.end(), _picked(match)))
     return found + [(m.end(), m["letter"]) for m in _last(_IS_RIGHT, text)]
+
+
+def _options_named(text: str, choices: Sequence[str]) -> list[tuple[int, str]]:
+    """Options stated in a sentence by their texts: `The answer is Paris, since …`."""
+    found = []
+    for match in list(_last(_SAYS, text))[-10:] if choices else []:
+        ends = [one.start() for one in islice(_CLAUSE_END.finditer(match["claim"]), 10)]
+        named = (_option_of(match["claim"][:end], choices) for end in reversed(ends))
+        if (letter := next(filter(None, named), None)) and not is_aside(text, match.start()):
+            found.append((match.end(), letter))
+    return found
 
 
 def _last(pattern: re.Pattern[str], text: str) -> Iterable[re.Match[str]]:

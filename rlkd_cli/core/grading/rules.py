@@ -23,7 +23,7 @@ _BASES = [
     "eleven",
     "twelve",
 ]
-_NOTHING = r"no (?:real )?solutions?|no real roots?|(?:the )?empty set|none exist"
+_NOTHING = r"no (?:real )?solutions?|no real roots?|(?:the )?empty set|none(?: exist)?"
 
 
 def _font(match: re.Match[str]) -> str:
@@ -117,6 +117,12 @@ RULES: tuple[Rule, ...] = (
         r"\frac{1}{2}",
     ),
     Rule(
+        r"\A([^{}=,;]{0,200}[^{}=,; ]) ?\\over" + _WORD + r" ?([^{}=,;]{1,200})\Z",
+        r"\\frac{\1}{\2}",
+        r"1 \over 2",
+        r"\frac{1}{2}",
+    ),
+    Rule(
         r"\{ ?([^{}]*[^{} ]) ?\\choose" + _WORD + r" ?([^{}]*)\}",
         r"\\binom{\1}{\2}",
         r"{5 \choose 2}",
@@ -148,7 +154,7 @@ RULES: tuple[Rule, ...] = (
     Rule(r"\*\*", "^", "x**2", "x^2"),
     Rule(r"\\div" + _WORD, "/", r"1\div 2", r"\frac{1}{2}"),
     Rule(
-        r"\\(?:varnothing|emptyset)" + _WORD + rf"|\\text\{{ ?(?:{_NOTHING}) ?\}}|"
+        r"\\(?:varnothing|emptyset)" + _WORD + rf"|\\text\{{ ?(?i:{_NOTHING}) ?\}}|"
         rf"\A(?i:{_NOTHING})\Z|\A\\\{{ ?\\\}}\Z",
         r"\\emptyset ",
         r"\text{no solution}",

@@ -90,6 +90,46 @@ def values(text: str) -> list[str]:
     return [part for part in found if part] or [text.strip()]
 
 
+_OR = r"(?:[,;]? ?(?<![A-Za-z])or )"
+_NAME = re.compile(r"\\text\{[^{}\d]*\}|[A-Z]|[A-Za-z]{3,}(?: [A-Za-z]+)*")
+
+
+def says_either(text: str) -> bool:
+    r"""Whether a list says that one of several names or statements holds, not all of them.
+
+    Of one unknown, `x=1 or x=2` and `x=1 and x=2` are the same list of solutions.
+
+    >>> [says_either(text) for text in (r"x>0 or y>0", r"x>0 and y>0", "x=1 or x=2", "1 or 2")]
+    [True, False, False, False]
+    """
+    if not re.search(_OR, text):
+        return False
+    parts = values(text)
+    if len(parts) < 2 or all(map(_NAME.fullmatch, parts)):
+        return len(parts) > 1
+    if len(split_top(text, _OR)) < 2 or not all(relation(part)[1] for part in parts):
+        return False
+    return not set.intersection(*map(_unknowns, parts))
+
+
+def _unknowns(statement: str) -> set[str]:
+    """What an equation names on its left side, or all letters of a statement."""
+    left = relation(statement)[0][0]
+    if is_label(left):
+        return {_bare(left)}
+    return set(re.findall(r"(?<![\\A-Za-z])[A-Za-z](?![A-Za-z])", statement))
+
+
+def alternatives(text: str) -> list[str]:
+    r"""What a text that says "or" leaves open: each name, or each group of statements.
+
+    >>> alternatives("x=1, y=2 or x=2, y=1"), alternatives(r"\text{Ann or Bob}")
+    (['x=1, y=2', 'x=2, y=1'], ['\\text{Ann}', '\\text{Bob}'])
+    """
+    parts = values(text)
+    return parts if all(map(_NAME.fullmatch, parts)) else split_top(text, _OR)
+
+
 _RELATION = r"(?::?=|<|>|\\(?:approx|equiv|ne|le|ge|in|subseteq?|sim|to)(?![A-Za-z]))"
 
 
@@ -168,6 +208,24 @@ def named_values(text: str) -> str:
     if not parts or len(parts) != len(names):
         return text
     return ", ".join(f"{name}={part}" for name, part in zip(names, parts, strict=True))
+
+
+_BOUND = re.compile(
+    r"(?:,|\\text\{)[^=<>]{0,30}?(?<![\\A-Za-z])([a-z]) ?\\in ?(?:\\mathbb ?)?\{?Z\}?\)?\Z"
+)
+
+
+def with_names_of(gold: str, answer: str) -> str:
+    r"""An answer with the reference's name for an integer that runs through all: `k\pi, k \in Z`.
+
+    >>> with_names_of(r"k\pi, k \in \mathbb{Z}", r"2n\pi, n \in \mathbb{Z}")
+    '2k\\pi, k \\in \\mathbb{Z}'
+    """
+    one, other = _BOUND.search(gold), _BOUND.search(answer)
+    words = r"\\text\{[^{}]*\}|\\[A-Za-z]+|[A-Za-z]"
+    if not one or not other or one[1] in re.findall(words, answer):
+        return answer
+    return re.sub(words, lambda m: one[1] if m[0] == other[1] else m[0], answer)
 
 
 def row_of(text: str) -> str:

@@ -29,14 +29,28 @@ _UNIT_NAMES = {
     "gal": "gal gallon gallons",
     "mph": "mph",
     "J": "J joule joules",
-    "kJ": "kJ",
+    "kJ": "kJ kilojoule kilojoules",
+    "cal": "cal calorie calories",
+    "kcal": "kcal kilocalorie kilocalories",
     "N": "N newton newtons",
     "W": "W watt watts",
     "V": "V volt volts",
+    "A": "A ampere amperes amp amps",
+    "C": "C coulomb coulombs",
+    "T": "T tesla teslas",
+    "F": "F farad farads",
+    "Ω": "Ω ohm ohms",
+    "kΩ": "kΩ kohm kiloohm kiloohms kilohm kilohms",
+    "MΩ": "MΩ megaohm megaohms megohm megohms",
+    "μm": "μm um micrometer micrometers micrometre micrometres micron microns",
+    "μg": "μg microgram micrograms",
+    "μs": "μs microsecond microseconds",
+    "μL": "μL microliter microliters microlitre microlitres",
+    "nm": "nm nanometer nanometers nanometre nanometres",
     "Hz": "Hz hertz",
     "Pa": "Pa",
     "eV": "eV",
-    "mol": "mol moles",
+    "mol": "mol mole moles",
     "K": "K kelvin",
     "$": r"\$ $ dollar dollars usd",
     "€": "€ euro euros",
@@ -58,7 +72,7 @@ billions times double twice"""
 _BARE = "|".join(
     re.escape(name)
     for name in sorted(UNITS, key=len, reverse=True)
-    if len(name) > 1 and name[0].isalpha()
+    if len(name) > 1 and name[0].isalpha() and name not in ("nm", "um")  # these may be products
 )
 _POWER = r"(?:\^ ?\{?(?P<NAME>[23])\}?)?"
 _TRAILING = re.compile(
@@ -71,6 +85,19 @@ _TRAILING = re.compile(
     + _POWER.replace("NAME", "p3")
     + r"|\^\\circ ?(?:\\text\{)?(?P<scale>[CF])?\}?|(?P<sign>[%€£¥₹¢]))",
     re.DOTALL,
+)
+
+
+_PIECE = (
+    r"(?:\\text ?\{[A-Za-z/ ]{1,30}\}|[kM]? ?\\Omega(?![A-Za-z])|"
+    r"\\mu ?[gmsL](?![A-Za-z])|[A-Za-z]{1,6})"
+    r"(?: ?\^ ?(?:\{-?\d\}|\d))?"
+)
+# `5 {kJ mol^{-1}}`: a number, and units that stand side by side
+_COMPOSED = re.compile(
+    r"(?P<value>[-+]?(?:\d[\d.,]{0,40}(?: ?\\cdot 10\^(?:\{-?\d{1,3}\}|\d))?|"
+    r"\\frac\{\d{1,20}\}\{\d{1,20}\}))(?: |(?=\\text|\{))\{? ?"
+    rf"(?P<units>{_PIECE}(?:(?: ?(?:\\cdot|/) ?| )?{_PIECE}){{0,4}}) ?\}}?"
 )
 
 
@@ -95,6 +122,9 @@ def measure(text: str) -> Measure:
         return Measure(match[1] + match[4], match[2] or match[3])
     if match := re.fullmatch(r"\\text\{(-?[\d.,:/]+)( [^{}]+)\}", text):
         text = f"{match[1]}\\text{{{match[2]}}}"
+    match = _COMPOSED.fullmatch(text)
+    if match and (unit := _composed(match["units"])):
+        return Measure(match["value"], unit)
     match = _TRAILING.fullmatch(text)
     if not match or not re.search(r"\d|[A-Za-z]", match["value"]):
         return Measure(text, "")
@@ -106,6 +136,30 @@ def measure(text: str) -> Measure:
     power = match["p1"] or match["p2"] or match["p3"]
     unit = _unit(words, power)
     return Measure(text, "") if unit is None else Measure(match["value"], unit)
+
+
+def _composed(units: str) -> str | None:
+    r"""Several units as `kJ/mol`; None where one is unknown, or all may be names of variables.
+
+    >>> _composed(r"kJ mol^{-1}"), _composed(r"\text{m/s}^2"), _composed("g h")
+    ('kJ/mol', 'm/s^2', None)
+    """
+    flat = re.sub(r"\\text ?\{([^{}]*)\}", r" \1 ", units).replace(r"\cdot", " ")
+    flat = re.sub(r" ?\^ ?\{?(-?\d)\}?", r"^\1", re.sub(r"\\mu ?", "μ", flat))
+    flat = re.sub(r" ?\\Omega", "Ω", flat)
+    above: list[str] = []
+    below: list[str] = []
+    is_under = False
+    for slash, name, power in re.findall(r"(/?) ?([A-Za-zΩμ]+)(?:\^(-?\d))?", flat):
+        is_under = is_under or bool(slash)
+        unit, size = UNITS.get(name, UNITS.get(_folded(name))), abs(int(power or 1))
+        if not unit:
+            return None
+        side = below if is_under or power.startswith("-") else above
+        side.append(unit if size == 1 else f"{unit}^{size}")
+    if not below and not re.search(r"[A-Za-z]{2}|[Ωμ]", flat):
+        return None
+    return "·".join(sorted(above)) + "".join("/" + one for one in sorted(below))
 
 
 def _unit(words: str, power: str | None) -> str | None:

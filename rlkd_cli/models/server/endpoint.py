@@ -39,7 +39,9 @@ class EndpointModel(Telling):
     `context` is the longest prompt and reply together, in tokens, where it is known: what is
     certain not to fit is refused before it is sent, and where the reply's limit might not fit, the
     server is left to set it. `extra` goes into every request. `is_own`: a server named by its
-    address, which may know vLLM's fields; hosted providers refuse them.
+    address, which may know vLLM's fields; hosted providers refuse them. `has_others`: the same
+    model is served elsewhere too, so that what passes (RETRY, AWAY) is not waited out here, but
+    raised as a Fault.
     """
 
     def __init__(
@@ -52,11 +54,12 @@ class EndpointModel(Telling):
         context: int | None = None,
         extra: Mapping[str, Any] | None = None,
         is_own: bool = False,
+        has_others: bool = False,
     ) -> None:
         super().__init__()
         self.name, self.model, self.options, self.context = label, model, options, context
         self.in_flight = options.concurrency
-        self._extra, self._own = extra or {}, is_own
+        self._extra, self._own, self._has_others = extra or {}, is_own, has_others
         self.address = parse_address(address) if isinstance(address, str) else address
         self._headers = credentials(self.address, key)
         self._lessons, self._thinks = Lessons(), False
@@ -85,6 +88,8 @@ class EndpointModel(Telling):
                     self._has_replied = True
                     return reply
                 except Fault as fault:
+                    if self._has_others and fault.kind in (faults.RETRY, faults.AWAY):
+                        raise
                     if fault.kind == faults.AWAY:
                         await self.pace.away(hide_keys(fault.text))
                         continue
@@ -114,15 +119,15 @@ class EndpointModel(Telling):
         without its server does not; where it hangs up, this counts once, until it answers again.
         """
         if fault.status >= 500:
-            return not self.pace.took(began) and not await self._lists()
+            return not self.pace.took(began) and not await self.lists_models()
         if not fault.silent or not self.pace.lost(began):
             return False
-        if self.pace.lost(self._hung_up) or not await self._lists():
+        if self.pace.lost(self._hung_up) or not await self.lists_models():
             return True
         self._hung_up = monotonic()
         return False
 
-    async def _lists(self) -> bool:
+    async def lists_models(self) -> bool:
         """Whether the server answers what its models are, be it that it does not say."""
         import aiohttp
 

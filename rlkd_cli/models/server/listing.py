@@ -7,7 +7,8 @@ import socket
 import ssl
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from time import monotonic, sleep
@@ -62,6 +63,20 @@ def served_model(
     context = about.get("max_model_len")
     is_known = isinstance(context, int) and context > 0
     return Served(chosen, context if is_known else None, _shutdown(about))
+
+
+def served_by_any(
+    addresses: Sequence[Address],
+    key: str,
+    patience: float,
+    say: Callable[[str], None] = lambda line: None,
+) -> Served:
+    """What the first server that answers says of the model that all of them serve."""
+    for address in addresses:
+        with suppress(ModelError):
+            served = served_model(address, "", key) if not address.model else None
+            return served or served_model(address, address.model, key)
+    return served_model(addresses[0], addresses[0].model, key, patience, say)
 
 
 def _listed(address: Address, key: str, timeout: float) -> dict[str, Any]:

@@ -12,15 +12,18 @@ from typing import NamedTuple
 from rlkd_cli.core.grading.compare import decide
 from rlkd_cli.core.grading.dress import normalize, undress
 from rlkd_cli.core.grading.shape import (
+    alternatives,
     bracket,
     has_words,
     is_label,
     named_values,
     relation,
     row_of,
+    says_either,
     split_top,
     unwrapped,
     values,
+    with_names_of,
 )
 from rlkd_cli.core.grading.units import measure, units_agree
 from rlkd_cli.reward.grading.expressions import (
@@ -30,6 +33,7 @@ from rlkd_cli.reward.grading.expressions import (
     numerator,
     parse,
 )
+from rlkd_cli.reward.grading.ratios import same_ratio, same_time
 from rlkd_cli.reward.grading.real_sets import equal_sets, is_set, real_set
 
 MAX_VALUES = 30  # of a list that is compared in any order
@@ -47,7 +51,8 @@ def compare(prediction: str, reference: str, alone: bool = False) -> Finding:
     """Whether a prediction says what the reference says; `alone`: without a look at text and
     numbers.
     """
-    gold, answer = undress(reference), undress(prediction)
+    gold = undress(reference)
+    answer = with_names_of(gold, undress(prediction))
     return _by_shape(gold, answer, 0) if alone else _same(gold, answer, 0)
 
 
@@ -80,17 +85,11 @@ def _by_shape(gold: str, answer: str, depth: int) -> Finding:
 
 
 def _as_ratio(gold: str, answer: str) -> Finding | None:
-    """Times of day (3:30) and ratios of three are texts; a ratio of two is compared as a number."""
-    clocks = [
-        re.match(r"(?:\\text\{)?0?(\d?\d:\d\d(?::\d\d)?)(?!\d)", text) for text in (gold, answer)
-    ]
-    if not all(clocks) and not any(text.count(":") > 1 for text in (gold, answer)):
-        return None
-    one, other = (measure(text) for text in (gold, answer))
-    agree = units_agree(one.unit, other.unit) and normalize(one.value).lstrip("0") == normalize(
-        other.value
-    ).lstrip("0")
-    return Finding(agree, "text")
+    """Times of day (3:30) and ratios (3:4, 1:2:3)."""
+    for kind, same in (("time", same_time), ("ratio", same_ratio)):
+        if (agree := same(gold, answer)) is not None:
+            return Finding(agree, kind)
+    return None
 
 
 def _as_lists(gold: str, answer: str, depth: int) -> Finding | None:
@@ -99,6 +98,10 @@ def _as_lists(gold: str, answer: str, depth: int) -> Finding | None:
     golds, answers = (values(named_values(text) if named else text) for text in (gold, answer))
     if len(golds) == len(answers) == 1:
         return None
+    if says_either(gold) or says_either(answer):
+        either = says_either(gold) and says_either(answer)
+        same = either and _any_order(alternatives(gold), alternatives(answer), depth)
+        return Finding(same, "alternatives")
     if r"\ldots" in gold + answer:
         same = len(golds) == len(answers) and all(
             _same(g, a, depth).same for g, a in zip(golds, answers, strict=True)
@@ -280,9 +283,12 @@ def _as_sets(gold: str, answer: str) -> Finding | None:
         return None
     one_names, other_names = (
         set(re.findall(r"(?<![\\A-Za-z])[A-Za-z](?![A-Za-z])", re.sub(r"\\mathbb ?\{?R\}?", "", t)))
+        - {"e"}
         for t in (gold, answer)
     )
     if one_names and other_names and one_names != other_names:
+        return None
+    if max(len(one_names), len(other_names)) > 1:  # x>0 and y>0
         return None
     try:
         one, other = real_set(gold), real_set(answer)

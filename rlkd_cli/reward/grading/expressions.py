@@ -23,7 +23,7 @@ _NONE = 1e-90  # what is left of a 0 that is not exact
 
 # What the parser would leave out or add up in silence: `2 5`, primes, transposes
 _UNREAD = re.compile(
-    r"(?<![_^])\d \d|\d ?_|\\text|[$?'*]|\\prime|\\times|\\land|[A-Z]\^\{?(?:T|\\top)(?![A-Za-z])"
+    r"(?<![_^])\d \d|\d ?_|\\text|[$?'*:]|\\prime|\\times|\\land|[A-Z]\^\{?(?:T|\\top)(?![A-Za-z])"
 )
 
 
@@ -82,7 +82,6 @@ def _exact(text: str) -> str:
     text = re.sub(r"(?<=\d)\.(?!\d)", "", text)
     text = _FACTORS.sub(lambda m: m[1] or f"{m[2]}\\cdot ", text)
     text = re.sub(r"(?<![_\\A-Za-z])(\d+) ?(?=\\frac)", r"\1\\cdot ", text)
-    text = re.sub(r"(\d+) ?:(?= ?\d)", r"\1/", text)
     text = re.sub(r"\\cdot +\\cdot", r"\\cdot", text)
     return text.replace("%", "/100")
 

@@ -1,11 +1,12 @@
 import time
+import tracemalloc
 
 import pytest
 
 from rlkd_cli.core.grading.answers import boxes, find
 from rlkd_cli.core.grading.grade import extract_answer, grade_simple
 
-LONG = 200_000  # characters
+LONG = 100_000  # characters
 PIECES = [
     "\\boxed{", "\\boxed{1}", "\\boxed", "\\boxed 5 ", "\\boxed{1},", "\\boxed{1} or ", "<answer>",
     "<answer>5</answer>", "</answer>", "<think>", "</think>", "[THINK]", "{", "}", "\\", "$", " ",
@@ -15,6 +16,11 @@ PIECES = [
     "D is also correct ", "#### B", "not \\boxed{5} ", "\\boxed{5} is wrong ", "maybe ", "$B$ ",
     "The answer is $B", "Ans. ", "The answer is (B) x", "<think", "<|begin_of_", "<step_by_step_",
     "<chain_of_", "[REASONING", "</|", "for x = ", "if ", "that is wrong ",
+    "Sorry, ", ". Wait, no: ", ". It should be 7 ", "I found an ", "there is an error above ",
+    ". Hmm, that can't be ", "Edit: ", "the true value is ", "not 5 but ", ". I was wrong", ", ",
+    "<final_answer>", "answer - B ", "the answer is Paris, ", "corresponds to option B ", "[[B]] ",
+    "E. coli ", "the answer is not B but ", "\\over ", "\\ce{", "\\prime", "m ", "kJ mol^{-1} ",
+    ", n \\in Z", "or ", ":", "twenty-one ",
 ]  # fmt: skip
 
 
@@ -25,10 +31,30 @@ def test_a_text_that_loops_is_answered_in_one_pass(piece: str) -> None:
     """
     text = (piece * (LONG // len(piece) + 1))[:LONG]
     started = time.process_time()
-    for path in (text, text + "\\boxed{5}", "\\boxed{" + text + "}"):
+    tagged = "<answer>" + text + "</answer>"
+    for path in (text, text + "\\boxed{5}", "\\boxed{5}" + text, "\\boxed{" + text + "}", tagged):
         for reference in ("5", "B"):
-            if grade_simple(path, reference) is None:
+            if grade_simple(path, reference, choices=["Rome", "Paris"]) is None:
                 extract_answer(path, reference)
+    assert time.process_time() - started < 15
+
+
+NESTED = [("\\boxed{", "}"), ("\\boxed{\\boxed{1}", "}"), ("{\\fbox{", "}}"), ("\\boxed{1 ", "}")]
+
+
+@pytest.mark.parametrize(("opening", "closing"), NESTED)
+def test_boxes_in_boxes_take_no_more_than_their_length(opening: str, closing: str) -> None:
+    """Where each box's text is copied, these take gigabytes."""
+    count = LONG // len(opening + closing)
+    text = opening * count + "5" + closing * count
+    started = time.process_time()
+    tracemalloc.start()
+    found, unclosed = boxes(text)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert len(found) == 1 and unclosed is None and most < 100_000_000
+    for reference in ("5", "B"):
+        grade_simple(text, reference)
     assert time.process_time() - started < 30
 
 

@@ -10,6 +10,14 @@ def test_an_options_text_counts_as_its_letter() -> None:
     assert letter_of("Paris", CHOICES) == "B" and letter_of("Berlin", CHOICES) is None
 
 
+def test_an_option_is_named_by_its_text_in_a_sentence() -> None:
+    assert find_letter("The answer is Paris.", CHOICES) == "B"
+    assert find_letter("So the answer is New York, since it is big.", CHOICES) == "C"
+    assert find_letter("The answer is 12 kJ. It is large.", CHOICES) == "D"
+    assert find_letter("The capital is Paris.", CHOICES) is None
+    assert find_letter("If it were so, the answer is Paris.", CHOICES) is None
+
+
 def test_choices_are_found_in_a_record() -> None:
     assert choices_of({"choices": CHOICES}) == choices_of({"options": CHOICES}) == CHOICES
     assert choices_of({"choices": {"text": ["a", "b"], "label": ["A", "B"]}}) == ["a", "b"]
@@ -24,8 +32,9 @@ def test_the_last_explicit_claim_goes_first() -> None:
 
 
 def test_golds_and_options_have_letters_and_articles() -> None:
-    golds = ("C)", "(C) 12", r"\textbf{(C)}\ 12", "Option C", "C.", "(c)")
+    golds = ("C)", "(C) 12", r"\textbf{(C)}\ 12", "Option C", "C.", "(c)", "C. 12", "C) Rome")
     assert [letter_of(gold) for gold in golds] == ["C"] * len(golds)
+    assert letter_of("J. Smith") is None and letter_of("E. coli") is None
     assert letter_of(r"(A)\cup(B)") is None and letter_of("(A+B)C") is None
     named = ["A. the moon", "B. a star", "C. The sun"]
     assert (

@@ -1,0 +1,67 @@
+"""`rlkd merge`."""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+from rlkd_cli import console
+from rlkd_cli.commands.common import status_of
+from rlkd_cli.option import IO, argument, option
+from rlkd_cli.pipeline.ledger import Ledger
+from rlkd_cli.records import merge
+from rlkd_cli.records.done import Done
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    whole: Annotated[
+        Path, argument("OUT", "The file that was named with -o; its parts are in OUT.shards/.")
+    ]
+    rejects: Annotated[
+        str | None,
+        option(
+            "--rejects",
+            metavar="FILE",
+            help="Where records that could not be done go (default: beside the output).",
+            panel=IO,
+            file="out",
+        ),
+    ] = None
+    quiet: Annotated[bool, option("--quiet", "-q", help="No account of the run.", free=True)] = (
+        False
+    )
+
+
+def run(options: Options) -> int | None:
+    """Puts together what the shards of a job array have made, in the order of their input.
+
+    OUT, its rejects and its manifest are those of one process. A shard that is missing is named.
+    """
+    return put_together(options.whole, options.rejects, options.quiet)
+
+
+def put_together(whole: Path, rejects: str | None, quiet: bool, patience: float = 0.0) -> int:
+    """Makes the file from its parts; the exit status."""
+    rejects = rejects or f"{whole}.rejects.jsonl"
+    done = merge.merge(whole, rejects, facts, patience)
+    if done is None:
+        if not quiet:
+            console.message(f"{whole}: finished by an earlier run")
+        return 0
+    count, lost = len(done.offsets), len(done.lost)
+    if lost:
+        console.message(f"{lost} of {count} records rejected: {rejects}")
+    if not quiet:
+        console.message(f"{whole}: {count - lost} records from {len(done.journals) - 1} parts")
+        console.table("seconds by machine", [(n, f"{s:.1f}") for n, s in done.nodes.items()])
+    return status_of(lost)
+
+
+def facts(done: Done, header: Mapping[str, Any]) -> dict[str, Any]:
+    """What the manifest says of all parts: their bills added up, and how long the longest took."""
+    prices = header.get("prices")
+    ledger = Ledger((prices[0], prices[1]) if prices else None)
+    ledger.carry_over(done.usage, Counter(done.lost.values()))
+    return ledger.facts() | {"seconds": round(done.seconds, 3)}

@@ -1,0 +1,111 @@
+"""`OUT` from its parts: every record that slices have finished, in the input's order."""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rlkd_cli.errors import UsageError
+from rlkd_cli.records import shards
+from rlkd_cli.records.done import Done
+from rlkd_cli.records.journal import Journal
+from rlkd_cli.records.manifest import load_manifest, manifest_of
+from rlkd_cli.records.output import check_rejects_name, journal_of, spent_before, write_whole
+from rlkd_cli.records.schema import Raw
+
+Facts = Callable[[Done, Mapping[str, Any]], Mapping[str, Any]]
+
+
+class Missing(UsageError):
+    """A part is missing or not finished."""
+
+
+def merge(path: Path, rejects: str, facts: Facts, patience: float = 0.0) -> Done | None:
+    """Writes `path`, its rejects and its manifest as one run over the whole would have; what went
+    into them. None where that was done before.
+
+    `facts` makes what the manifest says of all runs from what they did and a part's header.
+    UsageError where there are no parts, or they were made differently; Missing where one is not
+    there or not finished: it is named. Busy where one is being written.
+    """
+    if not shards.found(path) and is_finished(path):
+        return None
+    journal = Journal(journal_of(path))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    journal.lock(patience)
+    done = Done(journal)
+    try:
+        parts = shards.found(path)
+        if not parts and is_finished(path):  # by another process, while this one waited
+            journal.remove()
+            return None
+        if not parts:
+            raise UsageError(f"{path}: no parts in {shards.folder_of(path)}/")
+        check_rejects_name(rejects)
+        made_from, header = _read(path, done, parts)
+        write_whole(path, rejects, done, lambda record: None, made_from, facts(done, header))
+    finally:
+        _leave(done)
+    return done
+
+
+def is_finished(path: Path) -> bool:
+    """Whether there is a file with its manifest, and no run at work on it."""
+    return path.exists() and manifest_of(path).exists() and not Journal(journal_of(path)).is_begun
+
+
+def _leave(done: Done) -> None:
+    """Closes the journals, and removes that of the whole where nothing was ever written into it."""
+    own = done.journals[0]
+    if own.path.exists() and not own.is_begun:
+        own.remove()
+    for journal in done.journals:
+        journal.close()
+
+
+def _read(path: Path, done: Done, parts: Sequence[shards.Shard]) -> tuple[Raw, Raw]:
+    """Notes all that is finished; (settings and input, a part's header)."""
+    own = done.journals[0]
+    settings = None
+    if own.is_begun:
+        settings = done.absorb(own)[0]["settings"]
+    elif is_finished(path):
+        done.carry_over(spent_before(load_manifest(manifest_of(path))))
+    read = shards.absorb(done, parts, path, settings)
+    ends = [(end, shard) for shard, (_, end) in zip(parts, read, strict=True) if end]
+    last, by = max(ends, key=lambda one: int(one[0]["items"]), default=(None, None))
+    _check_all_there(path, done, parts, last)
+    if last is None:
+        return {}, {}
+    for end, shard in ends:
+        if end["items"] == last["items"] and end["input"] != last["input"]:
+            raise UsageError(
+                f"{path}: shard {shard} read other records than shard {by}: the input changed in "
+                "between; run the shards again with --overwrite"
+            )
+    if len(done.offsets) > last["items"]:
+        raise UsageError(
+            f"{path}: shard {by} read {last['items']} records, others read more: the input was "
+            "shortened; run the shards again with --overwrite"
+        )
+    return {"settings": last["settings"], "input": last["input"]}, read[-1][0]
+
+
+def _check_all_there(
+    path: Path, done: Done, parts: Sequence[shards.Shard], last: Raw | None
+) -> None:
+    """UsageError that names the slices without which the file is not whole."""
+    count = parts[-1].count
+    wanted = range(last["items"]) if last else range(count)
+    lacking = sorted({place % count + 1 for place in wanted if last is None or place not in done})
+    if not lacking:
+        return
+    begun = {shard.index for shard in parts if shard.count == count}
+    names = ", ".join(
+        f"{index}/{count}{' (not finished)' if index in begun else ''}" for index in lacking
+    )
+    is_one = len(lacking) == 1
+    raise Missing(
+        f"{path}: shard{'' if is_one else 's'} {names} {'is' if is_one else 'are'} missing; "
+        f"run {'it' if is_one else 'them'} (the same command with --shard "
+        f"{lacking[0]}/{count}), then `rlkd merge {path}`"
+    )
