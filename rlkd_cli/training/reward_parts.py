@@ -3,8 +3,8 @@
 `sum` is the paper's: a function gives the total and alone has a weight, the others are there to be
 logged; where the total is missing, the completion is left out. `normalize` (GDPO, 2601.05242; TRL's
 `normalize_then_sum`): each part is normalised within its group, then the parts are weighted and
-summed, so that none drowns another by its spread; a part that is missing for one completion is left
-out of that part alone.
+summed, and the sums normalised over the batch, so that none drowns another by its spread; a part
+that is missing for one completion is left out of that part alone.
 """
 
 import asyncio
