@@ -28,13 +28,17 @@ def serve(latency: float, places: int) -> Iterator[str]:
 
 
 def reply(request: dict) -> str:
-    """Steps for a segmentation, a pass for a verification, yes for a match (no if it has a "~")."""
+    """Steps for a segmentation, a pass for a verification, yes for a match (no if it has a "~").
+
+    A GSRM's path that is written as steps is its own segmentation.
+    """
     text = request["messages"][0]["content"]
     if "You check whether" in text:
         return "Verdict: pass"
     if "yes or no" in text:
         return "no" if "~" in text else "yes"
-    return STEPS
+    own = text.find("[Meta-reasoning 1]: ")
+    return text[own:] if own >= 0 and text.startswith("Convert this reasoning") else STEPS
 
 
 async def main(latency: float, places: int) -> None:

@@ -7,7 +7,6 @@ import inspect
 import json
 import re
 import sys
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING
 from importlib import import_module
@@ -21,7 +20,7 @@ from typer.main import get_command
 from rlkd_cli import __version__, console, ranks, streams
 from rlkd_cli.commands import COMMANDS
 from rlkd_cli.errors import INTERRUPTED, RlkdError, UsageError
-from rlkd_cli.option import Field, check_choices, fields_of
+from rlkd_cli.option import REWARD_TABLE, Field, check_choices, fields_of, read_tables
 
 ABOUT = "Distil how a teacher chooses its sub-problems, not its words (RLKD)."
 ENVIRONMENT = (
@@ -178,14 +177,10 @@ def config_defaults(arguments: Sequence[str], command: Any) -> dict[str, Any]:
     file = Path(named[0] if named else "rlkd.toml")
     if not named and not file.is_file():
         return {}
-    try:
-        tables = tomllib.loads(file.read_text("utf-8-sig"))
-    except OSError as error:
-        raise UsageError(f"{file}: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UsageError(f"{file}: {error}") from None
     defaults: dict[str, Any] = {}
-    for name, table in tables.items():
+    for name, table in read_tables(file).items():
+        if name == REWARD_TABLE and isinstance(table, dict):
+            continue  # for `rlkd_cli.reward` in another trainer
         if name not in COMMANDS or not isinstance(table, dict):
             raise UsageError(f"{file}: [{name}] is not a command: one of {', '.join(COMMANDS)}")
         if name in arguments:

@@ -5,6 +5,7 @@ RlkdError                 anything that ends a command with a message and no tra
 │   └── InputError  (2)   bad input: says file, line and field
 ├── ModelError      (1)   a model or server that cannot be used (wrong key, out of memory)
 │   └── Unavailable (1)   a server that is unavailable: the run ends early and can be continued
+├── MissingReward   (1)   a reward that another trainer asked for and that could not be had
 └── OutputError     (1)   an output that cannot be written
 
 RecordError               one record could not be done: it becomes a reject, the command goes on
@@ -57,6 +58,10 @@ class Unavailable(ModelError):
 
     Nothing is rejected for it: what is finished is kept, and the same command goes on from there.
     """
+
+
+class MissingReward(RlkdError):
+    """A reward that could not be computed: trainers that know no missing reward must not get 0."""
 
 
 class OutputError(RlkdError):

@@ -12,14 +12,18 @@ a trainer are all read from its fields, so a default and its source are written 
 import dataclasses
 import inspect
 import json
+import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from math import isfinite
+from pathlib import Path
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 from rlkd_cli.errors import UsageError
 
 IO, MODEL, SERVER, RUN, TRAINING = "Input and output", "Model", "Server", "Run", "Training"
+REWARD = "Reward"
+REWARD_TABLE = "reward"  # of rlkd.toml: the options of rewards in other trainers
 
 
 @dataclass(frozen=True)
@@ -89,6 +93,31 @@ def check_choices(options: Any) -> None:
             raise UsageError(f"{field.flag} {value}: one of {', '.join(allowed)}")
         if isinstance(value, float) and not isfinite(value):
             raise UsageError(f"{field.flag} {value}: not a finite number")
+
+
+def read_tables(file: Path) -> dict[str, Any]:
+    """The tables of an `rlkd.toml`; UsageError where it cannot be read."""
+    try:
+        return tomllib.loads(file.read_text("utf-8-sig"))
+    except OSError as error:
+        raise UsageError(f"{file}: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"{file}: {error}") from None
+
+
+def check_limits(options: Any) -> None:
+    """UsageError for a number outside its limits: what the command line checks as it reads."""
+    for field in fields_of(options):
+        value, low, high = getattr(options, field.name), field.option.min, field.option.max
+        if isinstance(value, int | float) and (
+            (low is not None and value < low) or (high is not None and value > high)
+        ):
+            least = "" if low is None else f" from {low:g}"
+            raise UsageError(f"{field.flag} {value:g}: a number{least}{_up_to(high)}")
+
+
+def _up_to(high: float | None) -> str:
+    return "" if high is None else f" up to {high:g}"
 
 
 def settings_of(options: Any) -> dict[str, Any]:

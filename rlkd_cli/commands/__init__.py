@@ -10,6 +10,7 @@ COMMANDS: dict[str, str] = {
     "train-gsrm": "Train a segmenting model by Structured Fine-grained Training (RLKD, 3.1).",
     "score": "Compute the structured reward of student paths (RLKD, Algorithm 1).",
     "distill": "Train a student: GRPO with the structured reward (RLKD, 3.2), or a baseline.",
+    "serve": "Answer other trainers' requests for the structured reward (RLKD, Algorithm 1).",
     "eval": "Grade final answers and report pass@1 and pass@k (RLKD, 4.1, Table 1).",
     "diversity": "Measure how much a model's paths differ at each step (RLKD, 4.3, Figure 5).",
     "capability": "Compare accuracy and capability before and after training (2505.14216).",

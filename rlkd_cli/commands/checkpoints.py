@@ -5,6 +5,7 @@ from pathlib import Path
 
 from rlkd_cli import console
 from rlkd_cli.errors import UsageError
+from rlkd_cli.models.local.loading import is_adapter
 from rlkd_cli.records.manifest import same_weights
 
 
@@ -17,7 +18,7 @@ def models_of(folder: Path) -> Sequence[tuple[str, Path]]:
     numbered = [(f.name.rpartition("-")[2], f) for f in folder.glob("checkpoint-*")]
     steps = sorted((int(number), f) for number, f in numbered if number.isdigit())
     names = [(str(number), f) for number, f in steps]
-    if (folder / "config.json").exists():
+    if (folder / "config.json").exists() or is_adapter(str(folder)):
         if steps and same_weights(folder, steps[-1][1]):
             console.message(f"the result in {folder} is checkpoint {steps[-1][0]}: evaluated once")
         else:

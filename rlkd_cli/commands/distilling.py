@@ -64,7 +64,7 @@ def check_engines(options: Any) -> None:
 
 def chosen(options: Any, records: list[Raw]) -> list[Raw]:
     """The teacher's paths to learn from; says how many were chosen."""
-    from rlkd_cli.training.data import chosen_paths
+    from rlkd_cli.reward.chosen import chosen_paths
 
     found = chosen_paths(records, options.teacher_paths)
     if len(found) < len(records) and not options.quiet and not ranks.is_launched():
@@ -150,8 +150,8 @@ def held_out(options: Any, begin: training.Beginning) -> list[Raw]:
     """The usable records of `--eval`. UsageError where there is none."""
     if not options.eval:
         return []
+    from rlkd_cli.reward.chosen import chosen_paths
     from rlkd_cli.training import distillation
-    from rlkd_cli.training.data import chosen_paths
 
     records, lost = training.read(options.whole(options.eval, METHODS[options.method].schema))
     own = chosen_paths(records, options.teacher_paths)

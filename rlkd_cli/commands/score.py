@@ -2,7 +2,7 @@
 
 import asyncio
 from dataclasses import dataclass
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any
 
 from rlkd_cli import console
 from rlkd_cli.commands.common import Plotted, Running, Seeded, in_flight, opened, status_of
@@ -15,16 +15,19 @@ from rlkd_cli.models import Asking
 from rlkd_cli.option import MODEL, argument, option
 from rlkd_cli.pipeline.audit import audit_scorer
 from rlkd_cli.pipeline.ledger import Budget
-from rlkd_cli.pipeline.score import Scorer, Summary, TeacherSamples, score_calls
+from rlkd_cli.pipeline.score import Scorer, Summary, score_calls
 from rlkd_cli.records.read import Input, Rows
 from rlkd_cli.records.schema import Steps, StepsOrPath
 from rlkd_cli.records.write import Continued
+from rlkd_cli.reward.compared import TeacherPaths
 from rlkd_cli.reward.grading.grader import Grader
 from rlkd_cli.reward.structured import Matching, Structure
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options(Slicing, Running, Plotted, Budget, Asking, Continued, Rows, Seeded, Matching):
+class Options(
+    Slicing, Running, Plotted, Budget, Asking, Continued, Rows, Seeded, TeacherPaths, Matching
+):
     teacher: Annotated[
         str, argument("TEACHER", "The teacher's segmentations.", free=True, file="in")
     ]
@@ -34,14 +37,6 @@ class Options(Slicing, Running, Plotted, Budget, Asking, Continued, Rows, Seeded
             "STUDENT", "The student's segmentations (or paths, with --gsrm).", free=True, file="in"
         ),
     ]
-    teacher_samples: Annotated[
-        str,
-        option(
-            "--teacher-samples",
-            help="With several teacher paths of an id, use: best, mean, or first.",
-            choices=get_args(TeacherSamples),
-        ),
-    ] = "first"
     probabilities: Annotated[
         bool,
         option(

@@ -43,6 +43,11 @@ def check(options: Training) -> None:
     """UsageError for options that do not go together."""
     if options.keep_adapter and not options.lora:
         raise UsageError("--keep-adapter needs --lora RANK")
+    if options.keep_adapter and (options.rope_theta is not None or options.yarn is not None):
+        raise UsageError(
+            "--keep-adapter: an adapter alone does not hold the positions of --rope-theta or "
+            "--yarn; leave it out, and a merged model is saved"
+        )
     machines(options)
 
 

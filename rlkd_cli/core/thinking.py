@@ -84,6 +84,11 @@ def split(text: str, opened: bool = False) -> tuple[str, str]:
     return thought[first.end() if first else 0 :].strip("\n"), text[closed.end() :].lstrip()
 
 
+def begins(text: str) -> bool:
+    """Whether a text begins with an opening tag."""
+    return _OPENING.match(text.lstrip()) is not None
+
+
 def answer_text(path: str) -> str | None:
     """What follows the thinking, where an answer stands; None for a path that ends inside its
     thinking.

@@ -98,6 +98,7 @@ def _own_server(spec: str, http: HttpOptions, tell: Tell) -> EndpointModel | Sev
             http,
             shown(spec),
             served.context,
+            served.neutral,
             is_own=True,
             has_others=len(addresses) > 1,
         )

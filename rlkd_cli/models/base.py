@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from math import exp
 from typing import Any, Protocol
 
@@ -19,6 +19,7 @@ class Sampling:
 
     With `probabilities` the reply says how probable each choice was, which not every server can. A
     text ends before the first of the `stop` texts, which are no part of it, and counts as stopped.
+    A `whole` text is left as it was written, also where the chat template opened thinking.
     """
 
     temperature: float = 0.0
@@ -28,6 +29,7 @@ class Sampling:
     choices: tuple[str, ...] = ()
     probabilities: bool = False
     stop: tuple[str, ...] = ()
+    whole: bool = False
 
 
 @dataclass(frozen=True)
@@ -99,8 +101,11 @@ class TextModel(Protocol):
 
 
 def request_key(messages: Sequence[Message], sampling: Sampling) -> str:
-    """What recorded replies are found by: the same for the same request, whoever answers it."""
-    usual = asdict(Sampling())
+    """What recorded replies are found by: the same for the same request, whoever answers it.
+
+    How a reply is read (`whole`) is no part of the request.
+    """
+    usual, sampling = asdict(Sampling()), replace(sampling, whole=False)
     unusual = {name: value for name, value in asdict(sampling).items() if value != usual[name]}
     request: dict[str, Any] = {"messages": [dict(m) for m in messages], "sampling": unusual}
     return hashlib.sha256(json.dumps(request, sort_keys=True).encode()).hexdigest()[:32]

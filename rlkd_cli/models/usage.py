@@ -26,9 +26,11 @@ Bill = dict[str, Spent]  # by model
 _BILL: ContextVar[Bill | None] = ContextVar("bill", default=None)
 
 
-def open_bill() -> Bill:
-    """A bill for every model call that this task makes, and that tasks make which it starts."""
-    bill: Bill = {}
+def open_bill(bill: Bill | None = None) -> Bill:
+    """A bill, a new one unless one is given, for every model call that this task makes, and that
+    tasks make which it starts.
+    """
+    bill = {} if bill is None else bill
     _BILL.set(bill)
     return bill
 

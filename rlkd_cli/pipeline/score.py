@@ -6,18 +6,16 @@ import asyncio
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
 
 from rlkd_cli.core.steps import PARTS
 from rlkd_cli.errors import InputError, RecordError
 from rlkd_cli.pipeline.estimate import Call
 from rlkd_cli.records.read import Item
 from rlkd_cli.records.schema import Raw, Step
+from rlkd_cli.reward.compared import TeacherSamples, compare
 from rlkd_cli.reward.judges import judge_class
-from rlkd_cli.reward.matcher import Score
 from rlkd_cli.reward.structured import Matching, Structure, segmented
 
-TeacherSamples = Literal["best", "mean", "first"]
 # The steps of each id, several where there are several paths
 Teacher = dict[str | int, list[list[Step]]]
 
@@ -81,32 +79,14 @@ class Scorer:
             raise RecordError("no_teacher", reason)
         self._seen.add(raw["id"])
         student = await self.structure.steps(raw)
-        used = references[:1] if self._samples == "first" else references
-        scores = await asyncio.gather(*(self.structure.score(one, student) for one in used))
-        rewards = [score.reward or 0.0 for score in scores]
-        best = max(range(len(scores)), key=rewards.__getitem__)
-        reward = sum(rewards) / len(rewards) if self._samples == "mean" else rewards[best]
-        record = score_record(raw, reward, scores[best], len(used[best]), len(student))
+        found = await compare(self.structure, references, student, self._samples)
+        record = found.record(raw)
         if self._probabilities:
-            likeness = scores[best].likeness
+            likeness = found.score.likeness
             record["probabilities"] = [dict(zip(PARTS, step, strict=True)) for step in likeness]
         if self._watch == str(raw["id"]) and self.watched is None:
-            self.watched = (used[best], student, record)
+            self.watched = (list(found.teacher), student, record)
         return record
-
-
-def score_record(
-    raw: Raw, reward: float, score: Score, teacher_steps: int, student_steps: int
-) -> Raw:
-    return {
-        "id": raw["id"],
-        "sample": raw.get("sample", 0),
-        "reward": reward,
-        "matched_steps": score.matched_steps,
-        "teacher_steps": teacher_steps,
-        "student_steps": student_steps,
-        "verdicts": [verdict._asdict() for verdict in score.verdicts],
-    }
 
 
 async def teacher_steps(

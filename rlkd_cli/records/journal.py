@@ -39,6 +39,13 @@ class Journal:
         with self.path.open("rb") as file:
             return file.readline().endswith(b"\n")
 
+    @property
+    def is_blank(self) -> bool:
+        """Whether the run that began it has done nothing, and spent nothing: it binds no other."""
+        with self.path.open("rb") as file:
+            header, second = file.readline(), file.readline()
+        return header.startswith(b'{"settings"') and not second and b'"copied"' not in header
+
     def lock(self, patience: float = 0.0) -> None:
         """Opens it for this run alone; Busy where another run holds it, for longer than
         `patience` seconds.
@@ -124,6 +131,12 @@ class Journal:
         if self._file:
             with suppress(OSError):
                 self._file.close()
+
+    def leave(self) -> None:
+        """Closes it; one that was locked and never begun goes."""
+        if self._held and not self.is_begun:
+            self.path.unlink(missing_ok=True)
+        self.close()
 
     def remove(self) -> None:
         self.path.unlink()

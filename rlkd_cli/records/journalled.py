@@ -123,8 +123,13 @@ class Journalled(ABC):
         """What the output was made from, for its manifest."""
         return {"records": len(self._source.digests), "digest": self._source.fingerprint()}
 
+    @property
+    def _known_input(self) -> Raw:
+        """The same, where it is known when a run begins."""
+        return {} if self._source.is_stream else {"input": self._input}
+
     def _check_input(self, manifest: Raw) -> None:
-        """UsageError where a finished output was made from other records than the first ones."""
+        """UsageError where an output was made from other records than the first ones."""
         self._source.hold()
         count, before = len(self._source.digests), manifest["input"]
         is_same_so_far = self._source.fingerprint(before["records"]) == before["digest"]

@@ -142,7 +142,8 @@ def text_digest(*texts: str) -> str:
 _WEIGHTS = (".safetensors", ".bin", ".gguf", ".pt")
 _CODE = (".model", ".jinja", ".py")
 _NAMES = (
-    *("config", "generation_config", "adapter_config", "model.safetensors.index", "gsrm", "tekken"),
+    *("config", "generation_config", "adapter_config", "base_config", "gsrm", "tekken"),
+    "model.safetensors.index",
     *("modules", "config_sentence_transformers", "sentence_bert_config"),  # sentence-transformers
 )
 _NOT_INSIDE = ("checkpoint-", ".")  # how subfolders begin that are no part of a model

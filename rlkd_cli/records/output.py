@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from rlkd_cli import __version__
-from rlkd_cli.errors import OutputError
+from rlkd_cli.errors import OutputError, UsageError
 from rlkd_cli.records import shards
 from rlkd_cli.records.atomic import write_json
 from rlkd_cli.records.done import INVALID, Done, add_up, is_among
@@ -21,7 +21,7 @@ from rlkd_cli.records.forms import check_form, is_stream, objects, written
 from rlkd_cli.records.journalled import Journalled
 from rlkd_cli.records.manifest import Settings, check_same, describe, finished, manifest_of
 from rlkd_cli.records.read import Input
-from rlkd_cli.records.rejects import kept_rejects, place_of, write_rejects
+from rlkd_cli.records.rejects import kept_rejects, place_of, rejects_before, write_rejects
 from rlkd_cli.records.schema import Raw, key_of
 from rlkd_cli.records.write import OnRecord
 
@@ -58,6 +58,9 @@ class FileOutput(Journalled):
             self._open(overwrite)
         except OSError as error:
             raise OutputError(f"{error.filename or path}: {error.strerror}") from None
+        except UsageError:
+            self._journal.leave()
+            raise
 
     @property
     def codes(self) -> "Counter[str]":
@@ -77,10 +80,11 @@ class FileOutput(Journalled):
                 return
         else:
             self._journal.lock()
+            is_begun = is_begun and not self._journal.is_blank
             if is_begun:
                 self._continue()
             else:
-                self._journal.begin({"settings": self._settings})
+                self._journal.begin({"settings": self._settings} | self._known_input)
         if overwrite:
             shards.discard(self.path)
         else:
@@ -120,6 +124,8 @@ class FileOutput(Journalled):
         entries = self._journal.entries()
         header = next(entries)[1]
         check_same(self.path, header["settings"], self._settings)
+        if "input" in header and not self._source.is_stream:
+            self._check_input(header)
         self._done.carry_over(header)
         self._asked = set(header.get("again", ()))
         copied = 0
@@ -168,7 +174,7 @@ class FileOutput(Journalled):
         """Makes a journal of the finished file, without the rejects that are asked again."""
         file = kept_rejects(manifest, self.path)
         count = sum(1 for _ in objects(self.path)) + sum(1 for _ in _staying(file, again))
-        header: Raw = {"settings": self._settings, "copied": count}
+        header: Raw = {"settings": self._settings, "copied": count} | self._known_input
         header |= spent_before(manifest) | ({"again": list(again)} if again else {})
         self._journal.begin(header)
         self._done.carry_over(header)
@@ -220,6 +226,7 @@ def write_whole(
     `made_from`: the settings and the input, for the manifest; `facts`: what the run has to say.
     OutputError where the disk is full; nothing is lost then.
     """
+    before = rejects_before(path)
     try:
         with written(path) as write:
             for record in done.records():
@@ -241,6 +248,8 @@ def write_whole(
                 ),
             },
         )
+        if before and before.resolve() != Path(rejects).resolve():
+            before.unlink()  # they stand elsewhere now, or are done
         done.journals[0].remove()
         shards.remove(path, shards.found(path))
     except OSError as error:

@@ -4,7 +4,6 @@ skipped.
 
 import hashlib
 import itertools
-import json
 from array import array
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
@@ -13,6 +12,7 @@ from typing import Annotated
 from rlkd_cli.errors import InputError, RecordError, UsageError
 from rlkd_cli.option import IO, argument, option
 from rlkd_cli.records import published
+from rlkd_cli.records.digests import combined, digest
 from rlkd_cli.records.schema import Key, Raw, Record, check, key_of, settled
 from rlkd_cli.records.sources import Row, is_stream, rows
 
@@ -202,24 +202,9 @@ def _note(key: Key, where: str, seen: set[int]) -> None:
     seen.add(mark)
 
 
-def digest(raw: Raw) -> int:
-    """64 bits that change when the record changes."""
-    text = json.dumps(raw, sort_keys=True, ensure_ascii=True, default=str)
-    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big")
-
-
-def combined(digests: Iterable[int]) -> str:
-    """One digest of several, in order."""
-    numbers = digests if isinstance(digests, array) else array("Q", digests)
-    return hashlib.blake2b(numbers.tobytes(), digest_size=8).hexdigest()
-
-
 @dataclass(frozen=True, kw_only=True)
-class Rows:
-    """Which records of an input are read, and how.
-
-    How many does not matter to an output: inputs may grow.
-    """
+class Columns:
+    """How the records of an input are read."""
 
     map: Annotated[
         list[str] | None,
@@ -244,6 +229,20 @@ class Rows:
         bool,
         option("--skip-invalid", help="Reject invalid records, do not stop.", panel=IO, free=True),
     ] = False
+
+    def whole(self, source: str, model: type[Record]) -> Input:
+        """All records of an input."""
+        column = {"id": self.id_column} if self.id_column else {}
+        return Input(source, model, parse_map(self.map) | column, self.skip_invalid)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rows(Columns):
+    """Which records of an input are read, and how.
+
+    How many does not matter to an output: inputs may grow.
+    """
+
     limit: Annotated[
         int | None,
         option(
@@ -266,15 +265,13 @@ class Rows:
     ] = None
 
     def read(self, source: str, model: type[Record], copies: int | None = None) -> Input:
-        """The records of `source`; UsageError where an option cannot be read."""
+        """The records of `source`; UsageError where an option cannot be read.
+
+        `--limit` and `--shard` are the first input's: of others, take the `whole`.
+        """
         first = self.whole(source, model)
         first.limit, first.shard, first.copies = self.limit, parse_shard(self.shard), copies
         return first
-
-    def whole(self, source: str, model: type[Record]) -> Input:
-        """All records of a second input: `--limit` and `--shard` are the first one's."""
-        column = {"id": self.id_column} if self.id_column else {}
-        return Input(source, model, parse_map(self.map) | column, self.skip_invalid)
 
 
 def parse_map(pairs: list[str] | None) -> dict[str, str]:

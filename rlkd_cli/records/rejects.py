@@ -78,6 +78,15 @@ def kept_rejects(manifest: Raw, output: Path) -> Path | None:
     return file
 
 
+def rejects_before(output: Path) -> Path | None:
+    """The rejects of a finished output that is replaced; None where others have touched them."""
+    manifest = manifest_of(output)
+    try:
+        return kept_rejects(load_manifest(manifest), output) if manifest.exists() else None
+    except UsageError:
+        return None
+
+
 def check_rejects(file: Path, output: Path | None, overwrite: bool) -> None:
     """UsageError where a file that is to hold the rejects of `output` holds anything else."""
     if overwrite or not file.is_file():

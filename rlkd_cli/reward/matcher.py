@@ -6,9 +6,9 @@ pairs walk at once, so the round trips are as many as the longest match is deep,
 strategy asks for everything at once: one round trip, more questions, the same rewards.
 """
 
-import asyncio
 import hashlib
-from collections.abc import Awaitable, Sequence
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -16,10 +16,13 @@ from rlkd_cli.core.reward import Normalize, Verdict, structured_reward
 from rlkd_cli.core.steps import PARTS, Part, StepLike
 from rlkd_cli.errors import RecordError
 from rlkd_cli.reward.judges import Judge
+from rlkd_cli.reward.once import Once, Share
 from rlkd_cli.reward.verdict_cache import VerdictCache
 
 Strategy = Literal["lazy", "eager"]
 Likeness = float | None  # from 0 to 1; None: not asked, or the judge failed
+Pairs = Sequence[tuple[StepLike, StepLike]]
+Held = list[Share[Likeness]]  # what a walk has asked and waits for
 
 
 @dataclass(frozen=True)
@@ -56,16 +59,25 @@ class Matcher:
         self.judge, self.threshold, self._strategy = judge, threshold, strategy
         self._normalize, self._cache = normalize, cache or VerdictCache()
         self._judge_key = f"{judge.name}@{fingerprint}" if fingerprint else judge.name
-        self._asked: dict[bytes, asyncio.Task[Likeness]] = {}
+        self._asked: Once[Likeness] = Once()
+        # How questions were answered: without a model, from the cache, by one under way, by asking
+        self.counts: Counter[str] = Counter()
+        self.failure: RecordError | None = None  # the last of the judge's
 
     async def score(self, teacher: Sequence[StepLike], student: Sequence[StepLike]) -> Score:
         """The structured reward of a student's steps.
 
-        A judge that fails leaves a None among the verdicts.
+        A judge that fails leaves a None among the verdicts. Whoever gives up the wait ends the
+        questions that nobody else waits for.
         """
         pairs = list(zip(teacher, student, strict=False))
         walk = self._all_at_once if self._strategy == "eager" else self._step_by_step
-        likeness = await walk(pairs)
+        held: Held = []
+        try:
+            likeness = await walk(pairs, held)
+        finally:
+            for share in held:
+                share.release()
         verdicts = [
             Verdict(*(None if value is None else value >= self.threshold for value in step))
             for step in likeness
@@ -81,24 +93,20 @@ class Matcher:
         await self.judge.close()
         self._cache.close()
 
-    async def _step_by_step(
-        self, pairs: Sequence[tuple[StepLike, StepLike]]
-    ) -> list[tuple[Likeness, ...]]:
+    async def _step_by_step(self, pairs: Pairs, held: Held) -> list[tuple[Likeness, ...]]:
         metas: list[Likeness] = []
-        solving: list[tuple[Likeness | asyncio.Task[Likeness], ...]] = []
+        solving: list[tuple[Likeness | Share[Likeness], ...]] = []
         for pair in pairs:
-            metas.append(await _value(self._ask("meta_reasoning", *pair)))
+            metas.append(await _value(self._ask("meta_reasoning", *pair, held)))
             if not self._matches(metas[-1]):
                 break
-            solving.append(tuple(self._ask(part, *pair) for part in PARTS[1:]))
+            solving.append(tuple(self._ask(part, *pair, held) for part in PARTS[1:]))
         rest = [tuple([await _value(answer) for answer in answers]) for answers in solving]
         rest += [(None, None)] * (len(metas) - len(rest))
         return [(meta, *others) for meta, others in zip(metas, rest, strict=True)]
 
-    async def _all_at_once(
-        self, pairs: Sequence[tuple[StepLike, StepLike]]
-    ) -> list[tuple[Likeness, ...]]:
-        asked = [[self._ask(part, *pair) for part in PARTS] for pair in pairs]
+    async def _all_at_once(self, pairs: Pairs, held: Held) -> list[tuple[Likeness, ...]]:
+        asked = [[self._ask(part, *pair, held) for part in PARTS] for pair in pairs]
         steps = [tuple([await _value(answer) for answer in answers]) for answers in asked]
         for number, (meta, *_) in enumerate(steps):
             if not self._matches(meta):  # what Algorithm 1 does not visit is not kept
@@ -113,37 +121,35 @@ class Matcher:
         return likeness is not None and likeness >= self.threshold
 
     def _ask(
-        self, part: Part, teacher: StepLike, student: StepLike
-    ) -> "Likeness | asyncio.Task[Likeness]":
-        """One answer: settled without a model, from the cache, or the question under way."""
+        self, part: Part, teacher: StepLike, student: StepLike, held: Held
+    ) -> "Likeness | Share[Likeness]":
+        """One answer: settled without a model, from the cache, or a share in the question, which is
+        added to those `held`.
+        """
         texts = (getattr(teacher, part), getattr(student, part))
         settled = self.judge.settle(part, *texts)
         if settled is not None:
+            self.counts["settled"] += 1
             return settled
         key = self._key(part, *texts)
         known = self._cache.get(key)
         if known is not None:
+            self.counts["cached"] += 1
             return known
-        if key not in self._asked:
-            self._asked[key] = asyncio.create_task(self._judge(key, part, *texts))
-            self._asked[key].add_done_callback(lambda task: task.cancelled() or task.exception())
-        return self._asked[key]
+        self.counts["shared" if self._asked.has(key) else "asked"] += 1
+        held.append(self._asked.start(key, lambda: self._judge(key, part, *texts)))
+        return held[-1]
 
     async def _judge(self, key: bytes, part: Part, teacher: str, student: str) -> Likeness:
         try:
             likeness = await self.judge.ask(part, teacher, student)
-        except RecordError:
+        except RecordError as error:
+            self.failure = error
             return None  # asked again next time: a failure is not cached
-        finally:
-            self._asked.pop(key, None)
         self._cache.put(key, likeness)
         return likeness
 
 
-async def _value(answer: "Likeness | Awaitable[Likeness]") -> Likeness:
-    """An answer that is here, or that has to be waited for; a caller that gives up does not take it
-    from others.
-    """
-    if answer is None or isinstance(answer, float | int):
-        return answer
-    return await asyncio.shield(answer)
+async def _value(answer: "Likeness | Share[Likeness]") -> Likeness:
+    """An answer that is here, or that has to be waited for."""
+    return await answer.result() if isinstance(answer, Share) else answer

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from rlkd_cli import prompts
 from rlkd_cli.core.seeds import draw_seed
 from rlkd_cli.core.steps import ParseError, StepText, parse, render
-from rlkd_cli.core.thinking import split
+from rlkd_cli.core.thinking import CLOSE, begins, reasoning, split
 from rlkd_cli.errors import RecordError
 from rlkd_cli.models import Message, Reply, Sampling, TextModel, user
 from rlkd_cli.records.schema import Raw
@@ -87,24 +87,21 @@ class Segmenter:
         seed = (
             draw_seed(self.sampling.seed or 0, identity, sample, attempt) if temperature else None
         )
-        return replace(self.sampling, temperature=temperature, max_tokens=tokens, seed=seed)
+        drawn = replace(self.sampling, temperature=temperature, max_tokens=tokens, seed=seed)
+        return replace(drawn, whole=self.prompt is not None)
 
     def _read(self, reply: Reply, tokens: int) -> list[StepText]:
-        """The steps in a reply, which may think before it writes; steps in the thinking are a
-        draft.
-
-        A GSRM that writes nothing after its thinking wrote its steps there: its chat template
-        opened it.
-        """
+        """The steps in a reply. Rejected where there are none, or it was cut off."""
         if reply.finish_reason == "length":
             raise Rejected("cut_off", f"the reply was cut off at {tokens} tokens")
-        thought, text = split(reply.text)
-        if self.prompt is not None and not text.strip():
-            text = thought or reply.thinking
-        try:
-            return parse(text)
-        except ParseError as error:
-            raise Rejected("unparsable_steps", str(error)) from None
+        texts = [split(reply.text)[1]] if self.prompt is None else _of_gsrm(reply)
+        failures = []
+        for text in texts:
+            try:
+                return parse(text)
+            except ParseError as error:
+                failures.append(str(error))
+        raise Rejected("unparsable_steps", failures[0])
 
     async def _verify(self, raw: Raw, steps: str, attempt: int) -> None:
         """Rejected with the verifier's feedback. RecordError where no reply of two can be read."""
@@ -124,6 +121,23 @@ class Segmenter:
                 feedback = text[match.end() :].strip() or text[: match.start()].strip()
                 raise Rejected("not_verified", feedback or "the verifier gave no reason")
         raise RecordError("unreadable_verdict", f"the verifier wrote {text[:80]!r}", reply.text)
+
+
+def _of_gsrm(reply: Reply) -> list[str]:
+    """The texts that may be a GSRM's steps, likeliest first.
+
+    A GSRM does not think: a closing tag is part of a step, and what its chat template or its server
+    takes for thinking may be its steps. A model that was only asked like one may think first: steps
+    in the thinking that it opens are a draft.
+    """
+    thought, text = split(reply.text)
+    if not text.strip():
+        return [thought or reply.thinking, reply.text]
+    if begins(reply.text):
+        return [text, reply.text[len(reasoning(reply.text)) :]]
+    if reply.thinking:
+        return [reply.text, f"{reply.thinking}{CLOSE}{reply.text}"]
+    return [reply.text, text]
 
 
 _VERDICT = re.compile(

@@ -4,6 +4,7 @@
 what a user tunes on files is what trains the student.
 """
 
+import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,10 +24,12 @@ from rlkd_cli.records.schema import Raw, Step
 from rlkd_cli.reward.grading.grader import Grader
 from rlkd_cli.reward.judges import JUDGES, Means, judge_class, open_judge
 from rlkd_cli.reward.matcher import Matcher, Score, Strategy
+from rlkd_cli.reward.once import Once
 from rlkd_cli.reward.segmenter import Segmenter
 from rlkd_cli.reward.verdict_cache import VerdictCache
 
 Unsegmentable = Literal["zero", "missing"]
+KEPT = 4096  # segmentations that are not asked for again, where a reward is asked for once more
 _KINDS = ", ".join(f"`{name}` ({judge.summary})" for name, judge in JUDGES.items())
 
 
@@ -168,6 +171,7 @@ class Structure:
 
     def __init__(self, matcher: Matcher, gsrm: Segmenter | None, unsegmentable: str) -> None:
         self.matcher, self.gsrm, self._unsegmentable = matcher, gsrm, unsegmentable
+        self._segmented: Once[list[Step]] = Once(KEPT)
 
     @classmethod
     def open(
@@ -196,7 +200,7 @@ class Structure:
 
     async def steps(self, raw: Raw) -> list[Step]:
         """The record's steps; a path without steps goes through the GSRM, without the answer after
-        its thinking.
+        its thinking. Equal paths that come together go through it once.
 
         Empty where the GSRM answered and found no steps, unless that is to be `missing`.
         RecordError where it could not be asked, or not answer.
@@ -206,7 +210,8 @@ class Structure:
         if self.gsrm is None:
             raise RecordError("no_steps", "a path without steps; --gsrm MODEL segments it")
         try:
-            return await segmented(self.gsrm, raw)
+            gsrm = self.gsrm
+            return await self._segmented.result(_key(raw), lambda: segmented(gsrm, raw))
         except RecordError as error:
             if error.code == "unparsable_steps" and self._unsegmentable == "zero":
                 return []
@@ -216,7 +221,9 @@ class Structure:
         """Algorithm 1. RecordError where a verdict that the reward needs is missing."""
         score = await self.matcher.score(teacher, student)
         if score.reward is None:
-            raise RecordError("judge_failed", "the judge gave no verdict that the reward needs")
+            last = f" (last: {self.matcher.failure})" if self.matcher.failure else ""
+            reason = f"the judge gave no verdict that the reward needs{last}"
+            raise RecordError("judge_failed", reason)
         return score
 
     async def close(self) -> None:
@@ -224,6 +231,13 @@ class Structure:
         await self.matcher.close()
         if self.gsrm:
             await self.gsrm.model.close()
+
+
+def _key(raw: Raw) -> bytes:
+    """What a GSRM's reply depends on: the path, its problem, and the seed of a second try."""
+    names = ("id", "sample", "domain", "problem", "path")
+    text = "\0".join(str(raw.get(name)) for name in names)
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
 
 
 async def segmented(gsrm: Segmenter, raw: Raw) -> list[Step]:

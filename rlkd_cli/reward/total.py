@@ -6,9 +6,32 @@ part is 0 only where it was computed to be 0.
 """
 
 from dataclasses import dataclass, replace
+from typing import Annotated
 
 from rlkd_cli.core.thinking import CLOSE, OPEN, is_one_block
+from rlkd_cli.option import REWARD, option
 from rlkd_cli.records.schema import Raw
+
+
+@dataclass(frozen=True, kw_only=True)
+class Weighing:
+    """What the parts of the total reward are multiplied by, as options."""
+
+    structure_weight: Annotated[
+        float, option("--structure-weight", min=0, help="Release: 15.", panel=REWARD)
+    ] = 15.0
+    outcome_weight: Annotated[
+        float, option("--outcome-weight", min=0, help="Release: 15.", panel=REWARD)
+    ] = 15.0
+    format_weight: Annotated[
+        float,
+        option(
+            "--format-weight",
+            min=0,
+            help="For <think>…</think> (release: 10; ours: 0).",
+            panel=REWARD,
+        ),
+    ] = 0.0
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,10 @@
 import sqlite3
 from pathlib import Path
 
+from rlkd_cli.core.recent import Recent
 from rlkd_cli.errors import OutputError, UsageError
+
+REMEMBERED = 1_000_000  # verdicts in memory, a few hundred bytes each
 
 
 class VerdictCache:
@@ -15,7 +18,7 @@ class VerdictCache:
     """
 
     def __init__(self, file: Path | None = None) -> None:
-        self._memory: dict[bytes, float] = {}
+        self._memory: Recent[bytes, float] = Recent(REMEMBERED)
         self._file, self._db = file, _connect(file) if file else None
 
     def check_judge(self, name: str, fingerprint: str | None, overwrite: bool = False) -> None:

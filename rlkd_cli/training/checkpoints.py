@@ -8,6 +8,8 @@ from typing import Any
 
 from transformers import TrainerCallback
 
+from rlkd_cli.training.saving import save_settings
+
 
 def milestones(steps: int, every: int, count: int) -> set[int]:
     """The steps of `count` checkpoints spread evenly over a training that saves every so many
@@ -37,3 +39,15 @@ class Rotation(TrainerCallback):  # type: ignore[misc]
         for step, folder in found.items():
             if step not in kept and folder.name != best:
                 shutil.rmtree(folder)
+
+
+class AdapterSettings(TrainerCallback):  # type: ignore[misc]
+    """Puts beside the adapter of a checkpoint what it is loaded with."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        model = kwargs["model"]
+        if state.is_world_process_zero and hasattr(model, "get_base_model"):
+            save_settings(model, self._folder / f"checkpoint-{state.global_step}")

@@ -8,39 +8,32 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from jinja2 import TemplateError
-
 from rlkd_cli import prompts
 from rlkd_cli.core.question import question
-from rlkd_cli.errors import ModelError, RecordError, UsageError
+from rlkd_cli.errors import ModelError, RecordError
 from rlkd_cli.models import Message, user
-from rlkd_cli.models.chat import encode_chat, render_chat
+from rlkd_cli.models.chat import encode_chat, fitting
 from rlkd_cli.records.atomic import atomic_write
 from rlkd_cli.records.schema import Raw
 from rlkd_cli.records.write import dumps, objects
+from rlkd_cli.reward.patience import is_away, patiently
 from rlkd_cli.reward.segmenter import Segmenter
 from rlkd_cli.reward.structured import segmented
 from rlkd_cli.reward.total import Weights
 from rlkd_cli.training.methods import METHODS
 from rlkd_cli.training.methods.options import Distillation
 from rlkd_cli.training.methods.recipes import RECIPES
-from rlkd_cli.training.patience import is_away, patiently
 from rlkd_cli.training.replies import encode_reply
 
 Lost = list[tuple[Raw, RecordError]]
-_MARKS = ("correctness_math_verify", "correctness_llama", "correct")
 
 
 def messages_of(raw: Raw, options: Distillation, tokenizer: Any) -> list[Message]:
-    """A problem as the student is asked it; a template without a system role gets its text before
-    it.
+    """A problem as the student is asked it, in the form that its template takes. Errors as of
+    `render_chat`.
     """
-    asked = question(raw, options.prompt_template)
     system = options.system or RECIPES[options.recipe].system
-    messages = user(asked, system)
-    if system and tokenizer.chat_template and not _renders(tokenizer, messages):
-        return user(f"{system}\n\n{asked}")
-    return messages
+    return fitting(tokenizer, user(question(raw, options.prompt_template), system))
 
 
 def informed_messages(raw: Raw, options: Distillation, tokenizer: Any) -> list[Message]:
@@ -48,13 +41,6 @@ def informed_messages(raw: Raw, options: Distillation, tokenizer: Any) -> list[M
     *before, asked = messages_of(raw, options, tokenizer)
     text = prompts.fill(prompts.load("informed"), question=asked["content"], path=raw["path"])
     return [*before, *user(text)]
-
-
-def _renders(tokenizer: Any, messages: list[Message]) -> bool:
-    try:
-        return bool(render_chat(tokenizer, messages))
-    except TemplateError:
-        return False
 
 
 def weights_of(options: Distillation) -> Weights:
@@ -127,39 +113,6 @@ def _path_length(
         said = f"{len(ids) - prompt} tokens, more than --max-tokens {options.max_tokens}"
         raise RecordError("path_too_long", said)
     return len(ids) - prompt
-
-
-def chosen_paths(records: Sequence[Raw], rule: str) -> list[Raw]:
-    """The teacher's paths to learn from, by `--teacher-paths`; the paper's is `first-correct`
-    (4.1).
-
-    A path's own mark says whether it is correct: OpenR1's `correctness_math_verify`, or
-    `correctness_llama` where that is null, or `correct`, as `rlkd eval` writes it. A mark that is
-    neither true nor false is not one of correctness. Paths of a problem without such marks are all
-    taken.
-    UsageError where none is left.
-    """
-    if rule == "all":
-        return list(records)
-    marked = {str(raw["id"]) for raw in records if _correct(raw) is not None}
-    chosen, seen = [], set()
-    for raw in records:
-        identity = str(raw["id"])
-        if identity in marked:
-            if not _correct(raw) or (rule == "first-correct" and identity in seen):
-                continue
-            seen.add(identity)
-        chosen.append(raw)
-    if not chosen:
-        raise UsageError(
-            f"no teacher path is correct; --teacher-paths {rule} leaves none, all does"
-        )
-    return chosen
-
-
-def _correct(raw: Raw) -> bool | None:
-    marks = [raw[name] for name in _MARKS if name in raw]
-    return next((mark for mark in marks if isinstance(mark, bool)), False) if marks else None
 
 
 def with_steps(

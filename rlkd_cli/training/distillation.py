@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from rlkd_cli.errors import UsageError
+from rlkd_cli.models.chat import opens_thinking
 from rlkd_cli.records.schema import Raw
 from rlkd_cli.training import model as models
 from rlkd_cli.training import passthrough, preflight
@@ -16,6 +17,7 @@ from rlkd_cli.training.launcher import processes
 from rlkd_cli.training.loop import Show, fit
 from rlkd_cli.training.methods import METHODS
 from rlkd_cli.training.methods.options import Distillation
+from rlkd_cli.training.replies import untagged
 from rlkd_cli.training.reward import MissingCallback, Reward
 from rlkd_cli.training.run_folder import averages, write_card
 from rlkd_cli.training.saving import leave_others, save_model
@@ -100,6 +102,11 @@ def facts(options: Distillation, found: Usable) -> list[preflight.Line]:
     lines += preflight.length_facts(context, found.longest_prompt, found.needed)
     if found.long_paths:
         lines.append(("teacher paths over --max-tokens", f"{found.long_paths:,}"))
+    plain = (
+        0 if METHODS[options.method].rewards else sum(untagged(r["path"]) for r in found.records)
+    )
+    if plain and opens_thinking(tokenizer):
+        lines.append(("paths without thinking, trained behind an empty one", f"{plain:,}"))
     first = messages_of(found.records[0], options, tokenizer)
     return preflight.prompt_facts(tokenizer, first) + lines
 

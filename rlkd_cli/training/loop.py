@@ -23,7 +23,7 @@ from transformers import (
 from transformers.trainer_utils import get_last_checkpoint
 
 from rlkd_cli.errors import RlkdError
-from rlkd_cli.training.checkpoints import Rotation
+from rlkd_cli.training.checkpoints import AdapterSettings, Rotation
 from rlkd_cli.training.options import Training
 
 Show = Callable[[dict[str, Any]], None]
@@ -147,11 +147,12 @@ def fit(
     last = trainer.args.save_total_limit or options.save_limit  # --trl may say it too
     trainer.args.save_total_limit = None
     rotation = Rotation(folder, last, options.keep_checkpoints)
+    settings = AdapterSettings(folder)
     for printer in (PrinterCallback, ProgressCallback):
         trainer.remove_callback(printer)
     trainer.add_callback(metrics)
     alone = trainer.accelerator.num_processes == 1
-    for callback in (boundary if alone else together, rotation, *checks):
+    for callback in (boundary if alone else together, settings, rotation, *checks):
         trainer.add_callback(callback)
     try:
         trainer.train(resume_from_checkpoint=latest_checkpoint(folder))
@@ -159,6 +160,7 @@ def fit(
         if boundary.states and not boundary.updating and trainer.state.global_step:
             boundary.restore()
             trainer._save_checkpoint(trainer.model_wrapped, None)
+            settings.on_save(trainer.args, trainer.state, trainer.control, model=trainer.model)
         raise
     # a process that ends early would be the end of one that still saves
     trainer.accelerator.wait_for_everyone()

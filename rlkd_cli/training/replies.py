@@ -12,12 +12,12 @@ from typing import Any
 
 from transformers import GenerationConfig
 
-from rlkd_cli.core.thinking import OPEN, TAGS
+from rlkd_cli.core.thinking import CLOSE, OPEN, TAGS, answer_text
 from rlkd_cli.errors import RecordError, UsageError
 from rlkd_cli.models.base import Message
-from rlkd_cli.models.chat import encode_chat, opens_thinking
+from rlkd_cli.models.chat import QUESTIONS, apply_template, encode_chat, opens_thinking
 
-_MARK = "reply"
+_MARK = "the-reply"
 # What a generation_config says that is no matter of how a reply is drawn
 _HARMLESS = {"eos_token_id", "bos_token_id", "pad_token_id", "transformers_version", "use_cache"}
 
@@ -36,11 +36,16 @@ def end_of(tokenizer: Any) -> int:
 
 
 def _after_a_reply(tokenizer: Any) -> int | None:
-    """The first special or added token behind a reply in the template; None where it writes
-    none.
+    """The first special or added token behind a reply in the template; None where it writes none,
+    or no reply.
     """
-    chat = [{"role": "user", "content": "?"}, {"role": "assistant", "content": _MARK}]
-    text = str(tokenizer.apply_chat_template(chat, tokenize=False))
+    replied: Message = {"role": "assistant", "content": _MARK}
+    texts = (
+        apply_template(tokenizer, [*question, replied], in_parts, prompts=False)
+        for question in QUESTIONS
+        for in_parts in (False, True)
+    )
+    text = next((text for text in texts if text), "")
     rest = tokenizer(text.rpartition(_MARK)[2], add_special_tokens=False)["input_ids"]
     special = {*tokenizer.all_special_ids, *tokenizer.get_added_vocab().values()}
     return next((token for token in rest if token in special), None)
@@ -99,11 +104,10 @@ def decoder(tokenizer: Any, ends: Sequence[int] = ()) -> Callable[[list[int]], s
 def encode_reply(tokenizer: Any, messages: Sequence[Message], path: str) -> tuple[list[int], int]:
     """(token ids of prompt + path + end, how many of them are the prompt).
 
-    An opening tag that the template has written already is not repeated. RecordError where the
-    tokens do not give the path back: it would not be what is trained.
+    RecordError where the tokens do not give the path back: it would not be what is trained.
     """
     prompt = encode_chat(tokenizer, messages)
-    text = _without_opening(path) if opens_thinking(tokenizer) else path
+    text = _behind_opening(path) if opens_thinking(tokenizer) else path
     reply = tokenizer(text, add_special_tokens=False)["input_ids"]
     if not survives(tokenizer, reply, text):
         raise RecordError("path_lost", "the student's tokens do not give the path back")
@@ -119,7 +123,22 @@ def _bare(text: str) -> str:
     return "".join(unicodedata.normalize("NFKC", text).split())
 
 
-def _without_opening(path: str) -> str:
+def untagged(path: str) -> bool:
+    """Whether a path says nothing of where its thinking is: a plain solution."""
+    return answer_text(path) == path
+
+
+def _behind_opening(path: str) -> str:
+    """What is written where the template has opened thinking; its tag is not repeated.
+
+    Where the thinking of a path without tags ends is not known, and left open it would swallow the
+    answer: the path is trained as an answer, behind thinking that is closed at once. RecordError
+    for one that opens thinking and never closes it.
+    """
+    if untagged(path):
+        return f"\n{CLOSE}\n\n{path}"
+    if answer_text(path) is None:
+        raise RecordError("unclosed_thinking", "the path ends inside its thinking, without answer")
     text = path.lstrip()
     tag = next((tag for tag, _ in TAGS if text.startswith(tag)), "")
     return text.removeprefix(tag).lstrip("\n") if tag else path

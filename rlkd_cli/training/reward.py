@@ -8,34 +8,22 @@ import asyncio
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from rlkd_cli.errors import ModelError, RecordError
+from rlkd_cli.errors import ModelError
 from rlkd_cli.records.schema import Raw, Step
 from rlkd_cli.records.write import dumps
+from rlkd_cli.reward.attempts import Attempt, Attempts
 from rlkd_cli.reward.grading.grader import Grader
+from rlkd_cli.reward.patience import patiently
 from rlkd_cli.reward.structured import Structure
-from rlkd_cli.reward.total import Parts, Weights, format_reward, tag_reward, total_reward
+from rlkd_cli.reward.total import Weights
 from rlkd_cli.training.loop import Check
-from rlkd_cli.training.patience import is_away, patiently
 from rlkd_cli.training.similarity import Similarity
-
-
-@dataclass
-class Attempt:
-    """What came of one completion: its parts, its steps, and whether a server is why a part is
-    missing.
-    """
-
-    parts: Parts = field(default_factory=Parts)
-    steps: list[Step] = field(default_factory=list)
-    verdicts: list[Raw] = field(default_factory=list)
-    server_failed: bool = False
-    unsegmentable: bool = False  # the GSRM answered, and found no steps
 
 
 class Clock:
@@ -85,6 +73,9 @@ class Reward:
         """
         return bool(getattr(self.weights.of(self.records[row]), part, True))
 
+    def __post_init__(self) -> None:
+        self._attempts = Attempts(self.weights, self.grader, self.structure)
+
     async def __call__(
         self, completion_ids: list[list[int]], row: list[int], **kwargs: Any
     ) -> dict[str, list[float | None]]:
@@ -99,67 +90,35 @@ class Reward:
                 near = await asyncio.to_thread(self.similarity, theirs, paths)
             for attempt, value in zip(attempts, near, strict=True):
                 attempt.parts.structure = value
-        parts = [attempt.parts for attempt in attempts]
-        pairs = zip(parts, records, strict=True)
-        totals = [total_reward(part, self.weights.of(record)) for part, record in pairs]
+        totals = list(map(self._attempts.total, attempts, records))
         if self.structure:
-            self.missing = sum(part.structure is None for part in parts), len(parts)
+            none = sum(attempt.parts.structure is None for attempt in attempts)
+            self.missing = none, len(attempts)
         if log := kwargs.get("log_metric"):
             self._log(attempts, totals, clock, log)
         state: Any = kwargs.get("trainer_state")
         is_due = state and state.is_world_process_zero and not state.global_step % self.sample_every
         if self.samples and is_due:
             self._keep_sample(state.global_step, paths[0], attempts[0], totals[0], records[0])
-        found = {name: [getattr(part, name) for part in parts] for name in vars(Parts())}
+        parts = [vars(attempt.parts) for attempt in attempts]
+        found = {name: [part[name] for part in parts] for name in parts[0]}
         return {"total": totals, **found}
 
     async def _patiently(self, paths: list[str], records: list[Raw], clock: Clock) -> list[Attempt]:
         """All attempts; those that a server's absence spoilt are made again while there is time."""
 
         async def one(i: int) -> Attempt:
-            return await self._attempt(paths[i], records[i], clock)
+            steps = [Step(**step) for step in records[i].get("steps") or ()]
+            return await self._attempts(paths[i], records[i], [steps], clock)
 
         def failed(attempt: Attempt) -> bool:
             return attempt.server_failed
 
         return await patiently(one, len(paths), failed, self.timeout, self.tell)
 
-    async def _attempt(self, path: str, record: Raw, clock: Clock) -> Attempt:
-        outcome, attempt = await asyncio.gather(
-            self._outcome(path, record, clock), self._structure(path, record, clock)
-        )
-        attempt.parts.outcome, attempt.parts.format = outcome, format_reward(path)
-        attempt.parts.tags = tag_reward(path)
-        return attempt
-
-    async def _outcome(self, path: str, record: Raw, clock: Clock) -> float | None:
-        if not self.weights.of(record).outcome:
-            return None
-        with clock("outcome"):
-            grade = await self.grader.grade(path, str(record["answer"]))
-        return None if grade.verdict == "timeout" else float(grade.verdict == "correct")
-
-    async def _structure(self, path: str, record: Raw, clock: Clock) -> Attempt:
-        if self.structure is None:
-            return Attempt()
-        asked = {name: value for name, value in record.items() if name != "steps"}
-        teacher = [Step(**step) for step in record["steps"]]
-        try:
-            with clock("segmenting"):
-                steps = await self.structure.steps({**asked, "path": path})
-            with clock("judging"):
-                score = await self.structure.score(teacher, steps)
-        except RecordError as error:
-            found_none = error.code == "unparsable_steps"
-            return Attempt(server_failed=is_away(error.code), unsegmentable=found_none)
-        verdicts = [verdict._asdict() for verdict in score.verdicts]
-        return Attempt(Parts(structure=score.reward), steps, verdicts, unsegmentable=not steps)
-
     async def close(self) -> None:
         """Closes the connections to servers, and the grader."""
-        if self.structure:
-            await self.structure.close()
-        await self.grader.close()
+        await self._attempts.close()
 
     def _log(
         self,

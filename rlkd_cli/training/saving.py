@@ -4,6 +4,7 @@ After each saving the keys in the files are compared with the model's. LoRA adap
 whole in every kind of training: they are saved, and merged afterwards in one process.
 """
 
+import copy
 import os
 import tempfile
 from pathlib import Path
@@ -13,6 +14,7 @@ import torch
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, Trainer
 
 from rlkd_cli.errors import ModelError
+from rlkd_cli.models.local.loading import BASE_CONFIG
 from rlkd_cli.models.spec import model_of
 
 
@@ -37,7 +39,7 @@ def save_model(
         _save_whole(model, state, dtype, base, folder)
     elif keep_adapter:
         _save_adapter(model, state, folder)
-        model.generation_config.save_pretrained(folder)
+        save_settings(model, folder)
     else:
         _save_whole(_merged(model, state, base), None, dtype, base, folder)
     _save_tokenizer(tokenizer, base, folder)
@@ -75,6 +77,14 @@ def _forget_sharding() -> None:
 def _save_adapter(model: Any, state: dict[str, Any] | None, folder: Path) -> None:
     more = {} if state is None else {"state_dict": state}
     model.save_pretrained(folder, save_embedding_layers=False, **more)
+
+
+def save_settings(model: Any, folder: Path) -> None:
+    """What an adapter does not hold: how its base was configured, and who ends a reply."""
+    config = copy.deepcopy(model.get_base_model().config)
+    config.use_cache = True  # trainers turn it off
+    config.to_json_file(folder / BASE_CONFIG)
+    model.generation_config.save_pretrained(folder)
 
 
 def _merged(model: Any, state: dict[str, Any] | None, base: str) -> Any:

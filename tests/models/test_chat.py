@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from rlkd_cli.models import Sampling, open_model
+from rlkd_cli.models.base import request_key
 from tests.conftest import BASE, PROBLEM, replies, write
 
 
@@ -45,6 +46,18 @@ ENGINES = [
 def test_thinking_that_the_template_opens_is_thinking(thinker, engine: str) -> None:
     cut = replies(open_model(f"{engine}/{thinker}"), (PROBLEM, Sampling(max_tokens=5)))[0]
     assert (cut.text, cut.finish_reason) == ("", "length") and cut.thinking
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_whole_reply_is_never_split(thinker, engine: str) -> None:
+    whole = replies(
+        open_model(f"{engine}/{thinker}"), (PROBLEM, Sampling(max_tokens=5, whole=True))
+    )
+    assert whole[0].text and not whole[0].thinking
+
+
+def test_how_a_reply_is_read_is_no_part_of_what_a_recording_is_found_by() -> None:
+    assert request_key([], Sampling(whole=True)) == request_key([], Sampling())
 
 
 def test_a_path_that_never_closed_its_thinking_has_no_answer(rlkd, thinker) -> None:

@@ -22,7 +22,7 @@ FENCED = f"```text\n{STEPS}\n```"
 WEATHER = [
     Response(status=429, headers=(("Retry-After", "0.01"),)),
     Response(status=500),
-    Response(delay=2.0),
+    Response(delay=4.0),
     Response(cut=True),
     Response(body=b"<html>busy</html>"),
     Response(body=b'{"choices": []}'),
@@ -50,7 +50,7 @@ def test_in_bad_weather_every_record_is_accounted_for(rlkd, server) -> None:
 
     server.script = script
     write(Path("in.jsonl"), paths(2000))
-    flags = "--no-verify -o out.jsonl --concurrency 256 --timeout 1 --max-retries 2 -q".split()
+    flags = "--no-verify -o out.jsonl --concurrency 256 --timeout 3 --max-retries 2 -q".split()
     result = rlkd("segment", "in.jsonl", "--model", server.url, *flags)
     done = [record["id"] for record in read(Path("out.jsonl"))]
     lost = [record["id"] for record in read(Path("out.jsonl.rejects.jsonl"))]

@@ -127,8 +127,32 @@ def test_an_input_that_was_cut_before_the_run_was_finished(rlkd, server) -> None
     assert rlkd(*command, "--concurrency", "1").status == 1
     server.script = lambda request, number: Response()
     write(Path("in.jsonl"), paths(3))
-    assert refused(rlkd(*command), "in.jsonl holds 3 records", "was shortened")
+    assert refused(rlkd(*command), "in.jsonl gives 3 records", "made from 6")
     assert not Path("out.jsonl").exists()
+
+
+def test_a_run_that_was_ended_is_bound_to_all_of_its_input(rlkd, server) -> None:
+    command = ["segment", "in.jsonl", "--model", server.url, "--no-verify", "-o", "out.jsonl", "-q"]
+    server.script = lambda request, number: Response(status=401) if number >= 2 else Response()
+    write(Path("in.jsonl"), paths(6))
+    assert rlkd(*command, "--concurrency", "1").status == 1
+    server.script = lambda request, number: Response()
+    assert refused(rlkd(*command, "--limit", "4"), "in.jsonl gives 4 records", "made from 6")
+    edited = paths(6)
+    edited[5]["path"] = "another path"
+    write(Path("in.jsonl"), edited)
+    assert refused(rlkd(*command), "in.jsonl: its records changed")
+    write(Path("in.jsonl"), paths(8))  # it only grew
+    assert rlkd(*command).status == 0 and len(read(Path("out.jsonl"))) == 8
+
+
+def test_a_run_that_did_nothing_binds_nothing(rlkd, server) -> None:
+    write(Path("in.jsonl"), paths(3))
+    command = ["segment", "in.jsonl", "--no-verify", "-o", "out.jsonl", "-q", "--model"]
+    server.script = lambda request, number: Response(status=401)
+    assert rlkd(*command, server.url).status == 1
+    server.script = lambda request, number: Response()
+    assert rlkd(*command, server.url.replace("#m", "#n")).status == 0
 
 
 def test_an_input_whose_middle_was_edited(rlkd, server) -> None:

@@ -42,6 +42,7 @@ def test_a_finished_output_puts_its_rejects_where_they_are_wanted_now(rlkd) -> N
     assert rlkd(*command).status == 3
     assert rlkd(*command, "--rejects", "elsewhere.jsonl").status == 3
     assert [row["id"] for row in read(Path("elsewhere.jsonl"))] == ["a", "b"]
+    assert not Path("out.jsonl.rejects.jsonl").exists()  # no record stands in two places
     assert rlkd(*command, "--rejects", "elsewhere.jsonl").status == 3
     assert len(read(Path("out.jsonl"))) == 1
 

@@ -274,6 +274,32 @@ def test_steps_drafted_in_the_thinking_are_no_steps(rlkd, server, more: list[str
     assert "I cannot do it." in read(Path("r"))[0]["reply"]
 
 
+TAGGED = "[Meta-reasoning 1]: a\n[Sub-problem 1]: b\n[Answer 1]: ends </think> so\n"
+TAGGED += "[Meta-reasoning 2]: c\n[Sub-problem 2]: d\n[Answer 2]: e"
+
+
+@pytest.mark.parametrize("before", ["", "<think>\n\n</think>\n\n", "Well.\n"])
+@pytest.mark.parametrize("tag", ["</think>", "<think>"])
+def test_a_tag_in_a_step_splits_no_gsrms_reply(rlkd, server, before: str, tag: str) -> None:
+    said = before + TAGGED.replace("</think>", tag)
+    server.script = lambda request, number: Response(said)
+    more = ["--no-verify", "--gsrm-prompt"]
+    result = rlkd("segment", write(Path("in.jsonl"), PATHS[:1]), "--model", server.url, *more)
+    answers = [step["answer"] for step in result.records[0]["steps"]]
+    assert answers == [f"ends {tag} so", "e"]
+
+
+def test_what_a_server_takes_for_a_gsrms_thinking_is_put_back(rlkd, server) -> None:
+    thinking, _, text = TAGGED.partition("</think>")
+    message = {"role": "assistant", "content": text, "reasoning_content": thinking}
+    choice = {"index": 0, "finish_reason": "stop", "message": message}
+    body = json.dumps({"choices": [choice]}).encode()
+    server.script = lambda request, number: Response(body=body)
+    more = ["--no-verify", "--gsrm-prompt"]
+    result = rlkd("segment", write(Path("in.jsonl"), PATHS[:1]), "--model", server.url, *more)
+    assert result.records[0]["steps"][0]["answer"] == "ends </think> so"
+
+
 def test_a_gsrm_whose_template_opened_the_thinking_is_read(rlkd, server) -> None:
     server.script = lambda request, number: Response(f"<think>\n{STEPS}")
     more = ["--no-verify", "--gsrm-prompt"]

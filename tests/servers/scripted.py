@@ -191,7 +191,7 @@ class ScriptedServer:
         self.url = f"http://127.0.0.1:{self._server.server_port}/v1#m"
 
     def __enter__(self) -> "ScriptedServer":
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
         return self
 
     def __exit__(self, *exc: object) -> None:

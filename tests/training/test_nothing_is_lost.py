@@ -152,7 +152,7 @@ def test_lengths_are_checked_against_the_context_before_anything_is_loaded(rlkd,
 
 def test_the_first_path_found_correct_is_the_teachers(rlkd) -> None:
     from rlkd_cli.errors import UsageError
-    from rlkd_cli.training.data import chosen_paths
+    from rlkd_cli.reward.chosen import chosen_paths
 
     rows = [{"id": "a", "sample": i, "correctness_math_verify": i > 0} for i in range(3)]
     rows += [{"id": "b", "sample": 0, "correctness_math_verify": False}, {"id": "c", "sample": 0}]

@@ -12,26 +12,10 @@ from rlkd_cli.models.chat import ChatEncoder, ReplyDecoder, token_set
 from rlkd_cli.models.device import own_device
 from rlkd_cli.models.local.batching import Batcher
 from rlkd_cli.models.local.generation import Generation, Row
+from rlkd_cli.models.local.inherited import ignored_settings
 from rlkd_cli.models.local.loading import load_causal, load_tokenizer
 from rlkd_cli.models.local.stepping import Stepper
 from rlkd_cli.models.usage import spend
-
-# What a model's generation_config.json may set besides its end tokens, with the values that do
-# nothing
-_INHERITED: dict[str, tuple[Any, ...]] = {
-    "repetition_penalty": (None, 1.0),
-    "no_repeat_ngram_size": (None, 0),
-    "suppress_tokens": (None, []),
-    "begin_suppress_tokens": (None, []),
-    "bad_words_ids": (None, []),
-    "forced_bos_token_id": (None,),
-    "forced_eos_token_id": (None,),
-    "min_length": (None, 0),
-    "min_new_tokens": (None, 0),
-    "min_p": (None, 0.0),
-    "typical_p": (None, 1.0),
-    "top_k": (None, 0, 50),
-}
 
 
 @dataclass(frozen=True)
@@ -89,13 +73,8 @@ class HfModel(Telling):
 
         own = model.generation_config
         ends = self._tokenizer.eos_token_id if own.eos_token_id is None else own.eos_token_id
-        inherited = [
-            f"{name}={value}"
-            for name, nothing in _INHERITED.items()
-            if (value := getattr(own, name, None)) not in nothing
-        ]
-        if inherited:
-            self.say(f"ignored settings of generation_config.json: {', '.join(inherited)}")
+        if ignored := ignored_settings(own.to_dict()):
+            self.say(ignored)
         model.generation_config = GenerationConfig(eos_token_id=ends)
         return token_set(ends)
 
@@ -189,7 +168,7 @@ class HfModel(Telling):
 
     def _read(self, row: Row) -> Reply:
         text, _ = cut_at(self._decode(row.written), row.sampling.stop)
-        opened = self._encoder.opens_thinking
+        opened = self._encoder.opens_thinking and not row.sampling.whole
         thinking, text = split(text, opened) if opened else ("", text)
         finish = "stop" if row.stopped else "length"
         return Reply(text, finish, len(row.ids), len(row.written), thinking)

@@ -6,6 +6,9 @@ from typing import Any
 
 from rlkd_cli.errors import ModelError, UsageError
 
+# `config.json` would make transformers look for the whole model there
+ADAPTER, BASE_CONFIG = "adapter_config.json", "base_config.json"
+
 
 def load_tokenizer(name: str, label: str | None = None) -> Any:
     """The tokenizer, which pads on the left, with its end token where it has none for padding.
@@ -31,9 +34,32 @@ def load_causal(name: str, label: str | None = None, dtype: Any = "auto", **more
 
     place, options = located(name)
     try:
+        if is_adapter(place):
+            return _load_adapter(place, dtype, more)
         return AutoModelForCausalLM.from_pretrained(place, dtype=dtype, **options, **more)
     except Exception as error:  # as above: OSError, ValueError, KeyError, safetensors' own
         raise ModelError.loading(label or name, error) from error
+
+
+def is_adapter(place: str) -> bool:
+    """Whether a folder holds an adapter alone, without the model that it is put on."""
+    return Path(place, ADAPTER).is_file() and not Path(place, "config.json").exists()
+
+
+def _load_adapter(place: str, dtype: Any, more: dict[str, Any]) -> Any:
+    """An adapter on its base, which transformers configures as the base's folder says.
+
+    What the training left beside the adapter goes before that: positions, and who ends a reply.
+    """
+    from transformers import AutoConfig, AutoModelForCausalLM, GenerationConfig
+
+    configured = Path(place, BASE_CONFIG)
+    if configured.is_file():
+        more = {"config": AutoConfig.from_pretrained(configured, **more)}
+    model: Any = AutoModelForCausalLM.from_pretrained(place, dtype=dtype, **more)
+    if Path(place, "generation_config.json").is_file():
+        model.generation_config = GenerationConfig.from_pretrained(place)
+    return model
 
 
 def located(name: str) -> tuple[str, dict[str, str]]:

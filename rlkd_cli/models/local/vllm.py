@@ -4,13 +4,15 @@ asked."""
 import asyncio
 import contextlib
 import itertools
+import json
 import os
 import queue
 import sys
 import threading
 from collections.abc import Iterator, Sequence
 from importlib.util import find_spec
-from typing import Any
+from pathlib import Path
+from typing import Any, get_args
 
 from rlkd_cli.core.thinking import split
 from rlkd_cli.errors import ModelError, RecordError, UsageError
@@ -26,6 +28,8 @@ from rlkd_cli.models.base import (
 from rlkd_cli.models.chat import ChatEncoder, ReplyDecoder, token_set
 from rlkd_cli.models.device import has_accelerator
 from rlkd_cli.models.local.batching import settle
+from rlkd_cli.models.local.inherited import ignored_settings
+from rlkd_cli.models.local.loading import ADAPTER, BASE_CONFIG, is_adapter
 from rlkd_cli.models.providers import TOP_LOGPROBS
 from rlkd_cli.models.usage import spend
 
@@ -42,18 +46,24 @@ class VllmModel(Telling):
             )
         super().__init__()
         self.name = f"vllm/{name}"
+        self._adapter: Any = None  # what each request names it by
         try:
             with _stdout_to_stderr(), _own_cores():
                 from vllm import LLM
 
                 where: Any = {} if has_accelerator() else _on_cpu()
-                llm: Any = LLM(model=name, enable_prefix_caching=True, **where)
+                what: Any = {"model": name}
+                if is_adapter(name):
+                    what, self._adapter = _with_adapter(name)
+                llm: Any = LLM(**what, enable_prefix_caching=True, **where)
         except (OSError, ValueError, RuntimeError) as error:
             raise ModelError.loading(self.name, error) from error
         self._engine, self._tokenizer = llm.llm_engine, llm.get_tokenizer()
         self._encoder = ChatEncoder(self._tokenizer)
-        ends = (self._engine.model_config.try_get_generation_config() or {}).get("eos_token_id")
-        self._decode = ReplyDecoder(self._tokenizer, token_set(ends))
+        own = self._engine.model_config.try_get_generation_config() or {}
+        self._decode = ReplyDecoder(self._tokenizer, token_set(own.get("eos_token_id")))
+        if ignored := ignored_settings(own):
+            self.say(ignored)
         self.context = int(self._engine.model_config.max_model_len)
         self._new: queue.SimpleQueue[tuple[str, list[int], Any, asyncio.Future[Any]] | None] = (
             queue.SimpleQueue()
@@ -81,7 +91,7 @@ class VllmModel(Telling):
             seen = {entry.decoded_token: entry.logprob for entry in out.logprobs[0].values()}
             probabilities = choice_probabilities(sampling.choices, seen, self.name)
         text, _ = cut_at(self._decode(out.token_ids), sampling.stop)
-        splits = self._encoder.opens_thinking and not sampling.choices
+        splits = self._encoder.opens_thinking and not (sampling.choices or sampling.whole)
         thinking, text = split(text, True) if splits else ("", text)
         return Reply(
             text, _finish(out.finish_reason), len(ids), len(out.token_ids), thinking, probabilities
@@ -127,7 +137,8 @@ class VllmModel(Telling):
                             is_open = False
                             break
                         number, ids, params, waiting[number] = request
-                        self._engine.add_request(number, {"prompt_token_ids": ids}, params)
+                        prompt = {"prompt_token_ids": ids}
+                        self._engine.add_request(number, prompt, params, lora_request=self._adapter)
                     done = (
                         [output for output in self._engine.step() if output.finished]
                         if waiting
@@ -154,6 +165,29 @@ def _finish(reason: str | None) -> str:
     raise RecordError(
         reason or "unfinished", f"vLLM stopped the reply with finish_reason {reason!r}"
     )
+
+
+def _with_adapter(folder: str) -> tuple[dict[str, Any], Any]:
+    """(what the engine is opened with for an adapter's base, what each request names it by).
+
+    Tokenizer and end tokens are the adapter's own, and so are positions that a training changed.
+    """
+    from vllm.config.lora import MaxLoRARanks
+    from vllm.lora.request import LoRARequest
+
+    adapter, configured = json.loads(Path(folder, ADAPTER).read_text()), Path(folder, BASE_CONFIG)
+    trained = json.loads(configured.read_text()) if configured.is_file() else {}
+    positions = ("rope_parameters", "max_position_embeddings")
+    rank = adapter.get("r") or 16
+    what = {
+        "model": adapter["base_model_name_or_path"],
+        "tokenizer": folder,
+        "generation_config": folder,
+        "hf_overrides": {name: trained[name] for name in positions if name in trained},
+        "enable_lora": True,
+        "max_lora_rank": min((r for r in get_args(MaxLoRARanks) if r >= rank), default=rank),
+    }
+    return what, LoRARequest("adapter", 1, folder)
 
 
 def _on_cpu() -> dict[str, Any]:

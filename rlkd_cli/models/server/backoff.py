@@ -71,6 +71,7 @@ class Pace:
         self._gone: float | None = None  # since when no connection can be made
         self._prober: asyncio.Task[object] | None = None
         self._probes = 0
+        self._gave_up = 0.0  # when the server was last given up
         self._heard = 0.0  # when the server last answered
 
     def moved(self) -> None:
@@ -92,7 +93,7 @@ class Pace:
     async def turn(self, tokens: int = 0) -> float:
         """Waits for a request's turn; when it goes. `tokens` count for the user's limit."""
         if self._gone is not None and self._prober is not asyncio.current_task():
-            await self._away_together("no connection")
+            await self._away_together("no connection", monotonic())
         limited = self._top is not None or self._rpm or self._tpm
         if not limited and self._next <= (now := monotonic()):
             return now
@@ -180,18 +181,27 @@ class Pace:
             self._top, self._starting = (self.rate or 1.0) * max(cut, 0.5), False
         self._since, self._share = now, 0.0
 
-    async def away(self, why: str) -> None:
-        """No connection: returns when the request is to try again. Unavailable after `patience`."""
-        if self._gone is None:
+    async def away(self, why: str, began: float | None = None) -> None:
+        """No connection: returns when the request is to try again. Unavailable after `patience`.
+
+        All requests that `began` before the server was given up end with that; later ones wait
+        anew.
+        """
+        began = monotonic() if began is None else began
+        if self._gone is None and began >= self._gave_up:
             self._gone = monotonic()
             if self._patience:
                 self._say(f"{why}; waiting up to {self._patience:g} s for the server")
-        await self._away_together(why)
+        await self._away_together(why, began)
 
-    async def _away_together(self, why: str) -> None:
+    async def _away_together(self, why: str, began: float) -> None:
         """One request is the prober, which tries after a while; the others wait for its finding."""
         me = asyncio.current_task()
-        while self._gone is not None:
+        while True:
+            if began < self._gave_up:
+                raise unavailable(f"{self._name}: {why}", self._patience)
+            if self._gone is None:
+                return
             left = self._gone + self._patience - monotonic()
             if left <= 0:
                 raise self._unavailable(why)
@@ -204,4 +214,7 @@ class Pace:
             await asyncio.sleep(min(0.25, left))
 
     def _unavailable(self, why: str) -> Unavailable:
+        """What ends the waiting; whoever asks later waits anew."""
+        self._gone, self._prober, self._probes, self._refusing = None, None, 0, None
+        self._gave_up = monotonic()
         return unavailable(f"{self._name}: {why}", self._patience)

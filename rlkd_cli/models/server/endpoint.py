@@ -91,7 +91,7 @@ class EndpointModel(Telling):
                     if self._has_others and fault.kind in (faults.RETRY, faults.AWAY):
                         raise
                     if fault.kind == faults.AWAY:
-                        await self.pace.away(hide_keys(fault.text))
+                        await self.pace.away(hide_keys(fault.text), began)
                         continue
                     if fault.kind == faults.SLOW:
                         wait = self.pace.limited(sent, fault.after, hide_keys(fault.text))
@@ -106,7 +106,7 @@ class EndpointModel(Telling):
                     tries += 1
                     is_last = tries > self.options.max_retries
                     if is_last and fault.kind == faults.RETRY and await self._is_gone(fault, began):
-                        await self.pace.away(hide_keys(fault.text))
+                        await self.pace.away(hide_keys(fault.text), began)
                         continue
                     if is_last or fault.kind != faults.RETRY:
                         raise self.final(fault, request) from None

@@ -9,7 +9,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from time import monotonic, sleep
 from typing import Any
@@ -22,16 +22,24 @@ from rlkd_cli.models.server.said import Said
 from rlkd_cli.models.spec import Address
 
 _LOOKS = 1.0  # seconds between two looks whether a server is there
+# Servers that draw by a model's generation_config.json what a request does not say, and by what
+# name they list their models; a hosted API may refuse the fields that stop them
+_INHERITING = ("vllm", "sglang")
+_NEUTRAL = {"repetition_penalty": 1.0, "top_k": -1, "min_p": 0.0}
 _ENDS = ("shutdown_date", "expiration_date", "deprecation")  # OpenAI, OpenRouter, Mistral
 
 
 @dataclass(frozen=True)
 class Served:
-    """A served model; `context` (tokens) and `shutdown` (YYYY-MM-DD) where the server says so."""
+    """A served model; `context` (tokens) and `shutdown` (YYYY-MM-DD) where the server says so.
+
+    `neutral`: fields of a request that keep the server from settings of the model's own.
+    """
 
     name: str
     context: int | None = None
     shutdown: str | None = None
+    neutral: Mapping[str, Any] = field(default_factory=dict)
 
 
 def served_model(
@@ -62,7 +70,8 @@ def served_model(
     about = models.get(chosen) or models.get(f"models/{chosen}") or {}
     context = about.get("max_model_len")
     is_known = isinstance(context, int) and context > 0
-    return Served(chosen, context if is_known else None, _shutdown(about))
+    neutral = _NEUTRAL if about.get("owned_by") in _INHERITING else {}
+    return Served(chosen, context if is_known else None, _shutdown(about), neutral)
 
 
 def served_by_any(

@@ -16,7 +16,9 @@ from rlkd_cli.core.grading.grade import Grade, Kind, grade_simple, mathematics_o
 from rlkd_cli.core.grading.letters import letter_of, without_letter
 from rlkd_cli.core.grading.numbers import as_number, fewest_places, numbers_agree
 from rlkd_cli.core.grading.screen import screen
+from rlkd_cli.core.recent import Recent
 
+REMEMBERED = 100_000  # pairs of answers
 AlgebraVerdict = Literal["correct", "wrong", "unparsable", "timeout"]
 
 
@@ -46,7 +48,7 @@ class Grader:
     def __init__(self, timeout: float = 10.0, workers: int = 2) -> None:
         self._timeout, self._workers = timeout, workers
         self._pool: Any = None
-        self._known: dict[tuple[str, str], Verdict] = {}
+        self._known: Recent[tuple[str, str], Verdict] = Recent(REMEMBERED)
         self._asked: dict[tuple[bool, tuple[str, ...]], asyncio.Task[Verdict]] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
         self._places = asyncio.Semaphore()
@@ -118,7 +120,8 @@ class Grader:
             return Verdict("unparsable", f"screened: {stop}")
         key = (plain(prediction), plain(reference))
         if key not in self._known:
-            self._known[key] = await self._once(key)
+            found = self._known[key] = await self._once(key)
+            return found
         return self._known[key]
 
     async def opinions(self, prediction: str, reference: str) -> Opinions:
@@ -161,6 +164,9 @@ class Grader:
         if self._pool is None:
             from pebble import ProcessPool
 
+            # A trainer may call from a daemonic process, which Python lets have no children; the
+            # workers are daemons themselves and end with it
+            vars(multiprocessing.current_process())["_config"]["daemon"] = False
             # spawned: forking a process that holds threads or an accelerator is not safe
             context = multiprocessing.get_context("spawn")
             self._pool = ProcessPool(

@@ -2,11 +2,14 @@
 
 from typing import Any, Self
 
+from rlkd_cli.core.recent import Recent
 from rlkd_cli.core.steps import Part
 from rlkd_cli.models.local.batching import Batcher
 from rlkd_cli.models.local.embedders import Embedder, open_embedder
 from rlkd_cli.reward.grading.grader import Grader
 from rlkd_cli.reward.judges.base import Judge, Means, is_formula, same_or_hollow
+
+REMEMBERED = 20_000  # texts, whose vectors may be of 14 KB
 
 
 class EmbeddingJudge(Judge):
@@ -25,7 +28,7 @@ class EmbeddingJudge(Judge):
     def __init__(self, embedder: Embedder, grader: Grader) -> None:
         self._embedder, self._grader = embedder, grader
         self.name = f"embedding:{embedder.name}+math"
-        self._vectors: dict[str, Any] = {}
+        self._vectors: Recent[str, Any] = Recent(REMEMBERED)
         self._batcher: Batcher[str, Any] = Batcher(self._embed, 256, len)
 
     @classmethod
@@ -45,9 +48,10 @@ class EmbeddingJudge(Judge):
         return max(0.0, float(a @ b) / lengths) if lengths else 0.0
 
     async def _vector(self, text: str) -> Any:
-        if text not in self._vectors:
-            self._vectors[text] = await self._batcher(text)
-        return self._vectors[text]
+        vector = self._vectors.get(text)
+        if vector is None:
+            vector = self._vectors[text] = await self._batcher(text)
+        return vector
 
     def _embed(self, texts: Any) -> list[Any]:
         return list(self._embedder.embed(list(texts)))

@@ -7,13 +7,15 @@ from typing import Annotated
 from rlkd_cli import prompts
 from rlkd_cli.core.question import Prompting
 from rlkd_cli.option import MODEL, TRAINING, option
+from rlkd_cli.reward.chosen import ChosenPaths
+from rlkd_cli.reward.total import Weighing
 from rlkd_cli.training.methods import METHODS
 from rlkd_cli.training.methods.teaching import Teaching
 from rlkd_cli.training.options import Training
 
 
 @dataclass(frozen=True, kw_only=True)
-class Distillation(Training, Prompting, Teaching):
+class Distillation(Training, Prompting, Teaching, ChosenPaths, Weighing):
     """How a student is trained; defaults are the paper's (4.1) and, where it is silent, the
     release's.
     """
@@ -80,30 +82,6 @@ class Distillation(Training, Prompting, Teaching):
             panel=TRAINING,
         ),
     ] = 10
-    teacher_paths: Annotated[
-        str,
-        option(
-            "--teacher-paths",
-            help="Of a problem's paths that were checked: first-correct (4.1), all-correct, all.",
-            choices=("first-correct", "all-correct", "all"),
-            panel=TRAINING,
-        ),
-    ] = "first-correct"
-    structure_weight: Annotated[
-        float, option("--structure-weight", min=0, help="Release: 15.", panel=TRAINING)
-    ] = 15.0
-    outcome_weight: Annotated[
-        float, option("--outcome-weight", min=0, help="Release: 15.", panel=TRAINING)
-    ] = 15.0
-    format_weight: Annotated[
-        float,
-        option(
-            "--format-weight",
-            min=0,
-            help="For <think>…</think> (release: 10; ours: 0).",
-            panel=TRAINING,
-        ),
-    ] = 0.0
     aggregate: Annotated[
         str,
         option(

@@ -102,12 +102,14 @@ def test_what_nobody_waits_for_is_not_written_on(base) -> None:
 
 
 def test_inherited_settings_have_no_effect_and_are_named_once(base, tmp_path) -> None:
-    folder = copied(tmp_path / "m", repetition_penalty=1.5, no_repeat_ngram_size=2)
+    settings = {"repetition_penalty": 1.5, "no_repeat_ngram_size": 2, "num_beams": 3}
+    folder = copied(tmp_path / "m", **settings, stop_strings=["is"])
     model, lines = open_model(f"hf/{folder}"), list[str]()
     model.tell = lines.append
     request = (PROBLEM, Sampling(max_tokens=40))
     assert replies(model, request)[0].text == replies(HfModel(base), request)[0].text
-    assert len(lines) == 1 and "repetition_penalty=1.5" in lines[0] and "ngram" in lines[0]
+    assert len(lines) == 1 and "repetition_penalty=1.5" in lines[0]
+    assert all(name in lines[0] for name in ("ngram_size=2", "num_beams=3", "stop_strings=['is']"))
 
 
 def test_special_tokens_of_thinking_stay_in_the_text(base) -> None:

@@ -492,6 +492,28 @@ def test_a_shutdown_date_is_told_once(server) -> None:
     assert len(lines) == 1 and "2027-01-14" in lines[0]
 
 
+NEUTRAL = {"repetition_penalty": 1.0, "top_k": -1, "min_p": 0.0}
+
+
+@pytest.mark.parametrize(("owner", "sent"), [("vllm", NEUTRAL), ("sglang", NEUTRAL), ("x", {})])
+def test_a_server_that_inherits_settings_is_told_not_to(server, owner: str, sent: dict) -> None:
+    server.about = {"owned_by": owner}
+    ask(server.url)
+    names = {"repetition_penalty", "top_k", "min_p"} & server.requests[0].keys()
+    assert {name: server.requests[0][name] for name in names} == sent
+
+
+def test_a_server_that_refuses_neutral_settings_is_asked_once_more(server) -> None:
+    server.about = {"owned_by": "vllm"}
+    server.script = lambda request, number: (
+        error(400, message="Unknown field: min_p") if "min_p" in request else Response("four")
+    )
+    assert [reply.text for reply in ask(server.url, 4, options=HttpOptions(concurrency=1))] == [
+        "four"
+    ] * 4
+    assert len(server.requests) == 5 and "top_k" in server.requests[-1]
+
+
 ANSWERS = COLLECTED / "faults/endpoint.jsonl"
 MUST = {  # (kind of outcome, its code, requests)
     "quota": (ModelError, None, 1), "no balance": (ModelError, None, 1),

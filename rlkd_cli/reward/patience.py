@@ -8,7 +8,10 @@ from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 # What an unavailable server looks like; anything else is the text's own fault, not asked again
-_CODES = ("no_connection", "timeout", "bad_response", "empty_reply", "http_429", "judge_failed")
+_CODES = (
+    *("no_connection", "timeout", "bad_response", "empty_reply", "http_429", "judge_failed"),
+    "unavailable",
+)
 T = TypeVar("T")
 
 

@@ -1,0 +1,209 @@
+"""Rewards by the teacher's id or problem, each within a deadline, on one event loop.
+
+`rlkd serve` and `StructuredReward` ask this one object. A reward that could not be had is a record
+with its reason, never a number.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+from rlkd_cli.errors import ModelError, RecordError, RlkdError, Unavailable
+from rlkd_cli.models import Sampling, TextModel, open_model, user
+from rlkd_cli.models.usage import Bill, open_bill
+from rlkd_cli.records.schema import Raw, Step
+from rlkd_cli.reward.attempts import Attempt, Attempts
+from rlkd_cli.reward.grading.grader import Grader
+from rlkd_cli.reward.once import Once
+from rlkd_cli.reward.patience import is_away, patiently
+from rlkd_cli.reward.rewarding import Rewarding
+from rlkd_cli.reward.segmenter import segment_prompt
+from rlkd_cli.reward.structured import Structure, segmented
+from rlkd_cli.reward.teacher import Entry, Teacher
+
+WAITS = ("timeout", "server_timeout")  # options, in seconds
+Tell = Callable[[str], None]
+Tried = tuple[Attempt, float | None]  # and its total
+
+
+class Asked(NamedTuple):
+    """What a reward is asked for: a completion, and how its problem is named."""
+
+    path: str
+    id: Any = None
+    problem: str | None = None
+    label: Any = None
+    sample: int = 0
+
+
+class Engine:
+    """Opens its models when it is first asked, once for all who ask."""
+
+    def __init__(self, options: Rewarding, teacher: Teacher, tell: Tell = lambda line: None):
+        """`tell` is called with what models have to say (a server that is waited for)."""
+        self.options, self.teacher, self.tell = options, teacher, tell
+        self.bill: Bill = {}  # what the models cost so far
+        self.failures: Counter[str] = Counter()  # missing rewards by reason
+        self._attempts: Attempts | None = None
+        self._opening: asyncio.Task[None] | None = None
+        self._segmented: Once[list[Step]] = Once()
+
+    async def score(self, asked: Asked, deadline: float | None = None) -> Raw:
+        """The record of a reward: `total` and its parts, or `total` None, `error` and `detail`.
+
+        It ends within `deadline` seconds, or the options' where that is less. UsageError where the
+        options ask for something that is not there.
+        """
+        open_bill(self.bill)
+        limit = min(deadline or self.options.deadline, self.options.deadline)
+        try:
+            entry = self.teacher.find(asked.id, asked.problem, asked.label)
+        except RecordError as error:
+            return self._missing(asked, asked.id, Attempt(failure=error))
+        record = {**entry.record, "sample": asked.sample}
+        try:
+            async with asyncio.timeout(limit):
+                attempt, total = await self._patiently(asked.path, entry, record, limit)
+        except TimeoutError:
+            late = RecordError("deadline", f"no reward within {limit:g} s")
+            return self._missing(asked, record["id"], Attempt(failure=late))
+        if total is None:
+            return self._missing(asked, record["id"], attempt)
+        return _scored(attempt, record, total)
+
+    def open(self) -> None:
+        """Opens the models now. UsageError and ModelError where one is not available."""
+        options, grader = self.options, Grader()
+        waits = {name: min(getattr(options, name), options.deadline) for name in WAITS}
+        options = replace(options, **waits)  # nobody is there any more to wait for longer
+
+        def opened(spec: str) -> TextModel:
+            return open_model(spec, options, options.record, tell=self.tell)
+
+        structure = Structure.open(options, opened, grader)
+        self._attempts = Attempts(options.weights, grader, structure, options.teacher_samples)
+
+    async def opened(self) -> Attempts:
+        """The models, opened by the first who asks; after a failure the next one tries again."""
+        if self._attempts is None:
+            if self._opening is None or self._opening.done():
+                self._opening = asyncio.create_task(asyncio.to_thread(self.open))
+                self._opening.add_done_callback(lambda task: task.cancelled() or task.exception())
+            await asyncio.shield(self._opening)
+        assert self._attempts
+        return self._attempts
+
+    @property
+    def verdicts(self) -> Counter[str]:
+        """How many verdicts were had without a model, from the cache, by asking."""
+        structure = self._attempts.structure if self._attempts else None
+        return structure.matcher.counts if structure else Counter()
+
+    async def health(self, seconds: float) -> dict[str, str]:
+        """What is wrong with `gsrm` and `judge`, asked a short question each; "ok" for nothing."""
+        open_bill(self.bill)
+        asks = {"gsrm": self._ask_gsrm, "judge": self._ask_judge}
+
+        async def one(name: str) -> str:
+            try:
+                async with asyncio.timeout(seconds):
+                    return await asks[name]()
+            except TimeoutError:
+                return f"no answer within {seconds:g} s"
+            except (RecordError, ModelError) as error:
+                return str(error)
+
+        return dict(zip(asks, await asyncio.gather(*map(one, asks)), strict=True))
+
+    async def close(self) -> None:
+        """Closes the models and the grader; the last call."""
+        if self._opening and not self._opening.done():
+            with suppress(RlkdError):  # what cannot be opened needs no closing
+                await self._opening
+        attempts, self._attempts = self._attempts, None
+        if attempts:
+            await attempts.close()
+
+    async def _patiently(self, path: str, entry: Entry, record: Raw, limit: float) -> Tried:
+        """An attempt, made again where a server's absence spoilt it and while there is time."""
+
+        async def one(number: int) -> Tried:
+            try:
+                attempts = await self.opened()
+                references = await self._references(entry, attempts)
+                attempt = await attempts(path, record, references)
+                return attempt, attempts.total(attempt, record)
+            except RecordError as error:
+                return Attempt(failure=error), None
+            except Unavailable as error:
+                return Attempt(failure=RecordError("unavailable", str(error))), None
+            except ModelError as error:
+                return Attempt(failure=RecordError("model_failed", str(error))), None
+
+        def failed(tried: Tried) -> bool:
+            return tried[1] is None and tried[0].server_failed
+
+        return (await patiently(one, 1, failed, limit, lambda line: None))[0]
+
+    async def _references(self, entry: Entry, attempts: Attempts) -> Sequence[Sequence[Step]]:
+        """The teacher's step sequences, as many as are compared with; a path is segmented once."""
+        found: list[list[Step]] = []
+        for number, row in enumerate(entry.rows):
+            if "steps" not in row and "unusable" not in row:
+                assert attempts.structure and attempts.structure.gsrm
+                await self._segment(entry, number, attempts.structure)
+            if "steps" in row:
+                found.append([Step(**step) for step in row["steps"]])
+                if self.options.teacher_samples == "first":
+                    break
+        if not found:
+            reason = f"the teacher's row of id {entry.record['id']!r} could not be used: "
+            raise RecordError("teacher_unusable", reason + entry.rows[0]["unusable"])
+        return found
+
+    async def _segment(self, entry: Entry, number: int, structure: Structure) -> None:
+        """Puts steps into a teacher's row, or why there are none; RecordError where that passes."""
+        row, gsrm = entry.rows[number], structure.gsrm
+        assert gsrm
+        try:
+            key = (row["id"], number)
+            steps = await self._segmented.result(key, lambda: segmented(gsrm, row))
+            row["steps"] = [step.model_dump() for step in steps]
+        except RecordError as error:
+            if is_away(error.code):
+                raise
+            row["unusable"] = f"the GSRM could not segment it ({error})"
+
+    def _missing(self, asked: Asked, name: Any, attempt: Attempt) -> Raw:
+        slow = RecordError("grading_timeout", "the answer could not be compared in time")
+        error = attempt.failure or slow
+        self.failures[error.code] += 1
+        parts = {"structured": attempt.parts.structure, "outcome": attempt.parts.outcome}
+        why = {"error": error.code, "detail": error.detail}
+        return {"id": name, "sample": asked.sample, "total": None, **parts, **why}
+
+    async def _ask_judge(self) -> str:
+        structure = (await self.opened()).structure
+        assert structure
+        await structure.matcher.judge.ask("answer", "two apples", "2 apples")
+        return "ok"
+
+    async def _ask_gsrm(self) -> str:
+        structure = (await self.opened()).structure
+        assert structure
+        if structure.gsrm:
+            raw = {"problem": "What is 1 + 1?", "path": "1 + 1 = 2"}
+            asked = user(segment_prompt(raw, structure.gsrm.prompt))
+            await structure.gsrm.model.reply(asked, Sampling(max_tokens=8))
+        return "ok"
+
+
+def _scored(attempt: Attempt, record: Raw, total: float) -> Raw:
+    """A score record, as `rlkd score` writes it, and the parts of the total."""
+    own = attempt.compared.record(record) if attempt.compared else {"id": record["id"]}
+    parts = {"structured": attempt.parts.structure, "outcome": attempt.parts.outcome}
+    steps = [step.model_dump() for step in attempt.steps]
+    return {**own, "total": total, **parts, "steps": steps}

@@ -1,0 +1,77 @@
+"""What trainers hand over as prompts and completions, as plain texts."""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rlkd_cli.core.thinking import join
+from rlkd_cli.errors import RecordError
+
+THOUGHTS = ("reasoning_content", "reasoning", "thinking")  # where messages keep them apart
+# Tokens that end a completion, where it was decoded with special tokens
+_ENDS = re.compile(
+    r"(?:\s*(?:<\|(?:im_end|endoftext|eot_id|eom_id|end_of_text|end|return|eos|END_OF_TURN_TOKEN)"
+    r"\|>|<｜end▁of▁sentence｜>|</s>|<eos>|<pad>|<\|pad\|>|<end_of_turn>|<turn\|>|\[EOS\]))+\s*\Z"
+)
+_TAIL = 200  # characters of a prompt that are looked for where the whole is not found
+
+
+def completion_text(completion: Any) -> str:
+    """A completion as the path that the model wrote: a text, or its messages with their thinking.
+
+    End tokens are no part of it.
+    """
+    if isinstance(completion, str):
+        return without_ends(completion)
+    messages = [completion] if isinstance(completion, Mapping) else list(completion)
+    return "\n".join(_message(message) for message in messages)
+
+
+def _message(message: Mapping[str, Any]) -> str:
+    thinking = next((message[name] for name in THOUGHTS if message.get(name)), "")
+    return without_ends(join(str(thinking), content_of(message)))
+
+
+def content_of(message: Mapping[str, Any]) -> str:
+    """A message's text, whose content may be a list of parts."""
+    content = message.get("content")
+    if isinstance(content, Sequence) and not isinstance(content, str):
+        parts = (part.get("text") for part in content if isinstance(part, Mapping))
+        return "".join(part for part in parts if isinstance(part, str))
+    return "" if content is None else str(content)
+
+
+def problem_text(prompt: Any) -> str | None:
+    """The problem in a prompt: the text itself, or its last message of the user."""
+    if prompt is None or isinstance(prompt, str):
+        return prompt
+    messages = [message for message in prompt if isinstance(message, Mapping)]
+    asked = [message for message in messages if message.get("role") == "user"]
+    return content_of(asked[-1]) if asked else None
+
+
+def without_ends(text: str) -> str:
+    """A completion without the end and padding tokens behind it."""
+    return _ENDS.sub("", text)
+
+
+def response_of(query: str, prompt: str) -> str:
+    """What follows the prompt in a text of prompt and response. RecordError where it is not there.
+
+    A prompt that was cut at its beginning is found by its end.
+    """
+    if query.startswith(prompt):
+        return without_ends(query[len(prompt) :])
+    tail = prompt[-_TAIL:]
+    place = query.find(tail)
+    if not tail or place < 0:
+        raise RecordError("no_response", "the query does not contain its prompt")
+    return without_ends(query[place + len(tail) :])
+
+
+def named(columns: Mapping[str, Any], prompt: Any = None) -> dict[str, Any]:
+    """How a row of a trainer's data names its problem: by `id`, `label` or `problem`, or the
+    prompt's text.
+    """
+    text = columns.get("problem") or columns.get("question") or problem_text(prompt)
+    return {"id": columns.get("id"), "label": columns.get("label"), "problem": text}
