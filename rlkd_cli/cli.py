@@ -53,13 +53,14 @@ def command_of(name: str) -> Any:
 
     module = import_module(f"rlkd_cli.commands.{name.replace('-', '_')}")
 
-    def call(**values: Any) -> Any:
-        options = module.Options(**values)
+    def call(ctx: typer.Context, **values: Any) -> Any:
+        options = module.Options(**_with_tables(values, ctx.default_map or {}))
         check_choices(options)
         check_files(options, name)
         return module.run(options)
 
-    parameters = [_parameter(field) for field in fields_of(module.Options)]
+    context = inspect.Parameter("ctx", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context)
+    parameters = [context, *(_parameter(field) for field in fields_of(module.Options))]
     call.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     call.__annotations__ = {p.name: p.annotation for p in parameters}
     more = re.sub(r"(?<!\n)\n(?!\n)", " ", inspect.getdoc(module.run) or "")  # a paragraph a line
@@ -198,12 +199,26 @@ def _table(where: str, table: Mapping[str, Any], command: Any) -> dict[str, Any]
     return {names[option]: _value(value) for option, value in table.items()}
 
 
+class Pairs(list[str]):
+    """The NAME=VALUE pairs of an option whose table stands in a command's (`[distill.trl]`)."""
+
+
 def _value(value: Any) -> Any:
-    """A table inside a command's table (`[distill.trl]`) as the NAME=VALUE pairs of its option."""
+    """An option's value in a table, as the command line has it."""
     if not isinstance(value, dict):
         return value
     texts = {k: v if isinstance(v, str) else json.dumps(v) for k, v in value.items()}
-    return [f"{name}={text}" for name, text in texts.items()]
+    return Pairs(f"{name}={text}" for name, text in texts.items())
+
+
+def _with_tables(values: dict[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """The values with the pairs of the file's tables; a flag replaces that of its name alone."""
+    found = dict(values)
+    for option, table in given.items():
+        if isinstance(table, Pairs) and isinstance(values[option], list):
+            pairs = [*table, *values[option]]
+            found[option] = list({pair.partition("=")[0].strip(): pair for pair in pairs}.values())
+    return found
 
 
 def run() -> None:

@@ -9,6 +9,7 @@ from rlkd_cli.commands import distilling, training
 from rlkd_cli.commands.common import Running
 from rlkd_cli.models import Asking
 from rlkd_cli.models.local.embedders import LEXICAL
+from rlkd_cli.models.spec import engine_of
 from rlkd_cli.option import argument
 from rlkd_cli.records.read import Rows
 from rlkd_cli.reward.structured import Matching
@@ -50,7 +51,9 @@ def run(options: Options) -> int | None:
     options, stages = distilling.begun_from(options)
     method = METHODS[options.method]
     method.check(options)
-    training.check(options)
+    teacher = options.teacher_asked
+    here = None if teacher and engine_of(teacher) == "http" else teacher
+    training.check(options, student=options.student, teacher=here)
     if options.is_structured:
         options.check()
         distilling.check_engines(options)
@@ -60,6 +63,7 @@ def run(options: Options) -> int | None:
     from rlkd_cli.training.model import Setting
 
     more = distillation.trl_arguments(options)
+    distillation.check_method(options, more)
     distillation.check_batches(options)
     chosen = distilling.chosen(options, records)
     if options.dry_run:

@@ -1,13 +1,14 @@
 """What `rlkd distill` puts together: the teacher's records, what is evaluated on, the reward."""
 
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from rlkd_cli import console, ranks
 from rlkd_cli.commands import training
 from rlkd_cli.commands.common import opened
 from rlkd_cli.errors import ModelError, UsageError
-from rlkd_cli.models import runs_in_vllm
+from rlkd_cli.models import HttpOptions, runs_in_vllm
 from rlkd_cli.models.spec import engine_of, model_of
 from rlkd_cli.records.manifest import contents, load_manifest
 from rlkd_cli.records.schema import Raw
@@ -19,6 +20,7 @@ from rlkd_cli.training.machines import machines
 from rlkd_cli.training.methods import METHODS
 from rlkd_cli.training.methods.options import Distillation
 
+DRY_WAIT = 2.0  # seconds that a dry run waits for a server
 LOW_PARSE_RATE = 0.8  # ours: below it a GSRM's own failures weigh more than the student's
 
 
@@ -107,14 +109,21 @@ def _gsrm_facts(options: Any, record: Raw) -> list[tuple[str, str]]:
         facts.append((f"parse rate of {options.gsrm} held out", f"{rate:.2f}{low}"))
     if runs_in_vllm(options.gsrm):
         return facts
-    gsrm = open_gsrm(options, lambda spec: opened(options, spec))
+    gsrm = open_gsrm(options, partial(_opened, options))
     return [*facts, (f"{options.gsrm} on the first path", segmentation(gsrm, record))]
 
 
+def _opened(options: Any, spec: str) -> Any:
+    """A model of the reward; its server is waited for as long as its answers are, unless
+    --server-timeout says otherwise.
+    """
+    if options.server_timeout == HttpOptions.server_timeout:
+        options = replace(options, server_timeout=options.reward_timeout)
+    return opened(options, spec)
+
+
 def _structure(options: Any, grader: Grader) -> Structure:
-    return Structure.open(
-        options, lambda spec: opened(options, spec), grader, overwrite=options.overwrite
-    )
+    return Structure.open(options, partial(_opened, options), grader, overwrite=options.overwrite)
 
 
 def teacher(
@@ -128,7 +137,7 @@ def teacher(
     from rlkd_cli.training.data import with_steps
 
     def opened_gsrm() -> Segmenter:
-        gsrm = open_gsrm(options, lambda spec: opened(options, spec))
+        gsrm = open_gsrm(options, partial(_opened, options))
         begin()  # a model that cannot be opened leaves no folder
         return gsrm
 
@@ -199,7 +208,11 @@ def reward(options: Any, records: list[Raw]) -> Any:
 
 
 def dry_run(options: Any, records: list[Raw]) -> None:
-    """Prints what would be done, and what a training says before its first step."""
+    """Prints what would be done, and what a training says before its first step; a server that is
+    not there is hardly waited for.
+    """
+    soon = min(options.server_timeout, options.reward_timeout, DRY_WAIT)
+    options = replace(options, server_timeout=soon)
     from rlkd_cli.training import distillation
 
     method, step = METHODS[options.method], distillation.completions_of(options)

@@ -24,7 +24,7 @@ def run(options: Options) -> int | None:
     """Reads segmentations; writes a model folder that `segment` and every engine loads, with
     metrics.jsonl.
     """
-    training.check(options)
+    training.check(options, model=options.model)
     for name in options.epochs:
         if name not in PHASES:
             raise UsageError(f"--phases {name}: one of {', '.join(PHASES)}")

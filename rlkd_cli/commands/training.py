@@ -14,6 +14,7 @@ from rlkd_cli import console, ranks
 from rlkd_cli.commands.common import made_from, status_of
 from rlkd_cli.errors import InputError, RecordError, UsageError
 from rlkd_cli.models.device import has_accelerator
+from rlkd_cli.models.spec import engine_of, model_of, shown
 from rlkd_cli.records.read import Input
 from rlkd_cli.records.rejects import reject, write_rejects
 from rlkd_cli.records.schema import Raw
@@ -39,8 +40,13 @@ def read(source: Input) -> tuple[list[Raw], Lost]:
     return records, [item.rejected for item in items if item.fault]
 
 
-def check(options: Training) -> None:
-    """UsageError for options that do not go together."""
+def check(options: Training, **models: str | None) -> None:
+    """UsageError for options that do not go together, and for `models`, by flag, that have no
+    weights here to train or compare with.
+    """
+    for flag, spec in models.items():
+        if spec is not None:
+            check_weights(f"--{flag}", spec)
     if options.keep_adapter and not options.lora:
         raise UsageError("--keep-adapter needs --lora RANK")
     if options.keep_adapter and (options.rope_theta is not None or options.yarn is not None):
@@ -49,6 +55,21 @@ def check(options: Training) -> None:
             "--yarn; leave it out, and a merged model is saved"
         )
     machines(options)
+
+
+def check_weights(flag: str, spec: str) -> None:
+    """UsageError for a model that is a server's, or an adapter without its base."""
+    if engine_of(spec) not in ("any", "hf", "vllm"):
+        raise UsageError(
+            f"{flag} {shown(spec)}: a training needs a model's weights, not a server; name a "
+            "folder, or a model of the hub as hf/OWNER/NAME"
+        )
+    folder = Path(model_of(spec))
+    if (folder / "adapter_config.json").is_file() and not (folder / "config.json").exists():
+        raise UsageError(
+            f"{flag} {spec}: an adapter without its base; train it without --keep-adapter, which "
+            "merges it, or merge it with PEFT (merge_and_unload) and save the tokenizer beside it"
+        )
 
 
 @dataclass

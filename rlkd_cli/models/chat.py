@@ -50,8 +50,19 @@ def _rendered(tokenizer: Any, messages: Sequence[Message]) -> tuple[list[Message
     )
     raise UsageError(
         f"{tokenizer.name_or_path}: its chat template refuses, leaves out or changes what the "
-        f"model is asked{wants}"
+        f"model is asked{_own_words(tokenizer, messages)}{wants}"
     )
+
+
+def _own_words(tokenizer: Any, messages: Sequence[Message]) -> str:
+    """Why a template refuses the messages, where it says so."""
+    try:
+        tokenizer.apply_chat_template([dict(message) for message in messages], tokenize=False)
+    except TemplateError as error:
+        return ": " + " ".join(str(error).split())
+    except TypeError:
+        pass
+    return ""
 
 
 def _forms(messages: Sequence[Message]) -> list[list[Message]]:

@@ -2,12 +2,14 @@
 curve; the best.
 """
 
+import json
 import shutil
 from pathlib import Path
 from typing import Any
 
 from transformers import TrainerCallback
 
+from rlkd_cli.records.atomic import write_json
 from rlkd_cli.training.saving import save_settings
 
 
@@ -23,7 +25,9 @@ def milestones(steps: int, every: int, count: int) -> set[int]:
 
 
 class Rotation(TrainerCallback):  # type: ignore[misc]
-    """Deletes the checkpoints that are not to stay, after each saving."""
+    """Deletes the checkpoints that are not to stay, after each saving; the last one is made
+    complete.
+    """
 
     def __init__(self, folder: Path, last: int, spread: int) -> None:
         self._folder, self._last, self._spread = folder, last, spread
@@ -31,6 +35,7 @@ class Rotation(TrainerCallback):  # type: ignore[misc]
     def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         if not state.is_world_process_zero:
             return
+        _with_cache(self._folder / f"checkpoint-{state.global_step}" / "config.json")
         found = {int(f.name.split("-")[1]): f for f in self._folder.glob("checkpoint-[0-9]*")}
         kept = set(sorted(found)[-self._last :])
         if self._spread:
@@ -51,3 +56,10 @@ class AdapterSettings(TrainerCallback):  # type: ignore[misc]
         model = kwargs["model"]
         if state.is_world_process_zero and hasattr(model, "get_base_model"):
             save_settings(model, self._folder / f"checkpoint-{state.global_step}")
+
+
+def _with_cache(file: Path) -> None:
+    """A trainer turns the cache off; a model that writes needs it."""
+    config = json.loads(file.read_text("utf-8")) if file.exists() else {}
+    if config.get("use_cache") is False:
+        write_json(file, {**config, "use_cache": True})

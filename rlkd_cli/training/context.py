@@ -2,14 +2,18 @@
 loaded.
 """
 
+from collections.abc import Iterable
 from typing import Any
 
 from transformers import AutoConfig
 
 from rlkd_cli.errors import ModelError, UsageError
 from rlkd_cli.models.local.loading import is_adapter
+from rlkd_cli.models.local.positions import FULL, context_of, rope_of
 from rlkd_cli.models.spec import model_of
 from rlkd_cli.training.options import Training
+
+_YARN = ("rope_theta", "partial_rotary_factor", "beta_fast", "beta_slow", "truncate")
 
 
 def load_config(name: str) -> Any:
@@ -22,9 +26,19 @@ def load_config(name: str) -> Any:
         raise ModelError.loading(name, error) from error
 
 
-def context_of(config: Any) -> int | None:
-    """How many positions a model has; None where it does not say."""
-    return getattr(config.get_text_config(), "max_position_embeddings", None)
+def check_tokens(name: str, tokenizer: Any, used: Iterable[int | None]) -> None:
+    """UsageError where one of the token ids that are `used` has no place in the model's embedding.
+
+    A tokenizer may hold such tokens, as long as nothing is written with them.
+    """
+    size = load_config(name).get_text_config().vocab_size
+    if len(tokenizer) <= size:
+        return
+    if beyond := next((token for token in used if token is not None and token >= size), None):
+        raise UsageError(
+            f"{name}: its tokenizer writes {tokenizer.decode([beyond])!r} as {beyond}, but its "
+            f"embedding has {size:,} tokens"
+        )
 
 
 def rope_changes(name: str, options: Training, needed: int) -> dict[str, Any]:
@@ -32,22 +46,44 @@ def rope_changes(name: str, options: Training, needed: int) -> dict[str, Any]:
     positions.
 
     `--rope-theta` reaches `needed` tokens, as the released recipe's does; YaRN its factor times the
-    context. UsageError for a model without rotary positions.
+    positions that the model had before any scaling. UsageError for a model without rotary
+    positions, or that YaRN would not extend.
     """
     if options.rope_theta is None and options.yarn is None:
         return {}
     config = load_config(name)
-    rope, context = getattr(config, "rope_parameters", None), context_of(config) or 0
-    if not rope or "rope_theta" not in rope:
+    rope, context = rope_of(config), context_of(config) or 0
+    if not _is_extendable(config):
         raise UsageError(f"{name} has no rotary positions: no --rope-theta, no --yarn")
-    changed, positions = dict(rope), context
-    if options.rope_theta is not None:
-        changed["rope_theta"], positions = options.rope_theta, max(context, needed)
     if options.yarn is not None:
-        yarn = {"rope_type": "yarn", "factor": options.yarn}
-        changed |= {**yarn, "original_max_position_embeddings": context}
-        positions = max(positions, int(context * options.yarn))
-    return {"rope_parameters": changed, "max_position_embeddings": positions}
+        rope = _yarn(name, rope, context, options.yarn)
+        context = int(rope["original_max_position_embeddings"] * options.yarn)
+    if options.rope_theta is not None:
+        rope["rope_theta"], context = options.rope_theta, max(context, needed)
+    whole = config.rope_parameters
+    changed = {**whole, FULL: rope} if FULL in whole else rope
+    return {"rope_parameters": changed, "max_position_embeddings": context}
+
+
+def _is_extendable(config: Any) -> bool:
+    # the language model inside a larger one has a configuration that is not reached by name
+    return "rope_theta" in rope_of(config) and config.get_text_config() is config
+
+
+def _yarn(name: str, rope: dict[str, Any], context: int, factor: float) -> dict[str, Any]:
+    """Parameters of YaRN, by the positions that the configuration calls the original ones."""
+    kind = rope.get("rope_type", "default")
+    original = rope.get("original_max_position_embeddings") or context
+    if kind not in ("default", "yarn"):
+        raise UsageError(f"{name}: its positions are scaled already ({kind}): no --yarn beside it")
+    if kind == "yarn" and original * factor <= context:
+        raise UsageError(
+            f"{name}: its context is extended already, {context / original:g} times "
+            f"{original:,} tokens; --yarn {factor:g} would not extend it"
+        )
+    kept = {key: rope[key] for key in _YARN if key in rope}
+    own = {"rope_type": "yarn", "factor": factor, "original_max_position_embeddings": original}
+    return kept | own
 
 
 def check_context(name: str, options: Training, needed: int) -> int | None:
@@ -56,11 +92,23 @@ def check_context(name: str, options: Training, needed: int) -> int | None:
     changed = rope_changes(name, options, needed)
     context = changed.get("max_position_embeddings", context_of(config))
     if context and needed > context:
-        extend = ", or extend it by --rope-theta or --yarn" * bool(
-            getattr(config, "rope_parameters", None)
-        )
+        scaled = rope_of(config).get("rope_type", "default") not in ("default", "yarn")
+        ways = ["--rope-theta"] + ["--yarn"] * (not scaled)
+        extend = f", or extend it by {' or '.join(ways)}" * _is_extendable(config)
         raise UsageError(
             f"{name}: its context of {context:,} tokens is shorter than the {needed:,} of the "
             f"longest prompt and reply; lower --max-tokens or --max-prompt-length{extend}"
         )
     return context
+
+
+def rope_facts(name: str, options: Training) -> list[tuple[str, str]]:
+    """A line that says what YaRN is, and what scaling it replaces."""
+    if options.yarn is None:
+        return []
+    own = rope_of(load_config(name))
+    new = _yarn(name, own, context_of(load_config(name)) or 0, options.yarn)
+    original = new["original_max_position_embeddings"]
+    before = own.get("rope_type", "default")
+    instead = f"; it replaces {before} x {own.get('factor'):g}" if before != "default" else ""
+    return [("positions", f"YaRN x {options.yarn:g} of {original:,}{instead}")]

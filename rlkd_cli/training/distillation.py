@@ -3,21 +3,25 @@ student saved.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
+from rlkd_cli import ranks
 from rlkd_cli.errors import UsageError
-from rlkd_cli.models.chat import opens_thinking
+from rlkd_cli.models.chat import encode_chat, opens_thinking
 from rlkd_cli.records.schema import Raw
 from rlkd_cli.training import model as models
 from rlkd_cli.training import passthrough, preflight
-from rlkd_cli.training.context import check_context
+from rlkd_cli.training.context import check_context, check_tokens, rope_facts
 from rlkd_cli.training.data import Usable, messages_of, usable
-from rlkd_cli.training.launcher import processes
+from rlkd_cli.training.launcher import is_sharded, processes
 from rlkd_cli.training.loop import Show, fit
 from rlkd_cli.training.methods import METHODS
 from rlkd_cli.training.methods.options import Distillation
-from rlkd_cli.training.replies import untagged
+from rlkd_cli.training.methods.recipes import RECIPES
+from rlkd_cli.training.replies import encode_reply, end_of, untagged
 from rlkd_cli.training.reward import MissingCallback, Reward
 from rlkd_cli.training.run_folder import averages, write_card
 from rlkd_cli.training.saving import leave_others, save_model
@@ -86,6 +90,7 @@ def sort_records(options: Distillation, records: Sequence[Raw]) -> Usable:
     tokenizer = models.load_tokenizer(options.student, options.recipe)
     found = usable(options, records, tokenizer)
     if found.records:
+        check_tokens(options.student, tokenizer, _tokens(options, found.records, tokenizer))
         check_context(options.student, options, found.needed)
     if options.teacher_asked:
         from rlkd_cli.training.methods.teacher import check_vocabularies
@@ -94,12 +99,24 @@ def sort_records(options: Distillation, records: Sequence[Raw]) -> Usable:
     return found
 
 
+def _tokens(options: Distillation, records: Sequence[Raw], tokenizer: Any) -> Iterator[int | None]:
+    """What the student is given to read, as token ids."""
+    yield from (tokenizer.pad_token_id, end_of(tokenizer))
+    for raw in records:
+        messages = messages_of(raw, options, tokenizer)
+        if METHODS[options.method].rewards or METHODS[options.method].writes:
+            yield from encode_chat(tokenizer, messages)
+        else:
+            yield from encode_reply(tokenizer, messages, raw["path"])[0]
+
+
 def facts(options: Distillation, found: Usable) -> list[preflight.Line]:
     """What the student is asked, how its replies end, what fits."""
     tokenizer = models.load_tokenizer(options.student, options.recipe)
     context = check_context(options.student, options, found.needed)
     lines = preflight.reply_facts(options.student, tokenizer)
     lines += preflight.length_facts(context, found.longest_prompt, found.needed)
+    lines += rope_facts(options.student, options)
     if found.long_paths:
         lines.append(("teacher paths over --max-tokens", f"{found.long_paths:,}"))
     plain = (
@@ -112,7 +129,10 @@ def facts(options: Distillation, found: Usable) -> list[preflight.Line]:
 
 
 def trl_arguments(options: Distillation) -> dict[str, Any]:
-    """What `--trl` gives, checked against the method's configuration."""
+    """What `--trl` gives, checked against the method's configuration, which is made of it once.
+
+    UsageError where it cannot be.
+    """
     if not options.trl:
         return {}
     from trl import DistillationConfig, GRPOConfig, SFTConfig
@@ -122,7 +142,37 @@ def trl_arguments(options: Distillation) -> dict[str, Any]:
     found = passthrough.check(options.trl, config, "distill")
     if method.writes and "beta" in found:
         raise UsageError("--trl beta: rlkd sets it (--divergence)")
+    if not ranks.is_launched():  # who launched this process has tried it
+        make = partial(_configuration, options, models.Setting(0, found))
+        passthrough.try_out(found, make, bool(options.eval), options.vllm is not None)
     return found
+
+
+def _configuration(options: Distillation, setting: models.Setting) -> Any:
+    """The trainer's configuration, in one process a step of all; no tokenizer is needed for it."""
+    from rlkd_cli.training.methods import grpo, opd, sft
+
+    count = processes(options.launch, options.num_processes)
+    one = replace(options, batch_size=options.batch_size * count, vllm=None)
+    method = METHODS[options.method]
+    if method.rewards:
+        return grpo.grpo_arguments(one, setting)
+    return (opd.opd_arguments if method.writes else sft.sft_arguments)(one, setting)
+
+
+def check_method(options: Distillation, more: Mapping[str, Any]) -> None:
+    """UsageError for settings that the method does not go with; `more` is what `--trl` gives."""
+    told = {**RECIPES[options.recipe].trl, **more}
+    if options.method == "rlad":
+        for name in ("beta", "off_policy_mask_threshold"):
+            if told.get(name):
+                by = f"--trl {name}" if name in more else f"--recipe {options.recipe}"
+                raise UsageError(f"{by}: rlad's ratio is anchored at the teacher; no {name} beside")
+    if options.method == "ppo" and is_sharded(options.launch):
+        raise UsageError(
+            "--method ppo holds student and critic whole on each device: "
+            "--launch ddp, or one device"
+        )
 
 
 def check_batches(options: Distillation) -> None:

@@ -11,9 +11,11 @@ import signal
 import sys
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 from rlkd_cli import ranks
 from rlkd_cli.errors import INTERRUPTED, UsageError
+from rlkd_cli.models.device import has_accelerator
 from rlkd_cli.training.machines import Machines
 
 CONFIGS = ("ddp", "zero2", "zero3", "fsdp2")
@@ -29,16 +31,28 @@ def processes(config: str | None, asked: int | None) -> int:
     """
     if ranks.is_launched():
         return ranks.count()
-    if asked or config is None:
-        return asked or 1
+    if asked or config is None or (config == "ddp" and not has_accelerator()):
+        return asked or 1  # torch's own launcher reads no file
+    return int(_read(config).get("num_processes", 1))
+
+
+def is_sharded(config: str | None) -> bool:
+    """Whether a configuration spreads the weights of one model over the processes."""
+    kind = _read(config).get("distributed_type") if config else None
+    return kind in ("DEEPSPEED", "FSDP")
+
+
+def _read(config: str) -> dict[str, Any]:
+    """What an accelerate file says. UsageError where it cannot be read."""
     import yaml
 
     file = _configuration(config)
     try:
         said = yaml.safe_load(file.read_text("utf-8"))
-        return int(said.get("num_processes", 1))
+        int(said.get("num_processes", 1))
     except (OSError, ValueError, AttributeError, yaml.YAMLError):
         raise UsageError(f"--launch {config}: is no accelerate configuration") from None
+    return dict(said)
 
 
 def _configuration(config: str) -> Path:

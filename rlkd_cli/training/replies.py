@@ -39,9 +39,10 @@ def _after_a_reply(tokenizer: Any) -> int | None:
     """The first special or added token behind a reply in the template; None where it writes none,
     or no reply.
     """
-    replied: Message = {"role": "assistant", "content": _MARK}
+    reply: Message = {"role": "assistant", "content": _MARK}
     texts = (
-        apply_template(tokenizer, [*question, replied], in_parts, prompts=False)
+        apply_template(tokenizer, [*question, reply, *more], in_parts, prompts=False)
+        for more in ([], QUESTIONS[0])  # some templates want a question last
         for question in QUESTIONS
         for in_parts in (False, True)
     )

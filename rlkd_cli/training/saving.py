@@ -23,9 +23,9 @@ def save_model(
 ) -> bool:
     """Saves model and tokenizer; True in the one process that goes on to write beside them.
 
-    What was trained in bf16 is saved in it: half the size, and what engines load. With
-    `keep_adapter` the folder holds the adapter alone. ModelError where the files do not hold every
-    key of the model.
+    What was trained in bf16 is saved in it: half the size, and what engines load; anything else in
+    the type of the base's weights. With `keep_adapter` the folder holds the adapter alone.
+    ModelError where the files do not hold every key of the model.
     """
     model = trainer.accelerator.unwrap_model(trainer.model)
     state = _whole_state(trainer)  # all processes take part
@@ -33,7 +33,7 @@ def save_model(
     if not trainer.is_world_process_zero():
         return False
     _forget_sharding()
-    dtype = torch.bfloat16 if trainer.args.bf16 else torch.float32
+    dtype = torch.bfloat16 if trainer.args.bf16 else _dtype_of(base)
     folder.mkdir(parents=True, exist_ok=True)
     if not hasattr(model, "merge_and_unload"):
         _save_whole(model, state, dtype, base, folder)
@@ -117,6 +117,12 @@ def _save_whole(
 
 def _config(base: str) -> Any:
     return AutoConfig.from_pretrained(model_of(base))
+
+
+def _dtype_of(base: str) -> torch.dtype:
+    """The type of the base's weights, as its configuration declares it; else float32."""
+    said = getattr(_config(base), "dtype", None)
+    return said if isinstance(said, torch.dtype) else torch.float32
 
 
 def _save_tokenizer(tokenizer: Any, base: str, folder: Path) -> None:

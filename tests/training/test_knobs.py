@@ -34,6 +34,10 @@ def test_any_argument_of_trl_can_be_set_by_flag_and_by_file(rlkd, zoo) -> None:
     assert manifest["trl"] == ["beta=0.04", "loss_type=bnpo"]
     result = rlkd("distill", data, "-o", "s", *flags, "--trl", "beta=0.1")
     assert result.status == 2 and "trl" in result.err
+    more = ["--trl", "loss_type=grpo", "--trl", "epsilon=0.1", "--steps", 1]
+    assert rlkd("distill", data, "-o", "m", *flags, *more).status == 0
+    manifest = json.loads(Path("m/run.json").read_text())["settings"]
+    assert manifest["trl"] == ["beta=0.04", "loss_type=grpo", "epsilon=0.1"]
 
 
 def test_rlad_takes_no_kl_term_beside_its_anchor(rlkd, zoo) -> None:

@@ -78,6 +78,8 @@ _QWEN = ("<|endoftext|>", "<|im_start|>", "<|im_end|>")
 _R1 = ("<｜begin▁of▁sentence｜>", "<｜end▁of▁sentence｜>", "<｜User｜>", "<｜Assistant｜>")
 _LLAMA = ("<|begin_of_text|>", "<|end_of_text|>", "<|eot_id|>", "<|eom_id|>")
 _GPT2 = {"n_embd": 64, "n_layer": 1, "n_head": 2, "resid_pdrop": 0, "embd_pdrop": 0}
+_GEMMA3 = {"layer_types": ["full_attention"], "query_pre_attn_scalar": 32}
+_GEMMA3 |= {"initializer_range": 0.1}  # its norms learn slowly from less
 _HOSTILE = {"repetition_penalty": 3.0, "no_repeat_ngram_size": 2, "do_sample": True}
 _HOSTILE |= {"temperature": 1.7, "top_k": 3, "suppress_tokens": [ord("a"), ord("b")]}
 
@@ -110,6 +112,16 @@ FAMILIES = {
         "<end_of_turn>",
         bos="<bos>",
         pad="<pad>",
+    ),
+    "gemma3": Family(
+        "gemma3_text",
+        ("<pad>", "<eos>", "<bos>", "<start_of_turn>", "<end_of_turn>"),
+        "<eos>",
+        GEMMA,
+        "<end_of_turn>",
+        bos="<bos>",
+        pad="<pad>",
+        config=SHAPE | _GEMMA3,
     ),
     "mistral": Family(
         "mistral",

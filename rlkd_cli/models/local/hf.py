@@ -14,6 +14,7 @@ from rlkd_cli.models.local.batching import Batcher
 from rlkd_cli.models.local.generation import Generation, Row
 from rlkd_cli.models.local.inherited import ignored_settings
 from rlkd_cli.models.local.loading import load_causal, load_tokenizer
+from rlkd_cli.models.local.positions import context_of
 from rlkd_cli.models.local.stepping import Stepper
 from rlkd_cli.models.usage import spend
 
@@ -49,7 +50,7 @@ class HfModel(Telling):
         self._head: Any = None  # made at the first likelihood
         # More than a batch, so that a batch can hold requests of like length
         self.in_flight = 4 * batch_size
-        self.context = int(getattr(model.config, "max_position_embeddings", 0) or 0)
+        self.context = context_of(model.config) or 0
         begin = model.generation_config.bos_token_id
         self._ends = self._end_tokens(model)
         self._decode = ReplyDecoder(self._tokenizer, {*self._ends, begin})

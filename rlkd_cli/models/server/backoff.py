@@ -36,8 +36,8 @@ def pause(attempt: int, after: float | None = None) -> float:
 def unavailable(why: str, patience: float) -> Unavailable:
     """What ends the run where a server was waited for, `patience` seconds, and did not come."""
     return Unavailable(
-        f"{why}; waited {patience:g} s for the server (--server-timeout); "
-        "what is finished is kept: run the same command again to go on"
+        f"{why}; waited {patience:g} s for the server (--server-timeout; of distill "
+        "--reward-timeout); what is finished is kept: run the same command again to go on"
     )
 
 

@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any
 
 import torch
-from transformers import Trainer, TrainerCallback, TrainingArguments
+from transformers import Trainer, TrainerCallback
 from transformers.trainer_callback import ExportableState
 
 from rlkd_cli.core.loss_weights import END, META, SOLVING, LossBalance, Phase, phase_weights
@@ -24,7 +24,7 @@ from rlkd_cli.training import model as models
 from rlkd_cli.training.gsrm.data import collate, pack, split
 from rlkd_cli.training.gsrm.held_out import HeldOut
 from rlkd_cli.training.gsrm.options import GsrmTraining
-from rlkd_cli.training.gsrm.prepare import Pairs, needed, prepare
+from rlkd_cli.training.gsrm.prepare import Pairs, needed, prepare, training_arguments
 from rlkd_cli.training.loop import Show, fit
 from rlkd_cli.training.run_folder import averages, write_card
 from rlkd_cli.training.saving import leave_others, save_model
@@ -196,14 +196,7 @@ def _trainer(
     options: GsrmTraining, pairs: Pairs, more: Mapping[str, Any]
 ) -> tuple[StructuredTrainer, Any]:
     # before the model is loaded: DeepSpeed and FSDP load it in shards when they know of it
-    own = {
-        "num_train_epochs": len(options.epochs),
-        "lr_scheduler_type": "linear",
-        "weight_decay": options.weight_decay,
-        "remove_unused_columns": False,
-        "restore_callback_states_from_checkpoint": True,
-    }
-    arguments = TrainingArguments(**models.arguments(options) | own | dict(more))
+    arguments = training_arguments(options, more)
     model, tokenizer, head = load(options, needed(options, pairs))
     trainer = StructuredTrainer(
         options.epochs,  # type: ignore[arg-type]

@@ -57,22 +57,31 @@ def grpo_arguments(options: Distillation, setting: models.Setting, **more: Any) 
         | own
         | RECIPES[options.recipe].trl
         | more
-        | dict(setting.more)
+        | said(options, setting)
     )
 
 
 def writing_arguments(options: Distillation) -> dict[str, Any]:
     """How the student writes, for each of TRL's trainers in which it does."""
-    own = {
+    return {
         "temperature": options.temperature,
         "max_completion_length": options.max_tokens,
         "use_vllm": options.vllm is not None,
         "vllm_mode": options.vllm or "colocate",
     }
-    if options.vllm:  # its engine reads the base's end tokens, not those that are trained
+
+
+def said(options: Distillation, setting: models.Setting) -> dict[str, Any]:
+    """What the user says of the configuration, with what ends a reply in vLLM: its engine reads the
+    base's end tokens, not those that are trained.
+    """
+    found = dict(setting.more)
+    if options.vllm:
         ends = ends_of(models.load_tokenizer(options.student, options.recipe))
-        own["generation_kwargs"] = {"stop_token_ids": ends}
-    return own
+        drawing = found.get("generation_kwargs") or {}
+        stops = [*ends, *(drawing.get("stop_token_ids") or [])]
+        found["generation_kwargs"] = {**drawing, "stop_token_ids": list(dict.fromkeys(stops))}
+    return found
 
 
 def prompt_rows(

@@ -19,7 +19,7 @@ from rlkd_cli.errors import UsageError
 from rlkd_cli.records.schema import Raw
 from rlkd_cli.training import model as models
 from rlkd_cli.training.data import messages_of
-from rlkd_cli.training.methods.grpo import prompt_rows, writing_arguments
+from rlkd_cli.training.methods.grpo import prompt_rows, said, writing_arguments
 from rlkd_cli.training.methods.options import Distillation
 from rlkd_cli.training.methods.teacher import load_teacher
 from rlkd_cli.training.methods.timed import Timed
@@ -53,7 +53,10 @@ def opd_arguments(options: Distillation, setting: models.Setting) -> Distillatio
     """TRL's configuration."""
     own = {"beta": BETA[options.divergence]}
     return DistillationConfig(
-        **models.distill_arguments(options) | writing_arguments(options) | own | dict(setting.more)
+        **models.distill_arguments(options)
+        | writing_arguments(options)
+        | own
+        | said(options, setting)
     )
 
 
@@ -88,8 +91,8 @@ def of_one_size(teacher: Any, student: Any) -> Any:
     """
     sizes = [model.config.get_text_config().vocab_size for model in (teacher, student)]
     if sizes[0] < sizes[1]:
-        said = f"{sizes[0]:,} logits, fewer than the student's {sizes[1]:,}"
-        raise UsageError(f"--teacher has {said}")
+        counts = f"{sizes[0]:,} logits, fewer than the student's {sizes[1]:,}"
+        raise UsageError(f"--teacher has {counts}")
     if sizes[0] > sizes[1]:
         teacher.resize_token_embeddings(sizes[1])
     return teacher.requires_grad_(False)

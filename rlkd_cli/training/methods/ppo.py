@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import AutoConfig, AutoModelForTokenClassification, TrainerCallback
+from transformers import AutoModel, TrainerCallback
 
 from rlkd_cli.errors import ModelError, UsageError
 from rlkd_cli.models.spec import model_of
@@ -59,24 +59,32 @@ def advantages_of(
     return advantages, (advantages + values) * mask
 
 
-def load_critic(options: Distillation, needed: int) -> Any:
-    """The student's backbone with a value head that says 0 at first. ModelError where it has
-    none.
-    """
-    name, heads = model_of(options.student), {"num_labels": 1, "classifier_dropout": 0.0}
+class Critic(torch.nn.Module):
+    """A backbone with a value head on its last layer, which says 0 at first."""
+
+    def __init__(self, backbone: Any) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self.head = torch.nn.Linear(backbone.config.get_text_config().hidden_size, 1)
+        torch.nn.init.zeros_(self.head.weight)
+        torch.nn.init.zeros_(self.head.bias)
+
+    def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
+        """What is expected after each token, (B, T)."""
+        states = self.backbone(input_ids=input_ids, attention_mask=attention_mask)
+        values: torch.Tensor = self.head(states.last_hidden_state)[..., 0]
+        return values
+
+
+def load_critic(options: Distillation, needed: int) -> Critic:
+    """The student's backbone with a value head. ModelError where it cannot be loaded."""
+    changes = rope_changes(options.student, options, needed)
     try:
-        config = AutoConfig.from_pretrained(
-            name, **heads, **rope_changes(options.student, options, needed)
-        )
-        critic = AutoModelForTokenClassification.from_pretrained(
-            name, config=config, dtype=torch.float32
+        return Critic(
+            AutoModel.from_pretrained(model_of(options.student), dtype=torch.float32, **changes)
         )
     except (OSError, ValueError) as error:
         raise ModelError.loading(f"the critic of {options.student}", error) from error
-    head = critic.score if hasattr(critic, "score") else critic.classifier
-    torch.nn.init.zeros_(head.weight)
-    torch.nn.init.zeros_(head.bias)
-    return critic
 
 
 class PpoTrainer(TimedTrainer):
@@ -121,7 +129,7 @@ class PpoTrainer(TimedTrainer):
         ids = torch.cat([batch["prompt_ids"], batch["completion_ids"]], dim=1)
         mask = torch.cat([batch["prompt_mask"], batch["completion_mask"]], dim=1)
         with self.accelerator.autocast():
-            values = self.critic(input_ids=ids, attention_mask=mask).logits[..., 0]
+            values = self.critic(ids, mask)
         before: torch.Tensor = values[:, -batch["completion_ids"].shape[1] - 1 : -1]
         return before.float()
 

@@ -32,11 +32,7 @@ def anchor(old: torch.Tensor, teacher: torch.Tensor, alpha: float) -> torch.Tens
 def build(
     options: Distillation, records: Sequence[Raw], reward: Any, setting: models.Setting
 ) -> tuple["TrrdTrainer", Any]:
-    """The trainer and its tokenizer; the upper clip is RLAD's. UsageError for a KL term
-    (`beta`).
-    """
-    if setting.more.get("beta"):
-        raise UsageError("--trl beta: rlad's ratio is anchored at the teacher already")
+    """The trainer and its tokenizer; the upper clip is RLAD's."""
     arguments = grpo_arguments(options, setting, epsilon_high=0.28)
     teacher = load_teacher(options)
     model, tokenizer = models.load(options.student, options, setting.needed)

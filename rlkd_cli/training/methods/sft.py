@@ -29,11 +29,7 @@ def build(
 
     Rows are encoded here, prompt + path + end: a chat template would change the path on its way.
     """
-    arguments = SFTConfig(
-        **models.distill_arguments(options)
-        | {"max_length": None, "dataset_kwargs": {"skip_prepare_dataset": True}}
-        | dict(setting.more)
-    )
+    arguments = sft_arguments(options, setting)
     model, tokenizer = models.load(options.student, options, setting.needed)
 
     def rows(some: Sequence[Raw]) -> Dataset:
@@ -48,6 +44,15 @@ def build(
         peft_config=models.lora(options.lora),
     )
     return trainer, tokenizer
+
+
+def sft_arguments(options: Distillation, setting: models.Setting) -> SFTConfig:
+    """TRL's configuration."""
+    return SFTConfig(
+        **models.distill_arguments(options)
+        | {"max_length": None, "dataset_kwargs": {"skip_prepare_dataset": True}}
+        | dict(setting.more)
+    )
 
 
 def example(raw: Raw, options: Distillation, tokenizer: Any) -> dict[str, list[int]]:
