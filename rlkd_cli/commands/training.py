@@ -92,10 +92,15 @@ class Beginning:
 
 
 def begin(
-    command: str, options: Training, source: Input, models: Sequence[str], settings: dict[str, Any]
+    command: str,
+    options: Training,
+    source: Input,
+    models: Sequence[str],
+    settings: dict[str, Any],
+    stages: Sequence[Any] = (),
 ) -> "Beginning | None":
     """Checks the folder against all it depends on; what makes it, or None where an earlier run has
-    finished it.
+    finished it. `stages`: the settings of the trainings that made the model, for the manifest.
 
     With several processes only the first one does this. On several machines the first one prepares
     the training; the others wait for it here, and then start their processes.
@@ -114,7 +119,7 @@ def begin(
         among.wait_for_first()
         launch_if_asked(options, Beginning(lambda: None))
     is_stale = overwrite or folder.is_of_others(own)
-    return Beginning(lambda: folder.begin(own, overwrite), is_stale)
+    return Beginning(lambda: folder.begin(own, overwrite, stages), is_stale)
 
 
 def nothing_left(options: Training, lost: Lost, reason: str) -> UsageError:
