@@ -38,7 +38,7 @@ class Attempt:
     @property
     def server_failed(self) -> bool:
         """Whether a server's absence is why a part is missing, which may pass."""
-        return self.failure is not None and is_away(self.failure.code)
+        return self.failure is not None and is_away(self.failure)
 
     @property
     def unsegmentable(self) -> bool:

@@ -173,7 +173,7 @@ class Engine:
             steps = await self._segmented.result(key, lambda: segmented(gsrm, row))
             row["steps"] = [step.model_dump() for step in steps]
         except RecordError as error:
-            if is_away(error.code):
+            if is_away(error):
                 raise
             row["unusable"] = f"the GSRM could not segment it ({error})"
 

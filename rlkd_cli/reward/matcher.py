@@ -9,7 +9,7 @@ strategy asks for everything at once: one round trip, more questions, the same r
 import hashlib
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from rlkd_cli.core.reward import Normalize, Verdict, structured_reward
@@ -22,7 +22,24 @@ from rlkd_cli.reward.verdict_cache import VerdictCache
 Strategy = Literal["lazy", "eager"]
 Likeness = float | None  # from 0 to 1; None: not asked, or the judge failed
 Pairs = Sequence[tuple[StepLike, StepLike]]
-Held = list[Share[Likeness]]  # what a walk has asked and waits for
+
+
+@dataclass
+class Held:
+    """What a walk has asked and waits for, and the judge's failures that it met."""
+
+    shares: list[Share[float]] = field(default_factory=list)
+    failures: list[RecordError] = field(default_factory=list)
+
+    async def value(self, answer: "Likeness | Share[float]") -> Likeness:
+        """An answer that is here, or that has to be waited for."""
+        if not isinstance(answer, Share):
+            return answer
+        try:
+            return await answer.result()
+        except RecordError as error:
+            self.failures.append(error)
+            return None
 
 
 @dataclass(frozen=True)
@@ -31,12 +48,13 @@ class Score:
     computable.
 
     `likeness` holds each step's (M, Q, A) as the judge gave them, `verdicts` the same cut at the
-    threshold.
+    threshold. `failures` are the judge's, where it gave no verdict.
     """
 
     reward: float | None
     verdicts: list[Verdict]
     likeness: list[tuple[Likeness, ...]]
+    failures: Sequence[RecordError] = ()
 
     @property
     def matched_steps(self) -> int:
@@ -59,10 +77,9 @@ class Matcher:
         self.judge, self.threshold, self._strategy = judge, threshold, strategy
         self._normalize, self._cache = normalize, cache or VerdictCache()
         self._judge_key = f"{judge.name}@{fingerprint}" if fingerprint else judge.name
-        self._asked: Once[Likeness] = Once()
+        self._asked: Once[float] = Once()
         # How questions were answered: without a model, from the cache, by one under way, by asking
         self.counts: Counter[str] = Counter()
-        self.failure: RecordError | None = None  # the last of the judge's
 
     async def score(self, teacher: Sequence[StepLike], student: Sequence[StepLike]) -> Score:
         """The structured reward of a student's steps.
@@ -72,11 +89,11 @@ class Matcher:
         """
         pairs = list(zip(teacher, student, strict=False))
         walk = self._all_at_once if self._strategy == "eager" else self._step_by_step
-        held: Held = []
+        held = Held()
         try:
             likeness = await walk(pairs, held)
         finally:
-            for share in held:
+            for share in held.shares:
                 share.release()
         verdicts = [
             Verdict(*(None if value is None else value >= self.threshold for value in step))
@@ -86,6 +103,7 @@ class Matcher:
             structured_reward(verdicts, len(teacher), len(student), self._normalize),
             verdicts,
             likeness,
+            held.failures,
         )
 
     async def close(self) -> None:
@@ -95,19 +113,19 @@ class Matcher:
 
     async def _step_by_step(self, pairs: Pairs, held: Held) -> list[tuple[Likeness, ...]]:
         metas: list[Likeness] = []
-        solving: list[tuple[Likeness | Share[Likeness], ...]] = []
+        solving: list[tuple[Likeness | Share[float], ...]] = []
         for pair in pairs:
-            metas.append(await _value(self._ask("meta_reasoning", *pair, held)))
+            metas.append(await held.value(self._ask("meta_reasoning", *pair, held)))
             if not self._matches(metas[-1]):
                 break
             solving.append(tuple(self._ask(part, *pair, held) for part in PARTS[1:]))
-        rest = [tuple([await _value(answer) for answer in answers]) for answers in solving]
+        rest = [tuple([await held.value(answer) for answer in answers]) for answers in solving]
         rest += [(None, None)] * (len(metas) - len(rest))
         return [(meta, *others) for meta, others in zip(metas, rest, strict=True)]
 
     async def _all_at_once(self, pairs: Pairs, held: Held) -> list[tuple[Likeness, ...]]:
         asked = [[self._ask(part, *pair, held) for part in PARTS] for pair in pairs]
-        steps = [tuple([await _value(answer) for answer in answers]) for answers in asked]
+        steps = [tuple([await held.value(answer) for answer in answers]) for answers in asked]
         for number, (meta, *_) in enumerate(steps):
             if not self._matches(meta):  # what Algorithm 1 does not visit is not kept
                 return [*steps[:number], (meta, None, None)]
@@ -122,7 +140,7 @@ class Matcher:
 
     def _ask(
         self, part: Part, teacher: StepLike, student: StepLike, held: Held
-    ) -> "Likeness | Share[Likeness]":
+    ) -> "Likeness | Share[float]":
         """One answer: settled without a model, from the cache, or a share in the question, which is
         added to those `held`.
         """
@@ -137,19 +155,11 @@ class Matcher:
             self.counts["cached"] += 1
             return known
         self.counts["shared" if self._asked.has(key) else "asked"] += 1
-        held.append(self._asked.start(key, lambda: self._judge(key, part, *texts)))
-        return held[-1]
+        share = self._asked.start(key, lambda: self._judge(key, part, *texts))
+        held.shares.append(share)
+        return share
 
-    async def _judge(self, key: bytes, part: Part, teacher: str, student: str) -> Likeness:
-        try:
-            likeness = await self.judge.ask(part, teacher, student)
-        except RecordError as error:
-            self.failure = error
-            return None  # asked again next time: a failure is not cached
-        self._cache.put(key, likeness)
+    async def _judge(self, key: bytes, part: Part, teacher: str, student: str) -> float:
+        likeness = await self.judge.ask(part, teacher, student)
+        self._cache.put(key, likeness)  # a failure is not: it is asked again next time
         return likeness
-
-
-async def _value(answer: "Likeness | Share[Likeness]") -> Likeness:
-    """An answer that is here, or that has to be waited for."""
-    return await answer.result() if isinstance(answer, Share) else answer

@@ -7,15 +7,20 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
+from rlkd_cli.errors import RecordError
+
 # What an unavailable server looks like; anything else is the text's own fault, not asked again
-_CODES = (
-    *("no_connection", "timeout", "bad_response", "empty_reply", "http_429", "judge_failed"),
-    "unavailable",
-)
+_CODES = (*("no_connection", "timeout", "bad_response", "empty_reply", "http_429", "unavailable"),)
 T = TypeVar("T")
 
 
-def is_away(code: str) -> bool:
+def is_away(error: RecordError) -> bool:
+    """Whether a server's absence is why; of `judge_failed`, the cause tells."""
+    cause = error.__cause__
+    return is_away_code(cause.code if isinstance(cause, RecordError) else error.code)
+
+
+def is_away_code(code: str) -> bool:
     """Whether a RecordError's code says that the server is why."""
     return code in _CODES or code.startswith("http_5")
 

@@ -25,6 +25,7 @@ from rlkd_cli.reward.grading.grader import Grader
 from rlkd_cli.reward.judges import JUDGES, Means, judge_class, open_judge
 from rlkd_cli.reward.matcher import Matcher, Score, Strategy
 from rlkd_cli.reward.once import Once
+from rlkd_cli.reward.patience import is_away
 from rlkd_cli.reward.segmenter import Segmenter
 from rlkd_cli.reward.verdict_cache import VerdictCache
 
@@ -218,12 +219,16 @@ class Structure:
             raise
 
     async def score(self, teacher: Sequence[Step], student: Sequence[Step]) -> Score:
-        """Algorithm 1. RecordError where a verdict that the reward needs is missing."""
+        """Algorithm 1. RecordError where a verdict that the reward needs is missing, whose
+        cause is the judge's failure: one that does not pass, if there is one.
+        """
         score = await self.matcher.score(teacher, student)
         if score.reward is None:
-            last = f" (last: {self.matcher.failure})" if self.matcher.failure else ""
-            reason = f"the judge gave no verdict that the reward needs{last}"
-            raise RecordError("judge_failed", reason)
+            lasting = [error for error in score.failures if not is_away(error)]
+            cause = next(iter([*lasting, *score.failures]), None)
+            why = f" ({cause})" if cause else ""
+            reason = f"the judge gave no verdict that the reward needs{why}"
+            raise RecordError("judge_failed", reason) from cause
         return score
 
     async def close(self) -> None:

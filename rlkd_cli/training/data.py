@@ -16,7 +16,7 @@ from rlkd_cli.models.chat import encode_chat, fitting
 from rlkd_cli.records.atomic import atomic_write
 from rlkd_cli.records.schema import Raw
 from rlkd_cli.records.write import dumps, objects
-from rlkd_cli.reward.patience import is_away, patiently
+from rlkd_cli.reward.patience import is_away_code, patiently
 from rlkd_cli.reward.segmenter import Segmenter
 from rlkd_cli.reward.structured import segmented
 from rlkd_cli.reward.total import Weights
@@ -134,7 +134,7 @@ def with_steps(
     kept = {own["row"]: own for own in objects(file)} if file.exists() else {}
     if len(kept) < len(records):
         found = asyncio.run(_segment_all(records, kept, open_gsrm(), timeout, tell))
-        kept = {row: own for row, own in enumerate(found) if not is_away(own.get("error", ""))}
+        kept = {row: own for row, own in enumerate(found) if not is_away_code(own.get("error", ""))}
         with atomic_write(file) as out:
             for row, own in kept.items():
                 out.write(dumps({"row": row, "id": records[row]["id"], **own}) + "\n")
@@ -172,7 +172,7 @@ async def _segment_all(
             return {"steps": [], "error": error.code, "detail": error.detail}
 
     def failed(own: Raw) -> bool:
-        return is_away(own.get("error", ""))
+        return is_away_code(own.get("error", ""))
 
     try:
         return await patiently(one, len(records), failed, timeout, tell)

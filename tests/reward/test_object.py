@@ -132,6 +132,17 @@ def test_what_could_not_be_had_is_a_reason_and_never_a_number(reward, server) ->
     assert (no_steps["total"], no_steps["student_steps"]) == (0.0, 0)  # Algorithm 1: m = 0
 
 
+@pytest.mark.parametrize("reply", [Response("perhaps"), Response(status=400, body=b"no")])
+def test_a_judge_whose_answer_will_not_change_is_not_waited_for(reward, server, reply) -> None:
+    server.script = lambda request, number: (
+        reply if "yes or no" in str(request) else script()(request, number)
+    )
+    record = reward.score_sync(path(0, "aa"), id="case-0", deadline=600)
+    assert (record["total"], record["error"]) == (None, "judge_failed")
+    asked_of_judge = {str(request["messages"]) for request in server.requests}
+    assert len(asked_of_judge) == len(server.requests)  # nothing twice
+
+
 def test_a_model_that_hangs_ends_at_the_deadline_and_is_no_burden_afterwards(
     reward, server
 ) -> None:
