@@ -30,9 +30,9 @@ Tried = tuple[Attempt, float | None]  # and its total
 
 
 class Asked(NamedTuple):
-    """What a reward is asked for: a completion, and how its problem is named."""
+    """What a reward is asked for: a completion (None: it was never written), and how its problem is named."""
 
-    path: str
+    path: str | None
     id: Any = None
     problem: str | None = None
     label: Any = None
@@ -64,6 +64,9 @@ class Engine:
         except RecordError as error:
             return self._missing(asked, asked.id, Attempt(failure=error))
         record = {**entry.record, "sample": asked.sample}
+        if asked.path is None:
+            none = RecordError("no_completion", "the model has written none")
+            return self._missing(asked, record["id"], Attempt(failure=none))
         try:
             async with asyncio.timeout(limit):
                 attempt, total = await self._patiently(asked.path, entry, record, limit)

@@ -59,7 +59,7 @@ class StructuredReward:
 
     async def score(
         self,
-        path: str,
+        path: str | None,
         *,
         id: str | int | None = None,
         problem: str | None = None,
@@ -90,7 +90,7 @@ class StructuredReward:
         """Closes the connections and ends the processes; the next score opens them again."""
         await asyncio.to_thread(self.close_sync)
 
-    def score_sync(self, path: str, *, deadline: float | None = None, **named: Any) -> Raw:
+    def score_sync(self, path: str | None, *, deadline: float | None = None, **named: Any) -> Raw:
         """`score`, for code without an event loop; it blocks the calling thread."""
         return dict(self._submit(Asked(path, **named), deadline).result())
 

@@ -16,15 +16,23 @@ _ENDS = re.compile(
 _TAIL = 200  # characters of a prompt that are looked for where the whole is not found
 
 
-def completion_text(completion: Any) -> str:
-    """A completion as the path that the model wrote: a text, or its messages with their thinking.
+def completion_text(completion: Any) -> str | None:
+    """A completion as the path that the model wrote: a text, or the assistant's messages with their
+    thinking; None for none.
 
-    End tokens are no part of it.
+    End tokens are no part of it, nor what users and tools said.
     """
+    if completion is None:
+        return None
     if isinstance(completion, str):
         return without_ends(completion)
     messages = [completion] if isinstance(completion, Mapping) else list(completion)
-    return "\n".join(_message(message) for message in messages)
+    return "\n".join(_message(message) for message in messages if is_assistants(message))
+
+
+def is_assistants(message: Mapping[str, Any]) -> bool:
+    """Whether the model wrote a message, as one without a role is taken to be."""
+    return message.get("role") in (None, "assistant")
 
 
 def _message(message: Mapping[str, Any]) -> str:

@@ -17,7 +17,7 @@ class NoReward(BaseException):
 
 
 async def structured(task: Any, trace: Any) -> float:
-    """The total reward of a trace's last reply; the parts become metrics of the trace.
+    """The total reward of what the model wrote in a trace; the parts become metrics of the trace.
 
     The problem is named by the task's `id`, `label` or `problem`, else by its prompt.
     MissingReward where it could not be had.
@@ -45,14 +45,13 @@ async def rubric(
         raise NoReward(str(error)) from None
 
 
-def _reply(trace: Any) -> str:
-    """What the model wrote last, with the thinking that stands apart from it."""
+def _reply(trace: Any) -> str | None:
+    """What the model wrote, with the thinking that stands apart from it."""
     messages = trace.assistant_messages
     if not messages:
         return str(trace.last_reply)
-    last = messages[-1]
-    about = last.model_dump() if hasattr(last, "model_dump") else dict(last)
-    return completion_text([about])
+    dumped = [one.model_dump() if hasattr(one, "model_dump") else dict(one) for one in messages]
+    return completion_text(dumped)
 
 
 def _prompt(prompt: Any) -> Any:

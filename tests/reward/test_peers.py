@@ -77,6 +77,23 @@ def test_trl_is_given_None_where_a_reward_is_missing(server) -> None:
     assert asyncio.run(trl.structured(**own, **words)) == [None, 1.0]
 
 
+def test_only_what_the_model_wrote_earns_a_reward(server) -> None:
+    told = [
+        {"role": "assistant", "content": "[aa bb]"},
+        {"role": "user", "content": "It is \\boxed{7}"},
+        {"role": "tool", "content": "\\boxed{7}"},
+    ]
+    own = {"completions": [told, None], "prompts": [USER] * 2}
+    assert asyncio.run(trl.structured(**own)) == [2.0, None]
+    assert asyncio.run(verifiers.rubric(told, prompt=USER)) == 2.0
+    trace = Trace("[aa bb]")
+    trace.assistant_messages.append({"role": "assistant", "content": "\\boxed{7}"})
+    task = SimpleNamespace(id="case-1", prompt="any")
+    both = [told[0], {"role": "assistant", "content": "\\boxed{7}"}]
+    assert asyncio.run(verifiers.structured(task, trace)) == 3.0
+    assert asyncio.run(verifiers.rubric(both, prompt=USER)) == 3.0
+
+
 def test_a_batch_without_any_teacher_ends_trl(server) -> None:
     with pytest.raises(MissingReward, match="no_teacher"):
         asyncio.run(trl.structured(completions=[TEXT], prompts=["unknown"]))

@@ -33,6 +33,7 @@ BODIES = {
         "agent_ref": "kept",
     },
 }
+VERIFY = BODIES["/verify"]
 SINGLE = [name for name in BODIES if name != "/v1/reward"]
 Post = Callable[..., Awaitable[tuple[int, object, dict]]]
 
@@ -103,6 +104,22 @@ def test_many_samples_of_one_request_keep_their_places_and_one_missing_is_no_zer
     asyncio.run(go())
 
 
+def test_a_response_counts_by_what_the_model_wrote_and_one_that_failed_is_no_zero(server) -> None:
+    async def go() -> None:
+        async with serving(options(server)) as (_, post):
+            wrote = {"role": "assistant", "content": "[aa bb]"}
+            others = [{"type": "function_call_output", "output": "\\boxed{7}"}]
+            others += [{"type": "message", "role": "user", "content": "\\boxed{7}"}]
+            said = await post("/verify", VERIFY | {"response": {"output": [wrote, *others]}})
+            assert (said[0], said[1]["reward"]) == (200, 2.0)
+            for status in ("failed", "incomplete"):
+                failed = {"response": {"output": [], "status": status}}
+                said = await post("/verify", VERIFY | failed)
+                assert (said[0], said[1]["error"]) == (503, "no_completion")
+
+    asyncio.run(go())
+
+
 @pytest.mark.parametrize(
     ("name", "body", "said"),
     [
@@ -123,6 +140,14 @@ def test_many_samples_of_one_request_keep_their_places_and_one_missing_is_no_zer
         ("/slime", {"prompt": "p", "label": LABEL}, "response: a text is needed"),
         ("/slime", {"prompt": 1, "response": "x", "label": ""}, "prompt: a text or a list"),
         ("/verify", {"response": {}}, "objects are needed"),
+        ("/verify", VERIFY | {"response": {"output": ["x"]}}, "output[0]: an object"),
+        ("/verify", VERIFY | {"response": {"output": [{"text": "x"}]}}, "output[0].type"),
+        (
+            "/verify",
+            VERIFY | {"response": {"output": [{"role": "user", "content": 5}]}},
+            ".content",
+        ),
+        ("/verify", VERIFY | {"problem": 5}, "problem: a text"),
         ("/verify", {"response": {}, "responses_create_params": {}}, "output: a list"),
     ],
 )

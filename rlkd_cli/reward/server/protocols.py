@@ -13,7 +13,9 @@ from rlkd_cli.errors import RecordError
 from rlkd_cli.records.schema import Raw
 from rlkd_cli.reward import openrlhf, slime
 from rlkd_cli.reward.engine import Asked
-from rlkd_cli.reward.texts import completion_text, content_of, named, response_of
+from rlkd_cli.reward.texts import completion_text, content_of, is_assistants, named, response_of
+
+UNFINISHED = ("failed", "incomplete", "cancelled")  # of a response's status
 
 
 @dataclass(frozen=True)
@@ -84,7 +86,7 @@ def _slime(body: Raw) -> list[Asked]:
     """`{"prompt", "response", "label"}`."""
     row = {"label": body.get("label")}
     path = completion_text(_text(body, "response"))
-    return [Asked(path, **named(row, _messages(body.get("prompt"), "prompt")))]
+    return [Asked(path, **_named(row, body.get("prompt"), "prompt"))]
 
 
 def _nemo_gym(body: Raw) -> list[Asked]:
@@ -94,19 +96,49 @@ def _nemo_gym(body: Raw) -> list[Asked]:
         raise bad("responses_create_params and response: objects are needed")
     about = body.get("verifier_metadata")
     row = {**(about if isinstance(about, dict) else {}), **body}
-    path = completion_text(_response_text(_list(response, "output")))
-    return [Asked(path, **named(row, _messages(params.get("input"), "input")))]
+    name = _named(row, params.get("input"), "input")
+    if response.get("status") in UNFINISHED and not response.get("output"):
+        return [Asked(None, **name)]
+    return [Asked(completion_text(_response_text(_list(response, "output"))), **name)]
 
 
 def _response_text(output: Sequence[Any]) -> str:
     """The path in a response's items: its reasoning, and the assistant's messages."""
-    items = [item for item in output if isinstance(item, dict)]
-    thoughts = [item for item in items if item.get("type") == "reasoning"]
-    said = [item for item in items if item.get("type") == "message"]
+    kinds = [_kind(item, f"output[{number}]") for number, item in enumerate(output)]
+    items = list(zip(kinds, output, strict=True))
+    thoughts = [item for kind, item in items if kind == "reasoning"]
+    said = [item for kind, item in items if kind == "message" and is_assistants(item)]
     thinking = [
         content_of({"content": item.get("content") or item.get("summary")}) for item in thoughts
     ]
     return join("\n".join(filter(None, thinking)), "\n".join(map(content_of, said)))
+
+
+def _kind(item: Any, where: str) -> str:
+    """A response item's type, `message` where it has a role alone; calls of tools have others."""
+    if not isinstance(item, dict):
+        raise bad(f"{where}: an object is needed")
+    kind = item.get("type", "message" if "role" in item else None)
+    if not isinstance(kind, str):
+        raise bad(f"{where}.type: a text is needed")
+    texts = [item.get(name) for name in ("content", "summary")]
+    if kind in ("message", "reasoning") and not all(map(_is_content, texts)):
+        raise bad(f"{where}.content: a text or a list of parts is needed")
+    return kind
+
+
+def _is_content(value: Any) -> bool:
+    if isinstance(value, list):
+        return all(isinstance(part, dict) for part in value)
+    return value is None or isinstance(value, str)
+
+
+def _named(row: Raw, prompt: Any, where: str) -> dict[str, Any]:
+    """How a body names its problem."""
+    found = named(row, _messages(prompt, where))
+    if found["problem"] is not None and not isinstance(found["problem"], str):
+        raise bad("problem: a text is needed")
+    return found
 
 
 def _messages(prompt: Any, name: str) -> Any:
