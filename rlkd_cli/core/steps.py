@@ -28,10 +28,11 @@ _NAMES: dict[str, Part] = {
     "answer": "answer",
 }
 _MARKER = re.compile(
-    rf"\**\[\s*({'|'.join(_NAMES)})\s+([0-9]{{1,6}})\s*\]\**\s*:\**", re.IGNORECASE
+    rf"\*{{0,4}}\[\s*({'|'.join(_NAMES)})\s+([0-9]{{1,6}})\s*\]\**\s*:\**", re.IGNORECASE
 )
 _CLOSING = re.compile(
-    r"(?:\A|\n|(?<=\.)\s)\s*\**So,? the final answer is\b[^\n]*\s*\Z", re.IGNORECASE
+    r"(?:\A|\n|(?<=\.)\s)\s{0,16}\*{0,4}So,? the final answer is\b[^\n]*(?:\n\s*)?\Z",
+    re.IGNORECASE,
 )
 _FENCE = re.compile(r"(?P<before>[^`]*)```[a-z]*\n(?P<inside>.*?)\n?```(?P<after>[^`]*)", re.DOTALL)
 

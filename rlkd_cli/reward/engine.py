@@ -30,7 +30,7 @@ Tried = tuple[Attempt, float | None]  # and its total
 
 
 class Asked(NamedTuple):
-    """What a reward is asked for: a completion (None: it was never written), and how its problem is named."""
+    """What a reward is asked for: a completion (None for none), and how its problem is named."""
 
     path: str | None
     id: Any = None

@@ -146,6 +146,6 @@ def id_of(label: Any) -> Any:
 
 
 def digest(problem: str) -> bytes:
-    """What names a problem's text, whatever its spacing and its forms of Unicode."""
-    text = " ".join(unicodedata.normalize("NFKC", problem).split())
+    """What names a problem's text, whatever its spacing and how its letters are composed."""
+    text = " ".join(unicodedata.normalize("NFC", problem).split())
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()

@@ -9,10 +9,11 @@ from rlkd_cli.errors import RecordError
 
 THOUGHTS = ("reasoning_content", "reasoning", "thinking")  # where messages keep them apart
 # Tokens that end a completion, where it was decoded with special tokens
-_ENDS = re.compile(
-    r"(?:\s*(?:<\|(?:im_end|endoftext|eot_id|eom_id|end_of_text|end|return|eos|END_OF_TURN_TOKEN)"
-    r"\|>|<｜end▁of▁sentence｜>|</s>|<eos>|<pad>|<\|pad\|>|<end_of_turn>|<turn\|>|\[EOS\]))+\s*\Z"
+_END = re.compile(
+    r"(?:<\|(?:im_end|endoftext|eot_id|eom_id|end_of_text|end|return|eos|END_OF_TURN_TOKEN)"
+    r"\|>|<｜end▁of▁sentence｜>|</s>|<eos>|<pad>|<\|pad\|>|<end_of_turn>|<turn\|>|\[EOS\])\Z"
 )
+_LONGEST = 30  # characters of an end token, at most
 _TAIL = 200  # characters of a prompt that are looked for where the whole is not found
 
 
@@ -60,7 +61,17 @@ def problem_text(prompt: Any) -> str | None:
 
 def without_ends(text: str) -> str:
     """A completion without the end and padding tokens behind it."""
-    return _ENDS.sub("", text)
+    end, bare = len(text), _bare(text, len(text))
+    while found := _END.search(text, max(bare - _LONGEST, 0), bare):
+        end = bare = _bare(text, found.start())
+    return text[:end]
+
+
+def _bare(text: str, end: int) -> int:
+    """Where the text up to `end` ends without the space behind it."""
+    while end and text[end - 1].isspace():
+        end -= 1
+    return end
 
 
 def response_of(query: str, prompt: str) -> str:

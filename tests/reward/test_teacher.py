@@ -27,15 +27,22 @@ def test_a_record_is_found_by_id_by_label_and_by_the_text_of_its_problem() -> No
     import numpy as np
 
     one = segmentation(1, step("a"), problem="What  is a?\n")
-    two = segmentation("two", step("b"), problem="What is the ﬁrst b?")
+    two = segmentation("two", step("b"), problem="What is b, caf\u00e9?")
     teacher = opened(one, two)
     for name in (1, "1", np.int64(1)):
         assert teacher.find(id=name).record["id"] == 1
     assert teacher.find(label='{"id": "two", "more": 1}').record["id"] == "two"
     assert teacher.find(label={"id": 1}).record["id"] == 1
     assert teacher.find(problem=" What is\ta?").record["id"] == 1
-    assert teacher.find(problem="What is the first b?").record["id"] == "two"
+    assert teacher.find(problem="What is b, cafe\u0301?").record["id"] == "two"
     assert teacher.find(id="unknown", problem="What is a?").record["id"] == 1
+
+
+def test_a_power_is_not_a_number_of_more_digits() -> None:
+    asked = ("What is 10² + 1?", "What is 102 + 1?")
+    rows = [segmentation(i, step(word), problem=asked[i]) for i, word in enumerate("ab")]
+    teacher = opened(*rows)
+    assert [teacher.find(problem=text).record["id"] for text in asked] == [0, 1]
 
 
 @pytest.mark.parametrize(
