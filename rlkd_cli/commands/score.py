@@ -102,7 +102,9 @@ def open_scorer(options: Options, teacher: Input) -> tuple[Scorer, Grader]:
     """What scores a record, and the grader to be closed after it."""
     grader = Grader()
     known = (options.probabilities, options.overwrite)
-    structure = Structure.open(options, lambda spec: opened(options, spec), grader, *known)
+    structure = Structure.open(
+        options, lambda spec: opened(options, spec), grader, *known, tell=console.message
+    )
     samples: Any = options.teacher_samples
     how = (options.concurrency, samples, options.probabilities, options.show)
     return Scorer(structure, teacher, *how), grader

@@ -8,6 +8,12 @@ from rlkd_cli.errors import UsageError
 from rlkd_cli.option import REWARD, option
 from rlkd_cli.records.schema import Raw
 
+TEACHER_PATHS = option(
+    "--teacher-paths",
+    help="Of a problem's paths that were checked: first-correct (4.1), all-correct, all.",
+    choices=("first-correct", "all-correct", "all"),
+    panel=REWARD,
+)
 _MARKS = ("correctness_math_verify", "correctness_llama", "correct")
 
 
@@ -15,15 +21,7 @@ _MARKS = ("correctness_math_verify", "correctness_llama", "correct")
 class ChosenPaths:
     """The choice, as an option."""
 
-    teacher_paths: Annotated[
-        str,
-        option(
-            "--teacher-paths",
-            help="Of a problem's paths that were checked: first-correct (4.1), all-correct, all.",
-            choices=("first-correct", "all-correct", "all"),
-            panel=REWARD,
-        ),
-    ] = "first-correct"
+    teacher_paths: Annotated[str, TEACHER_PATHS] = "first-correct"
 
 
 def chosen_paths(records: Sequence[Raw], rule: str) -> list[Raw]:

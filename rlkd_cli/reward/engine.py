@@ -86,7 +86,7 @@ class Engine:
         def opened(spec: str) -> TextModel:
             return open_model(spec, options, options.record, tell=self.tell)
 
-        structure = Structure.open(options, opened, grader)
+        structure = Structure.open(options, opened, grader, tell=self.tell)
         self._attempts = Attempts(options.weights, grader, structure, options.teacher_samples)
 
     async def opened(self) -> Attempts:

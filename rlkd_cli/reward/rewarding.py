@@ -16,7 +16,7 @@ from rlkd_cli.option import (
 )
 from rlkd_cli.records.read import Columns, Input
 from rlkd_cli.records.schema import StepsOrPath
-from rlkd_cli.reward.chosen import ChosenPaths
+from rlkd_cli.reward.chosen import TEACHER_PATHS, ChosenPaths
 from rlkd_cli.reward.compared import TeacherPaths
 from rlkd_cli.reward.structured import Matching
 from rlkd_cli.reward.total import Weighing, Weights
@@ -24,7 +24,9 @@ from rlkd_cli.reward.total import Weighing, Weights
 
 @dataclass(frozen=True, kw_only=True)
 class Rewarding(Asking, Columns, ChosenPaths, TeacherPaths, Weighing, Matching):
-    """How rewards are computed; names and defaults are those of `rlkd score` and `rlkd distill`."""
+    """How rewards are computed; names and defaults are those of `rlkd score` and `rlkd distill`;
+    where the two differ, those of `rlkd score`.
+    """
 
     teacher: Annotated[
         str,
@@ -32,6 +34,8 @@ class Rewarding(Asking, Columns, ChosenPaths, TeacherPaths, Weighing, Matching):
             "TEACHER", "The teacher's segmentations (paths too, with --gsrm).", free=True, file="in"
         ),
     ]
+    # All of them, whatever their marks, as `rlkd score` compares; `distill` trains on others
+    teacher_paths: Annotated[str, TEACHER_PATHS] = "all"
     deadline: Annotated[
         float,
         option(

@@ -182,14 +182,15 @@ class Structure:
         grader: Grader,
         probabilities: bool = False,
         overwrite: bool = False,
+        tell: Callable[[str], None] = lambda line: None,
     ) -> "Structure":
-        """The reward that the options ask for.
+        """The reward that the options ask for; `tell` is called where verdicts cannot be kept.
 
         UsageError and ModelError where a part is not available.
         """
         options.check(probabilities)
         kind = judge_class(options.judge)
-        cache = VerdictCache(options.verdict_cache)
+        cache = VerdictCache(options.verdict_cache, tell)
         fingerprint = model_fingerprint(options.judging) if options.judging else None
         cache.check_judge(options.judging or options.judge, fingerprint, overwrite)
         asked = probabilities or options.threshold is not None

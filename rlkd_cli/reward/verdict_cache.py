@@ -1,11 +1,15 @@
 """What judges said, kept on disk for later runs (SQLite) and shared by several processes."""
 
 import sqlite3
+from collections.abc import Callable
 from pathlib import Path
+from time import monotonic
 
 from rlkd_cli.core.recent import Recent
 from rlkd_cli.errors import OutputError, UsageError
 
+BUSY = 100  # milliseconds that a question waits for a file that another process locks
+REST = 5.0  # seconds in which a file that failed is not asked again
 REMEMBERED = 1_000_000  # verdicts in memory, a few hundred bytes each
 
 
@@ -14,12 +18,16 @@ class VerdictCache:
 
     The file knows each judge by name and by a fingerprint of what it is made of. UsageError where a
     judge of the same name is another one by now, because its verdicts would be taken for the new
-    judge's.
+    judge's. A file that fails later, or that another process locks for long, is done without, which
+    is told once.
     """
 
-    def __init__(self, file: Path | None = None) -> None:
+    def __init__(
+        self, file: Path | None = None, tell: Callable[[str], None] = lambda line: None
+    ) -> None:
         self._memory: Recent[bytes, float] = Recent(REMEMBERED)
         self._file, self._db = file, _connect(file) if file else None
+        self._tell, self._failed = tell, 0.0  # when the file failed last
 
     def check_judge(self, name: str, fingerprint: str | None, overwrite: bool = False) -> None:
         """Notes who judges; with `overwrite` a judge that changed begins anew, under its new
@@ -40,16 +48,30 @@ class VerdictCache:
     def get(self, key: bytes) -> float | None:
         if key in self._memory or self._db is None:
             return self._memory.get(key)
-        row = self._db.execute("SELECT value FROM likeness WHERE key = ?", (key,)).fetchone()
+        row = self._ask("SELECT value FROM likeness WHERE key = ?", (key,))
         if row is None:
             return None
-        self._memory[key] = row[0]
-        return float(row[0])
+        self._memory[key] = float(row[0])
+        return self._memory[key]
 
     def put(self, key: bytes, value: float) -> None:
         self._memory[key] = value
         if self._db:
-            self._db.execute("INSERT OR REPLACE INTO likeness VALUES (?, ?)", (key, value))
+            self._ask("INSERT OR REPLACE INTO likeness VALUES (?, ?)", (key, value))
+
+    def _ask(self, statement: str, values: tuple[bytes | float, ...]) -> tuple[float] | None:
+        """The first row; None for none, and where the file fails."""
+        assert self._db
+        if self._failed and monotonic() - self._failed < REST:
+            return None
+        try:
+            found: tuple[float] | None = self._db.execute(statement, values).fetchone()
+            return found
+        except sqlite3.Error as error:
+            if not self._failed:
+                self._tell(f"{self._file}: verdicts are not kept or read: {error}")
+            self._failed = monotonic()
+            return None
 
     def close(self) -> None:
         if self._db:
@@ -66,6 +88,7 @@ def _connect(file: Path) -> sqlite3.Connection:
         db.execute(
             "CREATE TABLE IF NOT EXISTS likeness (key BLOB PRIMARY KEY, value REAL) WITHOUT ROWID"
         )
+        db.execute(f"PRAGMA busy_timeout={BUSY}")
     except (sqlite3.Error, OSError) as error:
         raise OutputError(f"{file}: not a verdict cache that can be written: {error}") from None
     return db

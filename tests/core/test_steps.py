@@ -65,3 +65,11 @@ def test_spans_cover_the_text_and_the_closing_line_is_solving() -> None:
     assert [s.owner for s in found] == ["meta", "solving", "solving", "meta", "solving", "solving"]
     assert text[found[0].start : found[0].end] == "[Meta-reasoning 1]: why a\n"
     assert text[found[-1].start : found[-1].end].endswith("So the final answer is: 2")
+
+
+def test_long_space_takes_no_longer_than_other_text() -> None:
+    space = "\n" * 300_000  # minutes, were it not linear
+    with pytest.raises(ParseError, match="meta_reasoning 1 is empty"):
+        parse(f"[Meta-reasoning 1]:{space}")
+    text = f"[Meta-reasoning 1]: m\n[Sub-problem 1]: q\n[Answer 1]: a{space}"
+    assert parse(f"{text}So the final answer is: 7")[0].answer == "a"

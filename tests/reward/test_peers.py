@@ -27,6 +27,7 @@ from rlkd_cli.reward import (
     verl,
 )
 from rlkd_cli.reward.rewarding import Rewarding
+from rlkd_cli.reward.texts import completion_text
 from tests.conftest import ROOT
 from tests.reward.peers import PROBLEMS, TEACHER, hang, path, script, teacher_file
 from tests.servers.scripted import Response
@@ -50,9 +51,9 @@ def configured(server, tmp_path, monkeypatch):
 
 
 def fails(server) -> None:
-    """The judge answers nothing that can be read, and is not waited for."""
+    """The judge answers nothing that can be read, which is not waited for."""
     peers.close()
-    os.environ["RLKD_REWARD_DEADLINE"] = "0.95"  # less than the pause before a second try
+    os.environ["RLKD_REWARD_DEADLINE"] = "3"
     server.script = lambda request, number: (
         Response("perhaps") if "yes or no" in str(request) else script()(request, number)
     )
@@ -75,6 +76,12 @@ def test_trl_is_given_None_where_a_reward_is_missing(server) -> None:
     fails(server)
     own = {"completions": [TEXT, path(1, "")], "prompts": [PROBLEMS[1]] * 2}
     assert asyncio.run(trl.structured(**own, **words)) == [None, 1.0]
+
+
+def test_end_tokens_are_left_out_of_long_texts_too() -> None:
+    long = "a" + "\n" * 300_000 + "b"  # minutes, were it not linear
+    assert completion_text(f"{long}<|im_end|>\n <pad><pad> ") == long
+    assert completion_text(f"{long} ") == f"{long} "
 
 
 def test_only_what_the_model_wrote_earns_a_reward(server) -> None:

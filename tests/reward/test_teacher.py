@@ -64,13 +64,13 @@ def test_an_id_of_another_problem_is_an_error() -> None:
         teacher.find(id=1, problem="What is a?")
 
 
-def test_a_teachers_path_that_is_marked_as_wrong_is_not_its_reference() -> None:
+def test_a_teachers_path_that_is_marked_as_wrong_is_left_out_where_that_is_asked() -> None:
     rows = [segmentation(1, step(w), sample=n, correct=w == "b") for n, w in enumerate("ab")]
-    (right,) = opened(*rows).find(id=1).rows
+    assert len(opened(*rows).find(id=1).rows) == 2  # as `rlkd score` takes them
+    (right,) = opened(*rows, teacher_paths="first-correct").find(id=1).rows
     assert right["sample"] == 1
-    assert len(opened(*rows, teacher_paths="all").find(id=1).rows) == 2
     with pytest.raises(UsageError, match="no teacher path is correct"):
-        opened(rows[0])
+        opened(rows[0], teacher_paths="first-correct")
 
 
 def test_a_file_without_a_record_is_said() -> None:
