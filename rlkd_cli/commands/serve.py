@@ -69,7 +69,11 @@ def run(options: Options) -> int | None:
 def _token(options: Options) -> str | None:
     """The token; UsageError where one is needed and there is none."""
     if options.token_file:
-        token = options.token_file.read_text("utf-8").strip()
+        try:
+            token = options.token_file.read_text("utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            why = getattr(error, "strerror", None) or "no text in UTF-8"
+            raise UsageError(f"--token-file {options.token_file}: {why}") from None
         if not token:
             raise UsageError(f"--token-file {options.token_file}: it is empty")
         remember(token)

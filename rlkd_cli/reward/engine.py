@@ -5,9 +5,11 @@ with its reason, never a number.
 """
 
 import asyncio
+import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from contextvars import copy_context
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -47,6 +49,7 @@ class Engine:
         self.options, self.teacher, self.tell = options, teacher, tell
         self.bill: Bill = {}  # what the models cost so far
         self.failures: Counter[str] = Counter()  # missing rewards by reason
+        self.is_closing = False  # whoever waits is then told so, and not cancelled
         self._attempts: Attempts | None = None
         self._opening: asyncio.Task[None] | None = None
         self._segmented: Once[list[Step]] = Once()
@@ -58,7 +61,8 @@ class Engine:
         options ask for something that is not there.
         """
         open_bill(self.bill)
-        limit = min(deadline or self.options.deadline, self.options.deadline)
+        limit = self.options.deadline if deadline is None else deadline
+        limit = min(limit, self.options.deadline)
         try:
             entry = self.teacher.find(asked.id, asked.problem, asked.label)
         except RecordError as error:
@@ -67,9 +71,19 @@ class Engine:
         if asked.path is None:
             none = RecordError("no_completion", "the model has written none")
             return self._missing(asked, record["id"], Attempt(failure=none))
+        if not any(vars(self.options.weights.of(record)).values()):
+            none = RecordError(
+                "no_answer", "the teacher's record has none, and nothing else weighs"
+            )
+            return self._missing(asked, record["id"], Attempt(failure=none))
         try:
             async with asyncio.timeout(limit):
                 attempt, total = await self._patiently(asked.path, entry, record, limit)
+        except asyncio.CancelledError:
+            if not self.is_closing:
+                raise
+            closed = RecordError("closed", "the reward was closed meanwhile")
+            return self._missing(asked, record["id"], Attempt(failure=closed))
         except TimeoutError:
             late = RecordError("deadline", f"no reward within {limit:g} s")
             return self._missing(asked, record["id"], Attempt(failure=late))
@@ -86,14 +100,15 @@ class Engine:
         def opened(spec: str) -> TextModel:
             return open_model(spec, options, options.record, tell=self.tell)
 
-        structure = Structure.open(options, opened, grader, tell=self.tell)
+        is_asked = options.structure_weight > 0
+        structure = Structure.open(options, opened, grader, tell=self.tell) if is_asked else None
         self._attempts = Attempts(options.weights, grader, structure, options.teacher_samples)
 
     async def opened(self) -> Attempts:
         """The models, opened by the first who asks; after a failure the next one tries again."""
         if self._attempts is None:
             if self._opening is None or self._opening.done():
-                self._opening = asyncio.create_task(asyncio.to_thread(self.open))
+                self._opening = asyncio.create_task(_in_daemon(self.open))
                 self._opening.add_done_callback(lambda task: task.cancelled() or task.exception())
             await asyncio.shield(self._opening)
         assert self._attempts
@@ -154,9 +169,10 @@ class Engine:
     async def _references(self, entry: Entry, attempts: Attempts) -> Sequence[Sequence[Step]]:
         """The teacher's step sequences, as many as are compared with; a path is segmented once."""
         found: list[list[Step]] = []
+        if attempts.structure is None:  # nothing is compared
+            return found
         for number, row in enumerate(entry.rows):
             if "steps" not in row and "unusable" not in row:
-                assert attempts.structure and attempts.structure.gsrm
                 await self._segment(entry, number, attempts.structure)
             if "steps" in row:
                 found.append([Step(**step) for step in row["steps"]])
@@ -190,23 +206,53 @@ class Engine:
 
     async def _ask_judge(self) -> str:
         structure = (await self.opened()).structure
-        assert structure
-        await structure.matcher.judge.ask("answer", "two apples", "2 apples")
+        if structure:
+            await structure.matcher.judge.ask("answer", "two apples", "2 apples")
         return "ok"
 
     async def _ask_gsrm(self) -> str:
         structure = (await self.opened()).structure
-        assert structure
-        if structure.gsrm:
+        if structure and structure.gsrm:
             raw = {"problem": "What is 1 + 1?", "path": "1 + 1 = 2"}
             asked = user(segment_prompt(raw, structure.gsrm.prompt))
-            await structure.gsrm.model.reply(asked, Sampling(max_tokens=8))
+            try:
+                await structure.gsrm.model.reply(asked, Sampling(max_tokens=8))
+            except RecordError as error:
+                if error.code != "empty_reply":  # a server that is there, which is what is asked
+                    raise
         return "ok"
 
 
 def _scored(attempt: Attempt, record: Raw, total: float) -> Raw:
     """A score record, as `rlkd score` writes it, and the parts of the total."""
-    own = attempt.compared.record(record) if attempt.compared else {"id": record["id"]}
+    own = attempt.compared.record(record) if attempt.compared else _plain(record)
     parts = {"structured": attempt.parts.structure, "outcome": attempt.parts.outcome}
     steps = [step.model_dump() for step in attempt.steps]
     return {**own, "total": total, **parts, "steps": steps}
+
+
+def _plain(record: Raw) -> Raw:
+    """What a score record holds where no steps are compared."""
+    return {"id": record["id"], "sample": record["sample"], "verdicts": []}
+
+
+async def _in_daemon(work: Callable[[], None]) -> None:
+    """Work in a thread that the process does not wait for at its end, as it does for a pool's."""
+    loop, context = asyncio.get_running_loop(), copy_context()
+    done: asyncio.Future[None] = loop.create_future()
+
+    def settle(error: Exception | None) -> None:
+        if not done.done():
+            done.set_exception(error) if error else done.set_result(None)
+
+    def run() -> None:
+        error = None
+        try:
+            context.run(work)
+        except Exception as raised:
+            error = raised
+        with suppress(RuntimeError):  # the loop has ended, and nobody waits
+            loop.call_soon_threadsafe(settle, error)
+
+    threading.Thread(target=run, name="rlkd-opening", daemon=True).start()
+    await done

@@ -19,7 +19,7 @@ class Structured:
     async def __call__(self, completions: list[Any], **columns: Any) -> list[float]:
         names = ("id", "label", "problem", "question", "messages")
         rows = [
-            {name: columns[name][i] for name in names if columns.get(name)}
+            {name: columns[name][i] for name in names if columns.get(name) is not None}
             for i in range(len(completions))
         ]
         items = [

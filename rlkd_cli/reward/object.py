@@ -90,9 +90,18 @@ class StructuredReward:
         """Closes the connections and ends the processes; the next score opens them again."""
         await asyncio.to_thread(self.close_sync)
 
-    def score_sync(self, path: str | None, *, deadline: float | None = None, **named: Any) -> Raw:
+    def score_sync(
+        self,
+        path: str | None,
+        *,
+        id: str | int | None = None,
+        problem: str | None = None,
+        label: Any = None,
+        sample: int = 0,
+        deadline: float | None = None,
+    ) -> Raw:
         """`score`, for code without an event loop; it blocks the calling thread."""
-        return dict(self._submit(Asked(path, **named), deadline).result())
+        return dict(self._submit(Asked(path, id, problem, label, sample), deadline).result())
 
     def score_many_sync(
         self, items: Iterable[Mapping[str, Any]], deadline: float | None = None
@@ -128,7 +137,6 @@ class _Loop:
         self._thread = threading.Thread(target=_run, args=(self._loop,), name="rlkd", daemon=True)
         self._thread.start()
         self.finalize = weakref.finalize(owner, _end, engine, self._loop, self._thread, os.getpid())
-        self.finalize.atexit = False  # the process takes its daemons with it
 
     def submit(self, work: Coroutine[Any, Any, T]) -> Any:
         """The work's future; whoever cancels it cancels the work."""
@@ -150,6 +158,7 @@ def _end(engine: Engine, loop: Any, thread: threading.Thread, process: int) -> N
         return
 
     async def close() -> None:
+        engine.is_closing = True
         try:
             others = asyncio.all_tasks() - {asyncio.current_task()}
             for task in others:

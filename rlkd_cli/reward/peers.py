@@ -8,6 +8,7 @@ so on, which override it.
 import os
 import threading
 from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -67,13 +68,32 @@ def options_of(environment: Mapping[str, str]) -> dict[str, Any]:
     named = environment.get(FILE)
     file = Path(named or "rlkd.toml")
     table = read_tables(file).get(REWARD_TABLE, {}) if named or file.is_file() else {}
-    given = {name.replace("-", "_"): value for name, value in table.items()}
-    texts = {name: environment.get(PREFIX + name.upper()) for name in names()}
-    given |= {name: text for name, text in texts.items() if text is not None}
+    given = _of_table(table, file) | _of_environment(environment)
     if not given.get("teacher"):
         asked = f'set RLKD_REWARD_TEACHER, or teacher = "…" in [reward] of {file}'
         raise UsageError(f"no teacher for the reward: {asked}")
     return given
+
+
+def _of_table(table: Any, file: Path) -> dict[str, Any]:
+    if not isinstance(table, Mapping):
+        raise UsageError(f"{file}: {REWARD_TABLE}: a table is needed, [{REWARD_TABLE}]")
+    given = {name.replace("-", "_"): value for name, value in table.items()}
+    if len(given) < len(table):
+        twice = next(name for name in table if "-" in name and name.replace("-", "_") in table)
+        raise UsageError(f"{file}: [{REWARD_TABLE}] gives {twice} in two spellings")
+    return given
+
+
+def _of_environment(environment: Mapping[str, str]) -> dict[str, Any]:
+    """The options by name; one that is empty is none. UsageError for a name that is none."""
+    known = {PREFIX + name.upper(): name for name in names()}
+    for name in environment:
+        if name.startswith(PREFIX) and name not in (*known, FILE):
+            near = get_close_matches(name, [*known, FILE], 1)
+            also = f"; the nearest: {near[0]}" if near else ""
+            raise UsageError(f"{name}: no such option{also}")
+    return {known[name]: text for name, text in environment.items() if name in known and text}
 
 
 def total_of(record: Raw) -> float:

@@ -3,7 +3,7 @@
 from typing import Any
 
 from rlkd_cli.reward.peers import configured, total_of
-from rlkd_cli.reward.texts import completion_text, named
+from rlkd_cli.reward.texts import completion_text, labelled, named
 
 DEADLINE = 100.0  # seconds; slime waits 120
 
@@ -21,6 +21,5 @@ async def structured(args: Any, sample: Any, **more: Any) -> Any:
 
 
 def _item(sample: Any) -> dict[str, Any]:
-    about = sample.metadata if isinstance(sample.metadata, dict) else {}
-    row = {"label": sample.label, **about}
+    row = labelled(sample.label, sample.metadata)
     return {"path": completion_text(sample.response), **named(row, sample.prompt)}

@@ -37,8 +37,11 @@ class Teacher:
         self._entries: dict[Id, Entry] = {}
         self._texts: dict[bytes, tuple[Id, str]] = {}  # id and place, by the problem's digest
         self._names: dict[str, Id | None] = {}  # the id by how it is written; None for two
+        self._same: list[tuple[Id, Id, Item]] = []  # ids of one text, and where the second is
         for item in items:
             self._add(item)
+        self._check_same()
+        self._same.clear()
 
     @classmethod
     def read(cls, options: Rewarding) -> "Teacher":
@@ -80,7 +83,9 @@ class Teacher:
 
     def _by_name(self, name: Any) -> Entry | None:
         if not isinstance(name, str | int) or isinstance(name, bool):
-            name = None if name is None else _plain(name)
+            name = _plain(name)
+        if name is None:
+            return None
         if name in self._entries:
             return self._entries[name]
         known = self._names.get(str(name))
@@ -109,13 +114,23 @@ class Teacher:
 
     def _note(self, entry: Entry, name: Id, item: Item) -> None:
         """The problem's text as a name; two problems of one text are one where nothing differs."""
-        text = item.raw.get("problem")
+        text, first = item.raw.get("problem"), entry.record.get("problem")
         if not isinstance(text, str) or not text.strip():
             return
-        other, where = self._texts.setdefault(digest(text), (name, item.where))
-        if other != name and _content(self._entries[other].rows[0]) != _content(entry.rows[0]):
-            reason = f"ids {other!r} ({where}) and {name!r} are other records of the same problem"
-            raise InputError(item.where, "problem", f"{reason}; leave one of them out")
+        if isinstance(first, str) and digest(first) != digest(text):
+            raise InputError(item.where, "problem", f"another than the first of id {name!r}")
+        other, _ = self._texts.setdefault(digest(text), (name, item.where))
+        if other != name:
+            self._same.append((other, name, item))
+
+    def _check_same(self) -> None:
+        """InputError where two ids of one text differ in any of their rows."""
+        for other, name, item in self._same:
+            ours, theirs = (list(map(_content, self._entries[i].rows)) for i in (name, other))
+            if ours != theirs:
+                where = self._texts[digest(item.raw["problem"])][1]
+                said = f"ids {other!r} ({where}) and {name!r} are other records of the same problem"
+                raise InputError(item.where, "problem", f"{said}; leave one of them out")
 
 
 def _usable(item: Item) -> Item:

@@ -88,6 +88,12 @@ def response_of(query: str, prompt: str) -> str:
     return without_ends(query[place + len(tail) :])
 
 
+def labelled(label: Any, about: Any) -> dict[str, Any]:
+    """A row of a label and of what else is known, in which nothing is no other name for it."""
+    known = about.items() if isinstance(about, Mapping) else ()
+    return {"label": label, **{name: value for name, value in known if value is not None}}
+
+
 def named(columns: Mapping[str, Any], prompt: Any = None) -> dict[str, Any]:
     """How a row of a trainer's data names its problem: by `id`, `label` or `problem`, or the
     prompt's text.

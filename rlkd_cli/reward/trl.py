@@ -16,8 +16,10 @@ async def structured(
     another reward function: weigh outcome and format here (`outcome_weight`, `format_weight`), not
     in functions beside this one. MissingReward where none of a batch can ever be had.
     """
+    if not completions:
+        return []
     rows = [_row(columns, i) for i in range(len(completions))]
-    asked = prompts or [None] * len(completions)
+    asked = [None] * len(completions) if prompts is None else prompts
     items = [
         {"path": completion_text(completion), **named(row, prompt)}
         for completion, row, prompt in zip(completions, rows, asked, strict=True)
@@ -32,7 +34,7 @@ async def structured(
 def _row(columns: dict[str, Any], number: int) -> dict[str, Any]:
     """What the data set says of one completion."""
     names = ("id", "label", "problem", "question")
-    return {name: columns[name][number] for name in names if columns.get(name)}
+    return {name: columns[name][number] for name in names if columns.get(name) is not None}
 
 
 def _log(records: list[Any], log: Any) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from rlkd_cli.errors import MissingReward
 from rlkd_cli.reward.peers import configured, parts_of, total_of
-from rlkd_cli.reward.texts import completion_text, named
+from rlkd_cli.reward.texts import completion_text, labelled, named
 
 
 class NoReward(BaseException):
@@ -37,7 +37,7 @@ async def rubric(
 
     NoReward where it could not be had, which ends the run: a `Rubric` has no missing reward.
     """
-    row = {"label": answer, **(info if isinstance(info, dict) else {})}
+    row = labelled(answer, info)
     record = await configured().score(completion_text(completion), **named(row, prompt))
     try:
         return total_of(record)

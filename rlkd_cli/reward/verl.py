@@ -3,7 +3,7 @@
 from typing import Any
 
 from rlkd_cli.reward.peers import configured, parts_of, total_of
-from rlkd_cli.reward.texts import completion_text, named
+from rlkd_cli.reward.texts import completion_text, labelled, named
 
 
 async def compute_score(
@@ -19,6 +19,6 @@ async def compute_score(
     that is a JSON object with an `id`. MissingReward where it could not be had, which ends verl's
     run: a reward of 0 would train.
     """
-    row = {"label": ground_truth, **(extra_info or {})}
+    row = labelled(ground_truth, extra_info)
     record = await configured().score(completion_text(solution_str), **named(row))
     return {"score": total_of(record), **parts_of(record)}

@@ -109,6 +109,8 @@ def test_sigterm_answers_what_is_under_way(server, tmp_path) -> None:
         (["--host", "rewards.example"], "--token-file FILE says who may"),
         (["--token-file", "empty"], "it is empty"),
         (["--token-file", "none"], "no such file"),
+        (["--token-file", "."], "directory"),
+        (["--token-file", "bytes"], "no text in UTF-8"),
         (["--structure-weight", "0", "--outcome-weight", "0"], "nothing is rewarded"),
         (["--gsrm", ""], "--gsrm is missing"),
         (["--threshold", "0.5"], "only answers yes or no"),
@@ -117,6 +119,7 @@ def test_sigterm_answers_what_is_under_way(server, tmp_path) -> None:
 )
 def test_what_cannot_be_served_is_said_before_anything_listens(rlkd, words, said) -> None:
     Path("empty").touch()
+    Path("bytes").write_bytes(b"\xff\xfe")
     write(Path("t.jsonl"), [segmentation(1, step("a"))])
     refused = rlkd("serve", "t.jsonl", *NOT_ASKED, *words)
     assert refused.status == 2 and said in refused.err and len(refused.err.splitlines()) == 1

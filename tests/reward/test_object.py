@@ -6,6 +6,8 @@ import multiprocessing
 import os
 import pickle
 import socket
+import subprocess
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -15,7 +17,7 @@ import pytest
 from rlkd_cli.errors import UsageError
 from rlkd_cli.reward import StructuredReward
 from tests.conftest import segmentation, write
-from tests.reward.peers import TEACHER, asked, hang, options, path, paths, script
+from tests.reward.peers import TEACHER, asked, hang, options, path, paths, script, teacher_file
 from tests.servers.scripted import Response, ScriptedServer
 
 
@@ -245,7 +247,7 @@ def test_an_object_that_nobody_holds_ends_its_thread(server, tmp_path, monkeypat
     reward.score_sync(path(0, "aa"), id="case-0")
     own = [one for one in threading.enumerate() if one.name.startswith("rlkd")]
     own = [one for one in own if one not in before]
-    assert len(own) == 2  # the loop's, and the one that opened the models
+    assert own
     del reward
     gc.collect()
     for one in own:
@@ -259,4 +261,50 @@ def test_a_part_that_weighs_nothing_is_not_waited_for(server, tmp_path, monkeypa
     reward = StructuredReward.open(**options(server, structure_weight=0.0))
     record = reward.score_sync(path(0, "aa"), id="case-0", deadline=60)
     assert (record["total"], record["structured"], record["outcome"]) == (1.0, None, 1.0)
+    assert (record["sample"], record["verdicts"]) == (0, []) and not server.requests
+    own = options(server, structure_weight=0.0)
+    write(Path("none.jsonl"), [{k: v for k, v in TEACHER[0].items() if k != "answer"}])
+    unanswered = StructuredReward.open(**own | {"teacher": "none.jsonl"})
+    assert unanswered.score_sync(path(0, "aa"), id="case-0")["error"] == "no_answer"
+    unanswered.close_sync()
     reward.close_sync()
+
+
+def test_closing_tells_who_waits_and_no_time_is_none(reward, server) -> None:
+    server.script = hang
+
+    async def go() -> dict:
+        waiting = asyncio.create_task(reward.score(path(0, "aa"), id="case-0"))
+        while not server.requests:
+            await asyncio.sleep(0.01)
+        await reward.close()
+        return await waiting
+
+    record = asyncio.run(go())
+    assert (record["total"], record["error"]) == (None, "closed")
+    assert reward.score_sync(path(0, "aa"), id="case-0", deadline=0)["error"] == "deadline"
+
+
+_LEFT_OPEN = """
+import sys
+from rlkd_cli.reward import StructuredReward
+reward = StructuredReward.open("teacher.jsonl", gsrm=sys.argv[1], judge=sys.argv[1], deadline=2)
+print(reward.score_sync("<think>[aa]</think>", id="case-0").get("error"))
+"""
+
+
+def test_a_process_that_closes_nothing_ends_quietly_and_at_once(
+    server, tmp_path, monkeypatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    server.script = script()
+    teacher_file()
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        away = f"http://127.0.0.1:{silent.getsockname()[1]}/v1"
+        for url, said in ((server.url, "None"), (away, "deadline")):
+            run = subprocess.run(
+                [sys.executable, "-c", _LEFT_OPEN, url], capture_output=True, text=True, timeout=20
+            )
+            assert (run.returncode, run.stdout.strip(), run.stderr) == (0, said, "")

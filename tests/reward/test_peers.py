@@ -85,11 +85,16 @@ def test_end_tokens_are_left_out_of_long_texts_too() -> None:
 
 
 def test_only_what_the_model_wrote_earns_a_reward(server) -> None:
+    import numpy as np
+
     told = [
         {"role": "assistant", "content": "[aa bb]"},
         {"role": "user", "content": "It is \\boxed{7}"},
         {"role": "tool", "content": "\\boxed{7}"},
     ]
+    assert asyncio.run(trl.structured(completions=[], prompts=[])) == []
+    ids = {"completions": [TEXT], "id": np.array(["case-1"]), "log_metric": None}
+    assert asyncio.run(trl.structured(**ids)) == [3.0]
     own = {"completions": [told, None], "prompts": [USER] * 2}
     assert asyncio.run(trl.structured(**own)) == [2.0, None]
     assert asyncio.run(verifiers.rubric(told, prompt=USER)) == 2.0
@@ -114,6 +119,7 @@ def test_verl_is_given_a_score_and_its_parts_or_an_exception(server) -> None:
         assert asyncio.run(verl.compute_score(**call, extra_info=info)) == scored
     by_label = {**call, "ground_truth": LABEL, "reward_router_address": "x"}
     assert asyncio.run(verl.compute_score(**by_label)) == scored
+    assert asyncio.run(verl.compute_score(**by_label, extra_info={"label": None})) == scored
     fails(server)
     with pytest.raises(MissingReward, match="judge_failed"):
         asyncio.run(verl.compute_score(**{**call, "ground_truth": LABEL}))
@@ -239,6 +245,15 @@ def test_options_come_from_the_environment_and_the_file(monkeypatch) -> None:
     assert peers.options_of({"RLKD_REWARD_CONFIG": "other.toml"}) == {"teacher": "o.jsonl"}
     with pytest.raises(UsageError, match="deadline: 'soon': Input should be a valid number"):
         Rewarding.of(**peers.options_of({"RLKD_REWARD_DEADLINE": "soon"}))
+    with pytest.raises(UsageError, match=r"RLKD_REWARD_DEADLIN: .*nearest: RLKD_REWARD_DEADLINE"):
+        peers.options_of({"RLKD_REWARD_DEADLIN": "5"})
+    assert peers.options_of({"RLKD_REWARD_DEADLINE": ""})["deadline"] == 7
+    Path("other.toml").write_text("[reward]\noutcome-weight = 1\noutcome_weight = 2\n")
+    with pytest.raises(UsageError, match="outcome-weight in two spellings"):
+        peers.options_of({"RLKD_REWARD_CONFIG": "other.toml"})
+    Path("other.toml").write_text("reward = 3\n")
+    with pytest.raises(UsageError, match="a table is needed"):
+        peers.options_of({"RLKD_REWARD_CONFIG": "other.toml"})
     Path("rlkd.toml").unlink()
     with pytest.raises(UsageError, match="set RLKD_REWARD_TEACHER"):
         peers.options_of({})

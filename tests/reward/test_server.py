@@ -275,6 +275,22 @@ def test_a_cache_that_fails_is_done_without_and_told_once(server) -> None:
     assert len(told) == 1 and "locked" in told[0]
 
 
+def test_a_body_that_does_not_come_or_is_not_what_its_head_says_is_a_4xx(server) -> None:
+    async def half() -> AsyncIterator[bytes]:
+        yield b'{"half'
+        await asyncio.sleep(30)
+
+    async def go() -> None:
+        async with serving(options(server, deadline=0.5)) as (running, post):
+            packed = {"headers": {"Content-Encoding": "gzip"}}
+            assert (await post("/slime", b"not packed", **packed))[0] == 400
+            url = "http://{}:{}/slime".format(*running._runner.addresses[0][:2])
+            async with aiohttp.ClientSession() as session, session.post(url, data=half()) as answer:
+                assert answer.status == 400 and "did not come" in (await answer.json())["detail"]
+
+    asyncio.run(go())
+
+
 def test_health_is_200_only_where_gsrm_and_judge_answer(server) -> None:
     async def go() -> tuple[int, dict]:
         async with serving(options(server)) as (_, post):

@@ -49,7 +49,8 @@ def test_a_power_is_not_a_number_of_more_digits() -> None:
     "named", [{}, {"id": 2}, {"label": "1"}, {"label": "{broken"}, {"problem": "x"}, {"id": True}]
 )
 def test_what_names_no_record_is_an_error_and_never_another_record(named: dict) -> None:
-    teacher = opened(segmentation(1, step("a"), problem="What is a?"))
+    rows = [segmentation(i, step("a"), problem=f"What is {i}?") for i in (1, "None")]
+    teacher = opened(*rows)
     with pytest.raises(RecordError) as error:
         teacher.find(**named)
     assert error.value.code == "no_teacher"
@@ -89,6 +90,15 @@ def test_two_different_records_of_one_problem_are_an_error_at_opening() -> None:
     assert len(opened(*same)) == 2
     with pytest.raises(InputError, match=r"t\.jsonl:2: problem: ids 1 \(t\.jsonl:1\) and 2"):
         opened(same[0], segmentation(2, step("b"), problem="What is  a?"))
+    later = [
+        segmentation(i, step(word), problem="p", sample=n)
+        for i in (1, 2)
+        for n, word in enumerate(("a", f"b{i}"))
+    ]
+    with pytest.raises(InputError, match="are other records of the same problem"):
+        opened(*later)
+    with pytest.raises(InputError, match="another than the first of id 1"):
+        opened(*(segmentation(1, step("a"), problem=text, sample=n) for n, text in enumerate("pq")))
     several = [segmentation(1, step(word), problem="p", sample=n) for n, word in enumerate("ab")]
     assert len(opened(*several).find(id=1).rows) == 2
 

@@ -111,7 +111,7 @@ class RewardServer:
 
     def _handler(self, protocol: Protocol) -> Callable[[Any], Awaitable[Any]]:
         async def handle(request: Any) -> Any:
-            body = await _body(request)
+            body = await _body(request, self.engine.options.deadline)
             records = await self._scores(protocol.read(body), protocol.deadline)
             if records is None:
                 return _full()
@@ -154,10 +154,18 @@ class RewardServer:
         return web.Response(body=text.encode(), headers={"Content-Type": TYPE})
 
 
-async def _body(request: Any) -> Raw:
-    """The JSON object of a request. RecordError for anything else."""
+async def _body(request: Any, seconds: float) -> Raw:
+    """The JSON object of a request. RecordError for anything else, and after so many seconds."""
+    from aiohttp import ClientPayloadError, web
+    from aiohttp.http_exceptions import HttpProcessingError
+
     try:
-        body = json.loads(await request.read())
+        async with asyncio.timeout(seconds):
+            body = json.loads(await request.read())
+    except TimeoutError:
+        raise bad(f"the body did not come within {seconds:g} s") from None
+    except (ClientPayloadError, web.RequestPayloadError, HttpProcessingError, OSError) as error:
+        raise bad(f"the body cannot be read: {type(error).__name__}") from None
     except (ValueError, RecursionError) as error:
         raise bad(f"not JSON: {error}") from None
     if not isinstance(body, dict):

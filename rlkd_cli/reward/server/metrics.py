@@ -46,7 +46,7 @@ class Metrics:
                 total += count
                 least = "+Inf" if bound == float("inf") else f"{bound:g}"
                 yield f'{name}_bucket{{path="{path}",le="{least}"}} {total}'
-            yield f'{name}_sum{{path="{path}"}} {self._seconds[path]:g}'
+            yield f'{name}_sum{{path="{path}"}} {self._seconds[path]}'
             yield f'{name}_count{{path="{path}"}} {total}'
 
 
@@ -74,7 +74,7 @@ def _metric(name: str, kind: str, said: str, rows: Iterable[tuple[str, float]]) 
     yield f"# HELP {name} {said}"
     yield f"# TYPE {name} {kind}"
     for labels, value in rows:
-        yield f"{name}{{{labels}}} {value:g}" if labels else f"{name} {value:g}"
+        yield f"{name}{{{labels}}} {value}" if labels else f"{name} {value}"
 
 
 def _safe(label: str) -> str:
