@@ -24,7 +24,8 @@ class Options:
         option(
             "--rejects",
             metavar="FILE",
-            help="Where records that could not be done go (default: beside the output).",
+            help="Where records that could not be done go (default: where the shards' --rejects "
+            "says, else beside the output).",
             panel=IO,
             file="out",
         ),
@@ -44,12 +45,12 @@ def run(options: Options) -> int | None:
 
 def put_together(whole: Path, rejects: str | None, quiet: bool, patience: float = 0.0) -> int:
     """Makes the file from its parts; the exit status."""
-    rejects = rejects or f"{whole}.rejects.jsonl"
-    done = merge.merge(whole, rejects, facts, patience)
-    if done is None:
+    merged = merge.merge(whole, rejects, facts, patience)
+    if merged is None:
         if not quiet:
             console.message(f"{whole}: finished by an earlier run")
         return 0
+    done, rejects = merged
     count, lost = len(done.offsets), len(done.lost)
     if lost:
         console.message(f"{lost} of {count} records rejected: {rejects}")

@@ -7,9 +7,11 @@ from typing import Any
 from rlkd_cli.errors import UsageError
 from rlkd_cli.records import shards
 from rlkd_cli.records.done import Done
+from rlkd_cli.records.forms import is_stream
 from rlkd_cli.records.journal import Journal
-from rlkd_cli.records.manifest import load_manifest, manifest_of
+from rlkd_cli.records.manifest import check_places, load_manifest, manifest_of
 from rlkd_cli.records.output import check_rejects_name, journal_of, spent_before, write_whole
+from rlkd_cli.records.rejects import check_rejects
 from rlkd_cli.records.schema import Raw
 
 Facts = Callable[[Done, Mapping[str, Any]], Mapping[str, Any]]
@@ -19,9 +21,13 @@ class Missing(UsageError):
     """A part is missing or not finished."""
 
 
-def merge(path: Path, rejects: str, facts: Facts, patience: float = 0.0) -> Done | None:
+def merge(
+    path: Path, rejects: str | None, facts: Facts, patience: float = 0.0
+) -> tuple[Done, str] | None:
     """Writes `path`, its rejects and its manifest as one run over the whole would have; what went
-    into them. None where that was done before.
+    into them, and where the rejects are. None where that was done before.
+
+    Without `rejects` they go where the parts say, else beside `path`.
 
     `facts` makes what the manifest says of all runs from what they did and a part's header.
     UsageError where there are no parts, or they were made differently; Missing where one is not
@@ -40,12 +46,26 @@ def merge(path: Path, rejects: str, facts: Facts, patience: float = 0.0) -> Done
             return None
         if not parts:
             raise UsageError(f"{path}: no parts in {shards.folder_of(path)}/")
-        check_rejects_name(rejects)
         made_from, header = _read(path, done, parts)
+        rejects = rejects or header.get("rejects") or f"{path}.rejects.jsonl"
+        _check_rejects(rejects, path, header, parts)
         write_whole(path, rejects, done, lambda record: None, made_from, facts(done, header))
     finally:
         _leave(done)
-    return done
+    return done, rejects
+
+
+def _check_rejects(
+    rejects: str, path: Path, header: Raw, parts: Sequence[shards.Shard]
+) -> None:
+    """UsageError where the rejects would replace an input, the output, or what is no reject."""
+    outputs = {str(path): str(path), "the manifest": str(manifest_of(path))}
+    outputs |= {"the journal": str(journal_of(path))}
+    outputs |= {f"shard {shard}": str(shard.journal) for shard in parts}
+    check_places(header.get("inputs", ()), outputs | {"--rejects": rejects})
+    if not is_stream(rejects):
+        check_rejects(Path(rejects), path, overwrite=False)
+    check_rejects_name(rejects)
 
 
 def is_finished(path: Path) -> bool:

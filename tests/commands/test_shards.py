@@ -239,3 +239,38 @@ def test_merge_needs_a_shard_and_a_file(segment, server) -> None:
     for more in (["--merge"], ["--merge", "--shard", "1/2"], ["--num-processes", "2"]):
         assert segment(*more).status == 2
     assert not server.requests
+
+
+def test_a_merge_replaces_no_input_and_nothing_of_the_output(segment, rlkd) -> None:
+    rejects = [{**path, "error": "timeout", "detail": "late"} for path in paths(24)]
+    write(Path("in.jsonl"), rejects)  # an input may be the rejects of another run
+    before = Path("in.jsonl").read_bytes()
+    for i in (1, 2):
+        segment("-o", "out.jsonl", "--shard", f"{i}/2")
+    Path("notes.txt").write_text("mine\n")
+    own = ["out.jsonl", "out.jsonl.run.json", "out.jsonl.journal"]
+    for file in ["in.jsonl", "notes.txt", "out.jsonl.shards/1-of-2.journal", *own]:
+        refused = rlkd("merge", "out.jsonl", "--rejects", file)
+        assert refused.status == 2 and len(refused.err.strip().splitlines()) == 1, file
+    assert Path("in.jsonl").read_bytes() == before and Path("notes.txt").read_text() == "mine\n"
+    assert not Path("out.jsonl").exists() and rlkd("merge", "out.jsonl", "-q").status == 3
+
+
+def test_rejects_go_where_the_shards_were_told(segment, rlkd) -> None:
+    for i in (1, 2):
+        segment("-o", "out.jsonl", "--shard", f"{i}/2", "--rejects", "lost/r.jsonl")
+    merged = rlkd("merge", "out.jsonl")
+    assert merged.status == 3 and "lost/r.jsonl" in merged.err
+    assert len(read(Path("lost/r.jsonl"))) == 3
+    assert not Path("out.jsonl.rejects.jsonl").exists()
+
+
+def test_parts_of_other_inputs_are_refused_where_one_is_longer(segment, rlkd) -> None:
+    every = paths(40)
+    write(Path("in.jsonl"), every[:10])
+    segment("-o", "out.jsonl", "--shard", "2/2")
+    write(Path("in.jsonl"), every[20:31])
+    segment("-o", "out.jsonl", "--shard", "1/2")
+    refused = rlkd("merge", "out.jsonl")
+    assert refused.status == 2 and "the input changed in between" in refused.err
+    assert not Path("out.jsonl").exists()
