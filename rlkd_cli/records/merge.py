@@ -6,6 +6,7 @@ from typing import Any
 
 from rlkd_cli.errors import UsageError
 from rlkd_cli.records import shards
+from rlkd_cli.records.digests import combined
 from rlkd_cli.records.done import Done
 from rlkd_cli.records.forms import is_stream
 from rlkd_cli.records.journal import Journal
@@ -55,9 +56,7 @@ def merge(
     return done, rejects
 
 
-def _check_rejects(
-    rejects: str, path: Path, header: Raw, parts: Sequence[shards.Shard]
-) -> None:
+def _check_rejects(rejects: str, path: Path, header: Raw, parts: Sequence[shards.Shard]) -> None:
     """UsageError where the rejects would replace an input, the output, or what is no reject."""
     outputs = {str(path): str(path), "the manifest": str(manifest_of(path))}
     outputs |= {"the journal": str(journal_of(path))}
@@ -92,22 +91,31 @@ def _read(path: Path, done: Done, parts: Sequence[shards.Shard]) -> tuple[Raw, R
         done.carry_over(spent_before(load_manifest(manifest_of(path))))
     read = shards.absorb(done, parts, path, settings)
     ends = [(end, shard) for shard, (_, end) in zip(parts, read, strict=True) if end]
-    last, by = max(ends, key=lambda one: int(one[0]["items"]), default=(None, None))
+    last, _ = max(ends, key=lambda one: int(one[0]["items"]), default=(None, None))
     _check_all_there(path, done, parts, last)
     if last is None:
         return {}, {}
-    for end, shard in ends:
-        if end["items"] == last["items"] and end["input"] != last["input"]:
-            raise UsageError(
-                f"{path}: shard {shard} read other records than shard {by}: the input changed in "
-                "between; run the shards again with --overwrite"
-            )
-    if len(done.offsets) > last["items"]:
-        raise UsageError(
-            f"{path}: shard {by} read {last['items']} records, others read more: the input was "
-            "shortened; run the shards again with --overwrite"
-        )
+    _check_input(path, done, ends, last)
     return {"settings": last["settings"], "input": last["input"]}, read[-1][0]
+
+
+def _check_input(
+    path: Path, done: Done, ends: Sequence[tuple[Raw, shards.Shard]], last: Raw
+) -> None:
+    """UsageError where the records that are done are not those of one input, the longest read."""
+    again = "run the shards again with --overwrite"
+    if len(done.offsets) > last["items"]:
+        read = f"one shard read {last['items']} records, others read more"
+        raise UsageError(f"{path}: {read}: the input was shortened; {again}")
+    others = (end["input"] for end, _ in ends if end["items"] == last["items"])
+    copies = last["items"] // (last["input"]["records"] or 1)
+    finished = (combined(done.digests[copy::copies]) for copy in range(copies))
+    is_one = all(one == last["input"] for one in others)
+    if not (is_one and all(one == last["input"]["digest"] for one in finished)):
+        raise UsageError(
+            f"{path}: its shards read other records than one another: the input changed in "
+            f"between; {again}"
+        )
 
 
 def _check_all_there(
