@@ -76,7 +76,7 @@ def load_manifest(file: Path) -> dict[str, Any]:
     raise UsageError(f"{file} is damaged; --overwrite starts over")
 
 
-def check_same(output: Path, before: Settings, now: Settings) -> None:
+def check_same(output: Path | str, before: Settings, now: Settings) -> None:
     """UsageError that names the first thing that is not what `output` was created with."""
     names = [name for name in {**before, **now} if _differ(name, before, now)]
     if not names:

@@ -73,10 +73,8 @@ def is_finished(path: Path) -> bool:
 
 
 def _leave(done: Done) -> None:
-    """Closes the journals, and removes that of the whole where nothing was ever written into it."""
-    own = done.journals[0]
-    if own.path.exists() and not own.is_begun:
-        own.remove()
+    """Closes the journals; that of the whole goes where it binds nobody."""
+    done.journals[0].leave()
     for journal in done.journals:
         journal.close()
 
@@ -85,7 +83,7 @@ def _read(path: Path, done: Done, parts: Sequence[shards.Shard]) -> tuple[Raw, R
     """Notes all that is finished; (settings and input, a part's header)."""
     own = done.journals[0]
     settings = None
-    if own.is_begun:
+    if own.is_begun and not own.is_blank:
         settings = done.absorb(own)[0]["settings"]
     elif is_finished(path):
         done.carry_over(spent_before(load_manifest(manifest_of(path))))

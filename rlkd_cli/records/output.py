@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from rlkd_cli import __version__
-from rlkd_cli.errors import OutputError, UsageError
+from rlkd_cli.errors import OutputError, RlkdError
 from rlkd_cli.records import shards
 from rlkd_cli.records.atomic import write_json
 from rlkd_cli.records.done import INVALID, Done, add_up, is_among
@@ -58,8 +58,8 @@ class FileOutput(Journalled):
             self._open(overwrite)
         except OSError as error:
             raise OutputError(f"{error.filename or path}: {error.strerror}") from None
-        except UsageError:
-            self._journal.leave()
+        except RlkdError:
+            self._journal.leave()  # what is refused changes nothing
             raise
 
     @property
@@ -73,6 +73,8 @@ class FileOutput(Journalled):
 
     def _open(self, overwrite: bool) -> None:
         parts = shards.found(self.path)
+        if not overwrite:
+            shards.check(self.path, self._settings)
         is_begun = self._journal.is_begun and not overwrite
         if not overwrite and not is_begun and self.path.exists():
             before = finished(self.path, self._settings, self._grows)

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from rlkd_cli import ranks
-from rlkd_cli.errors import OutputError
+from rlkd_cli.errors import OutputError, RlkdError
 from rlkd_cli.records import shards
 from rlkd_cli.records.done import end_after
 from rlkd_cli.records.journal import Journal
@@ -42,14 +42,19 @@ class PartOutput(Journalled):
             self._open(overwrite)
         except OSError as error:
             raise OutputError(f"{error.filename or path}: {error.strerror}") from None
+        except RlkdError:
+            self._leave()  # what is refused changes nothing
+            raise
 
     def _open(self, overwrite: bool) -> None:
-        before = self._finished() if not overwrite else None
-        if before and self.complete:
-            return
-        shards.folder_of(self.path).mkdir(parents=True, exist_ok=True)
+        if not overwrite:
+            shards.check(self.path, self._settings)
         self._journal.lock(shards.PATIENCE)
-        is_begun = self._journal.is_begun and not overwrite
+        before = self._finished() if not overwrite else None
+        if self.complete:
+            self._leave()
+            return
+        is_begun = not overwrite and self._journal.is_begun and not self._journal.is_blank
         if not overwrite:
             self._note_others()
         node = {"node": ranks.machine()}
@@ -62,6 +67,10 @@ class PartOutput(Journalled):
             self._take_over(before)
         self._ask_again()
         self._check_length()
+
+    def _leave(self) -> None:
+        self._journal.leave()
+        shards.remove(self.path, ())
 
     def _finished(self) -> Raw | None:
         """The manifest of the whole file, where an earlier run has finished it: `complete` where
@@ -80,10 +89,10 @@ class PartOutput(Journalled):
         others = [one.journal for one in shards.found(self.path) if one.count != self._shard.count]
         for file in (journal_of(self.path), *others):
             journal = Journal(file)
-            if journal.is_begun:
-                journal.look()
-                header, _ = self._done.absorb(journal, self._source.is_mine, is_billed=False)
+            if header := journal.bound():
                 check_same(self.path, header["settings"], self._settings)
+                journal.look()
+                self._done.absorb(journal, self._source.is_mine, is_billed=False)
 
     def _read_journal(self) -> None:
         entries = self._journal.entries()

@@ -18,6 +18,7 @@ from rlkd_cli.records.manifest import Settings, check_same
 from rlkd_cli.records.schema import Raw
 
 _NAME = re.compile(r"(\d+)-of-(\d+)\.journal")
+NO_RUN = "holds what no run wrote; remove it, or start over with --overwrite"
 PATIENCE = 60.0  # seconds in which a lost machine's process has surely let go of its journal
 
 
@@ -59,6 +60,17 @@ def found(output: Path) -> list[Shard]:
     return [shard for shard in shards if Journal(shard.journal).is_begun]
 
 
+def check(output: Path, settings: Settings) -> None:
+    """UsageError that names a slice which was made with other settings."""
+    for shard in found(output):
+        header = Journal(shard.journal).bound()
+        if header is None:
+            continue
+        if not isinstance(header, dict) or "settings" not in header:
+            raise UsageError(f"{shard.journal}: {NO_RUN}")
+        check_same(f"shard {shard} of {output}", header["settings"], settings)
+
+
 def absorb(
     done: Done, shards: Sequence[Shard], output: Path, settings: Settings | None
 ) -> list[tuple[Raw, Raw | None]]:
@@ -76,10 +88,9 @@ def absorb(
         try:
             header, end = done.absorb(journal, shard.is_mine)
             settings = header["settings"] if settings is None else settings
-            check_same(output, header["settings"], settings)
+            check_same(f"shard {shard} of {output}", header["settings"], settings)
         except (KeyError, TypeError, AttributeError, IndexError):
-            reason = "holds what no run wrote; remove it, or start over with --overwrite"
-            raise UsageError(f"{shard.journal}: {reason}") from None
+            raise UsageError(f"{shard.journal}: {NO_RUN}") from None
         ends.append((header, end))
     return ends
 

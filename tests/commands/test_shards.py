@@ -274,3 +274,27 @@ def test_parts_of_other_inputs_are_refused_where_one_is_longer(segment, rlkd) ->
     refused = rlkd("merge", "out.jsonl")
     assert refused.status == 2 and "the input changed in between" in refused.err
     assert not Path("out.jsonl").exists()
+
+
+def test_a_refused_command_changes_nothing(segment, rlkd, server) -> None:
+    for i in (1, 2):
+        segment("-o", "out.jsonl", "--shard", f"{i}/2")
+    before, since = sorted(Path().rglob("*")), len(server.requests)
+    for more in ([], ["--shard", "1/2"], ["--shard", "1/3"]):
+        refused = segment("-o", "out.jsonl", "--temperature", "0.3", *more)
+        assert refused.status == 2 and "shard 1/2 of out.jsonl" in refused.err, more
+    write(Path("in.jsonl"), paths(4))
+    assert segment("-o", "out.jsonl").status == 2  # its input was shortened
+    assert segment("-o", "out.jsonl", "--shard", "1/2").status == 2
+    write(Path("in.jsonl"), paths(24))
+    assert sorted(Path().rglob("*")) == before and len(server.requests) == since
+    assert rlkd("merge", "out.jsonl", "-q").status == 3
+
+
+def test_a_shard_of_other_settings_is_refused_before_it_asks(segment, server) -> None:
+    segment("-o", "out.jsonl", "--shard", "1/2")
+    since = len(server.requests)
+    refused = segment("-o", "out.jsonl", "--shard", "2/2", "--temperature", "0.3")
+    assert refused.status == 2 and "shard 1/2 of out.jsonl" in refused.err
+    assert "temperature" in refused.err and len(server.requests) == since
+    assert not Path("out.jsonl.shards/2-of-2.journal").exists()
