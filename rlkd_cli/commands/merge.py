@@ -1,7 +1,7 @@
 """`rlkd merge`."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -43,9 +43,15 @@ def run(options: Options) -> int | None:
     return put_together(options.whole, options.rejects, options.quiet)
 
 
-def put_together(whole: Path, rejects: str | None, quiet: bool, patience: float = 0.0) -> int:
-    """Makes the file from its parts; the exit status."""
-    merged = merge.merge(whole, rejects, facts, patience)
+def put_together(
+    whole: Path,
+    rejects: str | None,
+    quiet: bool,
+    patience: float = 0.0,
+    again: Sequence[str] = (),
+) -> int:
+    """Makes the file from its parts; the exit status. `again`: see records.merge."""
+    merged = merge.merge(whole, rejects, facts, patience, again)
     if merged is None:
         if not quiet:
             console.message(f"{whole}: finished by an earlier run")

@@ -103,7 +103,7 @@ def end(options: Any, outcome: Outcome) -> Outcome:
         console.message(f"{said}; `rlkd merge {whole}` puts the shards together")
     if options.merge:
         try:
-            status = put_together(whole, options.rejects, options.quiet, PATIENCE)
+            status = put_together(whole, options.rejects, options.quiet, PATIENCE, options.again)
             outcome.rejected = max(outcome.rejected, int(status == REJECTED))
         except (Missing, Busy) as unfinished:
             console.message(str(unfinished))

@@ -23,12 +23,17 @@ class Missing(UsageError):
 
 
 def merge(
-    path: Path, rejects: str | None, facts: Facts, patience: float = 0.0
+    path: Path,
+    rejects: str | None,
+    facts: Facts,
+    patience: float = 0.0,
+    again: Sequence[str] = (),
 ) -> tuple[Done, str] | None:
     """Writes `path`, its rejects and its manifest as one run over the whole would have; what went
     into them, and where the rejects are. None where that was done before.
 
-    Without `rejects` they go where the parts say, else beside `path`.
+    Slices whose rejects with the codes `again` were asked again less often than those of others are
+    not finished. Without `rejects` they go where the parts say, else beside `path`.
 
     `facts` makes what the manifest says of all runs from what they did and a part's header.
     UsageError where there are no parts, or they were made differently; Missing where one is not
@@ -47,7 +52,7 @@ def merge(
             return None
         if not parts:
             raise UsageError(f"{path}: no parts in {shards.folder_of(path)}/")
-        made_from, header = _read(path, done, parts)
+        made_from, header = _read(path, done, parts, again)
         rejects = rejects or header.get("rejects") or f"{path}.rejects.jsonl"
         _check_rejects(rejects, path, header, parts)
         write_whole(path, rejects, done, lambda record: None, made_from, facts(done, header))
@@ -79,7 +84,9 @@ def _leave(done: Done) -> None:
         journal.close()
 
 
-def _read(path: Path, done: Done, parts: Sequence[shards.Shard]) -> tuple[Raw, Raw]:
+def _read(
+    path: Path, done: Done, parts: Sequence[shards.Shard], again: Sequence[str]
+) -> tuple[Raw, Raw]:
     """Notes all that is finished; (settings and input, a part's header)."""
     own = done.journals[0]
     settings = None
@@ -90,11 +97,20 @@ def _read(path: Path, done: Done, parts: Sequence[shards.Shard]) -> tuple[Raw, R
     read = shards.absorb(done, parts, path, settings)
     ends = [(end, shard) for shard, (_, end) in zip(parts, read, strict=True) if end]
     last, _ = max(ends, key=lambda one: int(one[0]["items"]), default=(None, None))
+    _drop_late(done, ends, again)
     _check_all_there(path, done, parts, last)
     if last is None:
         return {}, {}
     _check_input(path, done, ends, last)
     return {"settings": last["settings"], "input": last["input"]}, read[-1][0]
+
+
+def _drop_late(done: Done, ends: Sequence[tuple[Raw, shards.Shard]], again: Sequence[str]) -> None:
+    """Takes rejects for not done that are to be asked again, as those of other slices were."""
+    most = max((end.get("rounds", 0) for end, _ in ends), default=0)
+    for end, shard in ends:
+        if end.get("rounds", 0) < most:
+            done.drop(again, shard.is_mine)
 
 
 def _check_input(

@@ -7,7 +7,7 @@ from typing import Any
 from rlkd_cli import ranks
 from rlkd_cli.errors import OutputError, RlkdError
 from rlkd_cli.records import shards
-from rlkd_cli.records.done import end_after
+from rlkd_cli.records.done import end_after, is_among
 from rlkd_cli.records.journal import Journal
 from rlkd_cli.records.journalled import Journalled
 from rlkd_cli.records.manifest import Settings, check_same, finished
@@ -38,6 +38,7 @@ class PartOutput(Journalled):
         self._grows, self._about = grows, dict(about or {})
         self._end: Raw | None = None  # what the journal says at its end, where it is finished
         self._asked = set[str]()  # codes that the journal's records were asked again for
+        self._rounds = 0  # how often they were
         try:
             self._open(overwrite)
         except OSError as error:
@@ -63,6 +64,9 @@ class PartOutput(Journalled):
             self._journal.append(node)
         else:
             self._journal.begin({"settings": self._settings, **node, **self._about})
+            if before and self._again:  # of the finished file, what is asked again is left out
+                self._note_again()
+                self._asked = set(self._again)
         if before:
             self._take_over(before)
         self._ask_again()
@@ -102,6 +106,7 @@ class PartOutput(Journalled):
             self._end = end_after(entry, self._end)
             if "again" in entry:
                 self._asked |= set(entry["again"])
+                self._rounds += 1
                 self._done.drop(entry["again"])
             if "i" in entry:
                 self._done.note(entry, offset)
@@ -115,9 +120,15 @@ class PartOutput(Journalled):
                 self._done.note(entry, self._journal.append(entry))
 
     def _ask_again(self) -> None:
-        if self._done.lost and set(self._again) - self._asked:
-            self._journal.append({"again": list(self._again)})
+        """Takes rejects for not done: once, and again after the slice was finished."""
+        is_new = self._end is not None or set(self._again) - self._asked
+        if is_new and any(is_among(code, self._again) for code in self._done.lost.values()):
+            self._note_again()
             self._done.drop(self._again)
+
+    def _note_again(self) -> None:
+        self._journal.append({"again": list(self._again)})
+        self._end, self._rounds = None, self._rounds + 1
 
     @property
     def rejects(self) -> str:
@@ -128,6 +139,7 @@ class PartOutput(Journalled):
         """Says in the journal that the slice is finished, and what was read to its end."""
         self._check_length(is_over=True)
         end = {"settings": self._settings, "input": self._input, "items": self._source.items}
+        end["rounds"] = self._rounds
         if end != self._end:
             self._journal.append({"end": end, "t": self._time})
 

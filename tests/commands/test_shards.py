@@ -298,3 +298,32 @@ def test_a_shard_of_other_settings_is_refused_before_it_asks(segment, server) ->
     assert refused.status == 2 and "shard 1/2 of out.jsonl" in refused.err
     assert "temperature" in refused.err and len(server.requests) == since
     assert not Path("out.jsonl.shards/2-of-2.journal").exists()
+
+
+def test_rejects_of_finished_parts_are_asked_again_each_time(segment, rlkd, server) -> None:
+    for i in (1, 2):
+        segment("-o", "out.jsonl", "--shard", f"{i}/2")
+    retry = ["--retry-rejects", "all", "-o", "out.jsonl"]
+    for _ in range(2):
+        since = len(server.requests)
+        assert segment(*retry, "--shard", "2/2").status == 3
+        assert asked(server, since) == [3, 11]
+    since = len(server.requests)
+    first = segment(*retry, "--shard", "1/2", "--merge")
+    assert asked(server, since) == [10] and first.status == 3
+    assert (
+        "2/2" not in first.err and "1/2 (not finished)" in first.err
+    )  # asked once, the other twice
+    assert rlkd("merge", "out.jsonl", "-q").status == 3
+    assert len(read(Path("out.jsonl.rejects.jsonl"))) == 3
+
+
+def test_the_last_shard_that_asks_rejects_again_merges(segment, server) -> None:
+    for i in (1, 2):
+        segment("-o", "out.jsonl", "--shard", f"{i}/2")
+    server.script = lambda request, number: Response()
+    retry = ["--retry-rejects", "all", "-o", "out.jsonl", "--merge"]
+    first = segment(*retry, "--shard", "1/2")
+    assert "2/2 (not finished)" in first.err and not Path("out.jsonl").exists()
+    assert segment(*retry, "--shard", "2/2").status == 0
+    assert len(read(Path("out.jsonl"))) == 24 and not Path("out.jsonl.shards").exists()
