@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 from rlkd_cli import console
 from rlkd_cli.commands.common import status_of
+from rlkd_cli.errors import UsageError
 from rlkd_cli.option import IO, argument, option
 from rlkd_cli.pipeline.ledger import Ledger
 from rlkd_cli.records import merge
@@ -51,19 +52,26 @@ def put_together(
     again: Sequence[str] = (),
 ) -> int:
     """Makes the file from its parts; the exit status. `again`: see records.merge."""
+    if not whole.name:
+        raise UsageError(f"rlkd merge {whole}: name a file")
     merged = merge.merge(whole, rejects, facts, patience, again)
     if merged is None:
         if not quiet:
             console.message(f"{whole}: finished by an earlier run")
-        return 0
+        return status_of(merge.rejected_before(whole) or 0)
     done, rejects = merged
     count, lost = len(done.offsets), len(done.lost)
     if lost:
         console.message(f"{lost} of {count} records rejected: {rejects}")
     if not quiet:
-        console.message(f"{whole}: {count - lost} records from {len(done.journals) - 1} parts")
+        console.message(f"{whole}: {count - lost} records from {count_of(done)} parts")
         console.table("seconds by machine", [(n, f"{s:.1f}") for n, s in done.nodes.items()])
     return status_of(lost)
+
+
+def count_of(done: Done) -> int:
+    """How many parts there were: journals beside that of the whole."""
+    return len({journal.path for journal in done.journals}) - 1
 
 
 def facts(done: Done, header: Mapping[str, Any]) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from typing import Any
 from rlkd_cli.errors import OutputError, UsageError
 from rlkd_cli.records.schema import Raw
 
+_OVER = b'{"whole": true}\n'
 _LOOKS = 0.2  # seconds between two tries to hold a journal that another run holds
 
 
@@ -44,7 +45,21 @@ class Journal:
         """Whether the run that began it has done nothing, and spent nothing: it binds no other."""
         with self.path.open("rb") as file:
             header, second = file.readline(), file.readline()
-        return header.startswith(b'{"settings"') and not second and b'"u": ' not in header
+        has_work = b'"copied": ' in header or b'"u": ' in header
+        return header.startswith(b'{"settings"') and not second and not has_work
+
+    @property
+    def is_over(self) -> bool:
+        """Whether its run has made the file whole, and died while it removed the rest."""
+        with suppress(OSError), self.path.open("rb") as file:
+            file.seek(-len(_OVER), os.SEEK_END)
+            return file.read() == _OVER
+        return False
+
+    def end(self) -> None:
+        """Says that the file is whole; what is left is to be removed, this journal last."""
+        with suppress(OutputError):  # a full disk has room again when the rest is removed
+            self.append(json.loads(_OVER))
 
     def bound(self) -> Raw | None:
         """Its first line, where it binds others: it is begun, and not blank. None where it goes

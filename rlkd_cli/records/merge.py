@@ -10,10 +10,11 @@ from rlkd_cli.records.digests import combined
 from rlkd_cli.records.done import Done
 from rlkd_cli.records.forms import is_stream
 from rlkd_cli.records.journal import Journal
-from rlkd_cli.records.manifest import check_places, load_manifest, manifest_of
-from rlkd_cli.records.output import check_rejects_name, journal_of, spent_before, write_whole
+from rlkd_cli.records.manifest import check_places, finished, load_manifest, manifest_of
+from rlkd_cli.records.output import spent_before
 from rlkd_cli.records.rejects import check_rejects
 from rlkd_cli.records.schema import Raw
+from rlkd_cli.records.whole import check_rejects_name, journal_of, settle, write_whole
 
 Facts = Callable[[Done, Mapping[str, Any]], Mapping[str, Any]]
 
@@ -30,7 +31,7 @@ def merge(
     again: Sequence[str] = (),
 ) -> tuple[Done, str] | None:
     """Writes `path`, its rejects and its manifest as one run over the whole would have; what went
-    into them, and where the rejects are. None where that was done before.
+    into them, and where the rejects are. None where that was done before: see rejected_before.
 
     Slices whose rejects with the codes `again` were asked again less often than those of others are
     not finished. Without `rejects` they go where the parts say, else beside `path`.
@@ -39,22 +40,21 @@ def merge(
     UsageError where there are no parts, or they were made differently; Missing where one is not
     there or not finished: it is named. Busy where one is being written.
     """
-    if not shards.found(path) and is_finished(path):
-        return None
+    settle(path)
+    if not shards.found(path):
+        return _nothing_to_do(path)
     journal = Journal(journal_of(path))
-    path.parent.mkdir(parents=True, exist_ok=True)
     journal.lock(patience)
     done = Done(journal)
     try:
         parts = shards.found(path)
-        if not parts and is_finished(path):  # by another process, while this one waited
-            journal.remove()
-            return None
-        if not parts:
-            raise UsageError(f"{path}: no parts in {shards.folder_of(path)}/")
+        if not parts:  # another process has merged them, while this one waited
+            journal.leave()
+            return _nothing_to_do(path)
         made_from, header = _read(path, done, parts, again)
         rejects = rejects or header.get("rejects") or f"{path}.rejects.jsonl"
         _check_rejects(rejects, path, header, parts)
+        _begin(path, journal, made_from["settings"])
         write_whole(path, rejects, done, lambda record: None, made_from, facts(done, header))
     finally:
         _leave(done)
@@ -72,9 +72,31 @@ def _check_rejects(rejects: str, path: Path, header: Raw, parts: Sequence[shards
     check_rejects_name(rejects)
 
 
+def _nothing_to_do(path: Path) -> None:
+    """UsageError where without parts the file is not finished, or was changed since."""
+    if not is_finished(path):
+        raise UsageError(f"{path}: no parts in {shards.folder_of(path)}/")
+    finished(path, load_manifest(manifest_of(path))["settings"])
+
+
+def rejected_before(path: Path) -> int | None:
+    """How many records of a file that is finished were rejected; None where it is not."""
+    if shards.found(path) or not is_finished(path):
+        return None
+    return int(load_manifest(manifest_of(path)).get("rejected", 0))
+
+
 def is_finished(path: Path) -> bool:
     """Whether there is a file with its manifest, and no run at work on it."""
     return path.exists() and manifest_of(path).exists() and not Journal(journal_of(path)).is_begun
+
+
+def _begin(path: Path, journal: Journal, settings: Raw) -> None:
+    """Begins the journal of the whole, so that a merge that is killed is seen to be unfinished."""
+    if journal.is_begun and not journal.is_blank:
+        return
+    before = load_manifest(manifest_of(path)) if is_finished(path) else {}
+    journal.begin({"settings": settings, **spent_before(before)})
 
 
 def _leave(done: Done) -> None:
@@ -93,7 +115,8 @@ def _read(
     if own.is_begun and not own.is_blank:
         settings = done.absorb(own)[0]["settings"]
     elif is_finished(path):
-        done.carry_over(spent_before(load_manifest(manifest_of(path))))
+        before = load_manifest(manifest_of(path))
+        done.carry_over(spent_before(finished(path, before["settings"])))
     read = shards.absorb(done, parts, path, settings)
     ends = [(end, shard) for shard, (_, end) in zip(parts, read, strict=True) if end]
     last, _ = max(ends, key=lambda one: int(one[0]["items"]), default=(None, None))

@@ -11,9 +11,10 @@ from rlkd_cli.records.done import end_after, is_among
 from rlkd_cli.records.journal import Journal
 from rlkd_cli.records.journalled import Journalled
 from rlkd_cli.records.manifest import Settings, check_same, finished
-from rlkd_cli.records.output import entries_of, journal_of
+from rlkd_cli.records.output import entries_of
 from rlkd_cli.records.read import Input
 from rlkd_cli.records.schema import Raw
+from rlkd_cli.records.whole import journal_of, settle
 
 
 class PartOutput(Journalled):
@@ -48,6 +49,7 @@ class PartOutput(Journalled):
             raise
 
     def _open(self, overwrite: bool) -> None:
+        settle(self.path)
         if not overwrite:
             shards.check(self.path, self._settings)
         self._journal.lock(shards.PATIENCE)

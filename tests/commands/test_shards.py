@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -75,10 +76,9 @@ def test_a_merged_file_is_finished_for_every_way_to_run_the_command(segment, rlk
         segment("-o", "out.jsonl", "--shard", f"{i}/2")
     assert rlkd("merge", "out.jsonl", "-q").status == 3
     before = Path("out.jsonl").read_bytes()
-    assert rlkd("merge", "out.jsonl").status == 0
-    assert segment("-o", "out.jsonl").status == 3
+    assert rlkd("merge", "out.jsonl").status == segment("-o", "out.jsonl").status == 3
     Path("out.jsonl.journal").touch()  # as a merge that is killed leaves it
-    assert segment("-o", "out.jsonl", "--shard", "2/3").status == 0
+    assert segment("-o", "out.jsonl", "--shard", "2/3").status == 3
     assert Path("out.jsonl").read_bytes() == before and len(server.requests) == 24
     assert not Path("out.jsonl.shards").exists()
 
@@ -327,3 +327,46 @@ def test_the_last_shard_that_asks_rejects_again_merges(segment, server) -> None:
     assert "2/2 (not finished)" in first.err and not Path("out.jsonl").exists()
     assert segment(*retry, "--shard", "2/2").status == 0
     assert len(read(Path("out.jsonl"))) == 24 and not Path("out.jsonl.shards").exists()
+
+
+# A process that gets SIGKILL right after the K-th file that it put in place or removed
+KILLED = """
+import os, signal, sys
+from rlkd_cli.cli import main
+left = int(sys.argv[1])
+def counted(real):
+    def call(*words, **named):
+        global left
+        result = real(*words, **named)
+        left -= "out.jsonl" in str(words[0])
+        if left == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return result
+    return call
+os.replace, os.unlink = counted(os.replace), counted(os.unlink)
+os.rename, os.rmdir = counted(os.rename), counted(os.rmdir)
+sys.exit(main(sys.argv[2:]))
+"""
+
+
+def test_a_merge_that_is_killed_goes_on_by_every_command(
+    segment, rlkd, server, monkeypatch
+) -> None:
+    segment("-o", "one.jsonl")
+    for i in (1, 2):
+        segment("-o", "out.jsonl", "--shard", f"{i}/2")
+    since, whole, start = len(server.requests), Path("one.jsonl").read_bytes(), Path.cwd()
+    for point in range(1, 20):
+        folder = shutil.copytree(start, start.parent / f"killed-{point}")
+        words = [sys.executable, "-c", KILLED, str(point), "merge", "out.jsonl", "-q"]
+        if subprocess.run(words, cwd=folder, env=os.environ).returncode != -signal.SIGKILL:
+            break
+        for number, more in enumerate(([], ["--shard", "2/2", "--merge"], ["merge", "out.jsonl"])):
+            monkeypatch.chdir(shutil.copytree(folder, folder.parent / f"{folder.name}-{number}"))
+            is_merge = more[:1] == ["merge"]
+            again = rlkd(*more) if is_merge else segment("-o", "out.jsonl", *more)
+            assert again.status == 3, (point, more, again.err)
+            assert Path("out.jsonl").read_bytes() == whole and not list(Path().glob("*.journal"))
+            assert not Path("out.jsonl.shards").exists(), (point, more)
+            assert facts("out.jsonl")["models"] == facts("one.jsonl")["models"], (point, more)
+    assert point > 6 and len(server.requests) == since
