@@ -13,6 +13,7 @@ from rlkd_cli.option import IO, argument, option
 from rlkd_cli.pipeline.ledger import Ledger
 from rlkd_cli.records import merge
 from rlkd_cli.records.done import Done
+from rlkd_cli.records.whole import discard
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +32,14 @@ class Options:
             file="out",
         ),
     ] = None
+    discard: Annotated[
+        bool,
+        option(
+            "--discard",
+            help="Start over: remove the parts, and OUT with its rejects and its manifest.",
+            panel=IO,
+        ),
+    ] = False
     quiet: Annotated[bool, option("--quiet", "-q", help="No account of the run.", free=True)] = (
         False
     )
@@ -41,6 +50,11 @@ def run(options: Options) -> int | None:
 
     OUT, its rejects and its manifest are those of one process. A shard that is missing is named.
     """
+    if not options.whole.name:
+        raise UsageError(f"rlkd merge {options.whole}: name a file")
+    if options.discard:
+        discard(options.whole)
+        return None
     return put_together(options.whole, options.rejects, options.quiet)
 
 
@@ -52,8 +66,6 @@ def put_together(
     again: Sequence[str] = (),
 ) -> int:
     """Makes the file from its parts; the exit status. `again`: see records.merge."""
-    if not whole.name:
-        raise UsageError(f"rlkd merge {whole}: name a file")
     merged = merge.merge(whole, rejects, facts, patience, again)
     if merged is None:
         if not quiet:

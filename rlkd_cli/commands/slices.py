@@ -74,6 +74,11 @@ def check(options: Any, source: Input) -> None:
     """UsageError for options that do not go together, and for what cannot be launched here."""
     if options.merge and not is_part(options):
         raise UsageError("--merge puts shards together: it needs --shard I/N and -o FILE")
+    if options.overwrite and is_part(options):
+        raise UsageError(
+            "--overwrite with --shard: no shard knows which parts of the others are old; "
+            f"`rlkd merge {options.output} --discard` starts over, then run all shards without it"
+        )
     if options.launch is None:
         if options.num_processes or options.gpus_per_process:
             raise UsageError("--num-processes and --gpus-per-process need --launch ray")

@@ -140,7 +140,7 @@ def _check_input(
     path: Path, done: Done, ends: Sequence[tuple[Raw, shards.Shard]], last: Raw
 ) -> None:
     """UsageError where the records that are done are not those of one input, the longest read."""
-    again = "run the shards again with --overwrite"
+    again = f"`rlkd merge {path} --discard` starts over"
     if len(done.offsets) > last["items"]:
         read = f"one shard read {last['items']} records, others read more"
         raise UsageError(f"{path}: {read}: the input was shortened; {again}")

@@ -29,7 +29,6 @@ class PartOutput(Journalled):
         path: Path,
         settings: Settings,
         source: Input,
-        overwrite: bool = False,
         grows: str | None = None,
         again: Sequence[str] = (),
         about: Mapping[str, Any] | None = None,
@@ -41,25 +40,23 @@ class PartOutput(Journalled):
         self._asked = set[str]()  # codes that the journal's records were asked again for
         self._rounds = 0  # how often they were
         try:
-            self._open(overwrite)
+            self._open()
         except OSError as error:
             raise OutputError(f"{error.filename or path}: {error.strerror}") from None
         except RlkdError:
             self._leave()  # what is refused changes nothing
             raise
 
-    def _open(self, overwrite: bool) -> None:
+    def _open(self) -> None:
         settle(self.path)
-        if not overwrite:
-            shards.check(self.path, self._settings)
+        shards.check(self.path, self._settings)
         self._journal.lock(shards.PATIENCE)
-        before = self._finished() if not overwrite else None
+        before = self._finished()
         if self.complete:
             self._leave()
             return
-        is_begun = not overwrite and self._journal.is_begun and not self._journal.is_blank
-        if not overwrite:
-            self._note_others()
+        is_begun = self._journal.is_begun and not self._journal.is_blank
+        self._note_others()
         node = {"node": ranks.machine()}
         if is_begun:
             self._continue()

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from rlkd_cli import __version__
-from rlkd_cli.errors import OutputError
+from rlkd_cli.errors import OutputError, UsageError
 from rlkd_cli.records import shards
 from rlkd_cli.records.atomic import write_json
 from rlkd_cli.records.done import Done
@@ -31,6 +31,27 @@ def settle(path: Path) -> None:
         shards.remove(path, shards.found(path))
         journal.remove()
     journal.leave()
+
+
+def discard(path: Path) -> None:
+    """Removes all that runs have left of a file: parts, journal, the file itself, its rejects and
+    its manifest. UsageError where there is nothing, Busy where one is at work.
+    """
+    journal, manifest = Journal(journal_of(path)), manifest_of(path)
+    if not (shards.found(path) or journal.path.exists() or manifest.exists()):
+        raise UsageError(f"{path}: no run has left anything")
+    journal.lock()
+    try:
+        shards.discard(path)
+        if manifest.exists():
+            for file in (rejects_before(path), path, manifest):
+                if file:
+                    file.unlink(missing_ok=True)
+        journal.remove()
+    except OSError as error:
+        raise OutputError(f"{error.filename or path}: {error.strerror}") from None
+    finally:
+        journal.close()
 
 
 def check_rejects_name(name: str) -> None:

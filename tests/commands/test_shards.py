@@ -370,3 +370,25 @@ def test_a_merge_that_is_killed_goes_on_by_every_command(
             assert not Path("out.jsonl.shards").exists(), (point, more)
             assert facts("out.jsonl")["models"] == facts("one.jsonl")["models"], (point, more)
     assert point > 6 and len(server.requests) == since
+
+
+def test_shards_start_over_together(segment, rlkd, server) -> None:
+    for i in (1, 2, 3):
+        segment("-o", "out.jsonl", "--shard", f"{i}/3")
+    since = len(server.requests)
+    refused = segment("-o", "out.jsonl", "--shard", "1/2", "--overwrite", "--merge")
+    assert refused.status == 2 and "rlkd merge out.jsonl --discard" in refused.err
+    assert len(server.requests) == since and len(list(Path("out.jsonl.shards").iterdir())) == 3
+    for is_merged in (False, True):
+        if is_merged:
+            assert rlkd("merge", "out.jsonl", "-q").status == 0
+        assert rlkd("merge", "out.jsonl", "--discard").status == 0
+        assert not list(Path().glob("out.jsonl*"))
+        server.script = lambda request, number: Response(STEPS.replace("Choose a", "Start over"))
+        for i in (1, 2):
+            assert segment("-o", "out.jsonl", "--shard", f"{i}/2").status == 0
+    assert rlkd("merge", "out.jsonl", "-q").status == 0
+    assert all("Start over" in json.dumps(record) for record in read(Path("out.jsonl")))
+    assert facts("out.jsonl")["models"][server.url]["requests"] == 24
+    nothing = rlkd("merge", "typo/out.jsonl", "--discard")
+    assert nothing.status == 2 and not Path("typo").exists()
