@@ -111,13 +111,17 @@ def _read(
 ) -> tuple[Raw, Raw]:
     """Notes all that is finished; (settings and input, a part's header)."""
     own = done.journals[0]
-    settings = None
+    settings, since = None, 0.0
     if own.is_begun and not own.is_blank:
-        settings = done.absorb(own)[0]["settings"]
+        before = done.absorb(own)[0]
+        settings, since = before["settings"], before.get("t", 0.0)
     elif is_finished(path):
         before = load_manifest(manifest_of(path))
         done.carry_over(spent_before(finished(path, before["settings"])))
+        since = done.seconds
+    seconds, done.seconds = done.seconds, 0.0
     read = shards.absorb(done, parts, path, settings)
+    done.seconds = max(seconds, since + done.seconds)  # slices ran after what was finished before
     ends = [(end, shard) for shard, (_, end) in zip(parts, read, strict=True) if end]
     last, _ = max(ends, key=lambda one: int(one[0]["items"]), default=(None, None))
     _drop_late(done, ends, again)

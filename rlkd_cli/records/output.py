@@ -97,7 +97,9 @@ class FileOutput(Journalled):
 
     def _absorb(self, parts: Sequence[shards.Shard]) -> None:
         """Adds what parts have finished; nobody may be writing them meanwhile."""
-        shards.absorb(self._done, parts, self.path, self._settings)
+        # tasks of a launch that was killed end soon after it
+        patience = shards.PATIENCE if self._by_parts else 0.0
+        shards.absorb(self._done, parts, self.path, self._settings, patience)
 
     def read_anew(self) -> None:
         """Looks again at what is done, after slices have run."""

@@ -76,6 +76,8 @@ def test_a_merged_file_is_finished_for_every_way_to_run_the_command(segment, rlk
         segment("-o", "out.jsonl", "--shard", f"{i}/2")
     assert rlkd("merge", "out.jsonl", "-q").status == 3
     before = Path("out.jsonl").read_bytes()
+    merged = rlkd("merge", "typo/out.jsonl")
+    assert merged.status == rlkd("merge", "").status == 2 and not Path("typo").exists()
     assert rlkd("merge", "out.jsonl").status == segment("-o", "out.jsonl").status == 3
     Path("out.jsonl.journal").touch()  # as a merge that is killed leaves it
     assert segment("-o", "out.jsonl", "--shard", "2/3").status == 3
@@ -141,6 +143,7 @@ def test_an_input_that_grew_and_rejects_asked_again(segment, rlkd, server) -> No
         segment("-o", "out.jsonl", "--shard", f"{i}/2")
     rlkd("merge", "out.jsonl", "-q")
     write(Path("in.jsonl"), paths(30))
+    first = facts("out.jsonl")
     since = len(server.requests)
     segment("-o", "out.jsonl", "--shard", "1/2")
     waits = rlkd("merge", "out.jsonl")
@@ -151,6 +154,8 @@ def test_an_input_that_grew_and_rejects_asked_again(segment, rlkd, server) -> No
     segment("-o", "one.jsonl")
     assert same_files("one.jsonl", "out.jsonl")
     assert facts("out.jsonl")["models"][server.url]["requests"] == 30
+    assert facts("out.jsonl")["seconds"] > first["seconds"]
+    assert sum(facts("out.jsonl")["nodes"].values()) > sum(first["nodes"].values())
     BETTER, since = {3, 11}, len(server.requests)
     good = server.script
     server.script = lambda request, number: (
@@ -392,3 +397,23 @@ def test_shards_start_over_together(segment, rlkd, server) -> None:
     assert facts("out.jsonl")["models"][server.url]["requests"] == 24
     nothing = rlkd("merge", "typo/out.jsonl", "--discard")
     assert nothing.status == 2 and not Path("typo").exists()
+
+
+def test_a_finished_file_that_was_changed_is_refused(segment, rlkd) -> None:
+    for i in (1, 2):
+        segment("-o", "out.jsonl", "--shard", f"{i}/2")
+    rlkd("merge", "out.jsonl", "-q")
+    with Path("out.jsonl").open("a") as file:
+        file.write("{}\n")
+    changed = rlkd("merge", "out.jsonl")
+    assert changed.status == 2 and "was changed after it was finished" in changed.err
+    manifest_of(Path("out.jsonl")).write_text("{")
+    assert "is damaged" in rlkd("merge", "out.jsonl").err
+
+
+def test_a_launch_that_was_killed_leaves_nothing_after_a_merge(segment, rlkd) -> None:
+    for i in (1, 2):
+        segment("-o", "out.jsonl", "--shard", f"{i}/2")
+    Path("out.jsonl.shards/run-0123abcd").touch()
+    assert rlkd("merge", "out.jsonl", "-q").status == 3
+    assert not Path("out.jsonl.shards").exists()
