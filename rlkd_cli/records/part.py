@@ -7,7 +7,7 @@ from typing import Any
 from rlkd_cli import ranks
 from rlkd_cli.errors import OutputError, RlkdError
 from rlkd_cli.records import shards
-from rlkd_cli.records.done import end_after, is_among
+from rlkd_cli.records.done import end_after
 from rlkd_cli.records.journal import Journal
 from rlkd_cli.records.journalled import Journalled
 from rlkd_cli.records.manifest import Settings, check_same, finished
@@ -119,9 +119,11 @@ class PartOutput(Journalled):
                 self._done.note(entry, self._journal.append(entry))
 
     def _ask_again(self) -> None:
-        """Takes rejects for not done: once, and again after the slice was finished."""
+        """Takes rejects for not done: once, and again after the slice was finished. A slice without
+        rejects notes it too: the others' are to be waited for.
+        """
         is_new = self._end is not None or set(self._again) - self._asked
-        if is_new and any(is_among(code, self._again) for code in self._done.lost.values()):
+        if self._again and is_new:
             self._note_again()
             self._done.drop(self._again)
 

@@ -324,13 +324,14 @@ def test_rejects_of_finished_parts_are_asked_again_each_time(segment, rlkd, serv
 
 
 def test_the_last_shard_that_asks_rejects_again_merges(segment, server) -> None:
-    for i in (1, 2):
-        segment("-o", "out.jsonl", "--shard", f"{i}/2")
+    for i in (1, 2, 3, 4):
+        segment("-o", "out.jsonl", "--shard", f"{i}/4")  # the first two have no rejects
     server.script = lambda request, number: Response()
     retry = ["--retry-rejects", "all", "-o", "out.jsonl", "--merge"]
-    first = segment(*retry, "--shard", "1/2")
-    assert "2/2 (not finished)" in first.err and not Path("out.jsonl").exists()
-    assert segment(*retry, "--shard", "2/2").status == 0
+    for i in (1, 2, 3, 4):
+        last = segment(*retry, "--shard", f"{i}/4")
+        assert last.status == 0 and ("4/4 (not finished)" in last.err) == (i < 4)
+        assert Path("out.jsonl").exists() == (i == 4)
     assert len(read(Path("out.jsonl"))) == 24 and not Path("out.jsonl.shards").exists()
 
 
