@@ -120,7 +120,7 @@ def _read(
         done.carry_over(spent_before(finished(path, before["settings"])))
         since = done.seconds
     seconds, done.seconds = done.seconds, 0.0
-    read = shards.absorb(done, parts, path, settings)
+    read = shards.absorb(done, parts, settings)
     done.seconds = max(seconds, since + done.seconds)  # slices ran after what was finished before
     ends = [(end, shard) for shard, (_, end) in zip(parts, read, strict=True) if end]
     last, _ = max(ends, key=lambda one: int(one[0]["items"]), default=(None, None))

@@ -99,7 +99,7 @@ class FileOutput(Journalled):
         """Adds what parts have finished; nobody may be writing them meanwhile."""
         # tasks of a launch that was killed end soon after it
         patience = shards.PATIENCE if self._by_parts else 0.0
-        shards.absorb(self._done, parts, self.path, self._settings, patience)
+        shards.absorb(self._done, parts, self._settings, patience)
 
     def read_anew(self) -> None:
         """Looks again at what is done, after slices have run."""

@@ -62,6 +62,11 @@ def found(output: Path) -> list[Shard]:
     return [shard for shard in shards if Journal(shard.journal).is_begun]
 
 
+def _check_same(shard: Shard, before: Settings, now: Settings) -> None:
+    way = f"`rlkd merge {shard.output} --discard`"
+    check_same(f"shard {shard} of {shard.output}", before, now, way)
+
+
 def check(output: Path, settings: Settings) -> None:
     """UsageError that names a slice which was made with other settings."""
     for shard in found(output):
@@ -70,13 +75,12 @@ def check(output: Path, settings: Settings) -> None:
             continue
         if not isinstance(header, dict) or "settings" not in header:
             raise UsageError(f"{shard.journal}: {NO_RUN}")
-        check_same(f"shard {shard} of {output}", header["settings"], settings)
+        _check_same(shard, header["settings"], settings)
 
 
 def absorb(
     done: Done,
     shards: Sequence[Shard],
-    output: Path,
     settings: Settings | None,
     patience: float = 0.0,
 ) -> list[tuple[Raw, Raw | None]]:
@@ -93,8 +97,9 @@ def absorb(
         journal.lock(patience)
         try:
             header, end = done.absorb(journal, shard.is_mine)
-            settings = header["settings"] if settings is None else settings
-            check_same(f"shard {shard} of {output}", header["settings"], settings)
+            if not journal.is_blank:
+                settings = header["settings"] if settings is None else settings
+                _check_same(shard, header["settings"], settings)
         except (KeyError, TypeError, AttributeError, IndexError):
             raise UsageError(f"{shard.journal}: {NO_RUN}") from None
         ends.append((header, end))
