@@ -1,9 +1,10 @@
 """TRL alone, with the settings that `rlkd distill` trains with: what rlkd is compared with.
 
-python benchmarks/bare.py sft|grpo MODEL TEACHER.jsonl FOLDER [--steps 4] [--batch-size 4] …
+python benchmarks/bare.py sft|grpo|opd MODEL TEACHER.jsonl FOLDER [--steps 4] [--batch-size 4] …
 
-FOLDER/metrics.jsonl gets a line a step, with `loss` and, for grpo, `seconds_step` as rlkd takes it
-(from a step's begin to its end), and a last line with `train_runtime`.
+FOLDER/metrics.jsonl gets a line a step, with `loss` and, for grpo and opd, `seconds_step` as rlkd
+takes it (from a step's begin to its end), and a last line with `train_runtime`. The teacher of opd
+is MODEL itself; with `--beta` grpo has a KL term from MODEL, the nearest that TRL has to kdrl.
 """
 
 import argparse
@@ -16,7 +17,14 @@ from typing import Any
 import torch
 from datasets import Dataset
 from transformers import PrinterCallback, ProgressCallback, TrainerCallback
-from trl import GRPOConfig, GRPOTrainer, SFTConfig, SFTTrainer
+from trl import (
+    DistillationConfig,
+    DistillationTrainer,
+    GRPOConfig,
+    GRPOTrainer,
+    SFTConfig,
+    SFTTrainer,
+)
 
 
 class Clock(TrainerCallback):
@@ -44,7 +52,7 @@ def outcome(completions: list[Any], answer: list[str], **_: Any) -> list[float]:
     return [float(bool(box) and box[-1] == a) for box, a in zip(boxes, answer, strict=True)]
 
 
-def trainer(options: argparse.Namespace) -> SFTTrainer | GRPOTrainer:
+def trainer(options: argparse.Namespace) -> SFTTrainer | GRPOTrainer | DistillationTrainer:
     records = [json.loads(line) for line in open(options.teacher, encoding="utf-8")]
     common: dict[str, Any] = {
         "output_dir": str(options.folder), "max_steps": options.steps, "seed": 42,
@@ -62,10 +70,15 @@ def trainer(options: argparse.Namespace) -> SFTTrainer | GRPOTrainer:
             options.model, args=SFTConfig(**common), train_dataset=Dataset.from_list(rows)
         )
     rows = [{"prompt": p, "answer": r["answer"]} for p, r in zip(asked, records, strict=True)]
+    written = {"max_completion_length": options.tokens, "temperature": 1.0}
+    if options.method == "opd":
+        config = DistillationConfig(
+            teacher_model_init_kwargs={"dtype": "float32"}, **written, **common
+        )
+        return DistillationTrainer(options.model, options.model, config, Dataset.from_list(rows))
     arguments = GRPOConfig(
-        num_generations=options.group, max_completion_length=options.tokens, temperature=1.0,
-        beta=0.0, loss_type="grpo", **common,
-    )  # fmt: skip
+        num_generations=options.group, beta=options.beta, loss_type="grpo", **written, **common
+    )
     return GRPOTrainer(options.model, outcome, arguments, Dataset.from_list(rows))
 
 
@@ -73,12 +86,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("method", choices=("sft", "grpo"))
+    parser.add_argument("method", choices=("sft", "grpo", "opd"))
     parser.add_argument("model")
     parser.add_argument("teacher")
     parser.add_argument("folder", type=Path)
     for name, value in (("steps", 4), ("batch-size", 4), ("group", 4), ("tokens", 64)):
         parser.add_argument(f"--{name}", type=int, default=value)
+    parser.add_argument("--beta", type=float, default=0.0)
     parser.add_argument(
         "--no-gradient-checkpointing", dest="gradient_checkpointing", action="store_false"
     )

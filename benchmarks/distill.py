@@ -1,4 +1,5 @@
-"""Seconds per step on the toy problem: plain TRL GRPO, `rlkd distill --method grpo`, and RLKD.
+"""Seconds per step on the toy problem: TRL alone, and `rlkd distill` with the same trainer: grpo,
+opd, kdrl; then RLKD.
 
 python benchmarks/distill.py [--steps 12]
 """
@@ -20,11 +21,11 @@ BATCH, GROUP, TOKENS = 64, 8, 64
 CHECKPOINTING = "--no-gradient-checkpointing"
 
 
-def plain(folder: Path, steps: int) -> list[float]:
+def plain(folder: Path, steps: int, method: str = "grpo", *more: str) -> list[float]:
     """TRL alone, with the simplest equivalent reward: the last box equals the answer as text."""
     flags = f"--steps {steps} --batch-size {BATCH} --group {GROUP} --tokens {TOKENS}"
-    script, run = Path(__file__).with_name("bare.py"), folder / "plain"
-    words = ["grpo", BASE, folder / "teacher.jsonl", run, *flags.split(), CHECKPOINTING]
+    script, run = Path(__file__).with_name("bare.py"), folder / f"plain-{method}{len(more)}"
+    words = [method, BASE, folder / "teacher.jsonl", run, *flags.split(), CHECKPOINTING, *more]
     subprocess.run(list(map(str, [sys.executable, script, *words])), check=True)
     return [entry["seconds_step"] for entry in entries(run)]
 
@@ -89,6 +90,11 @@ if __name__ == "__main__":
         bare = show("plain TRL GRPO", seconds)
         seconds, parts = rlkd(folder, "grpo", options.steps, "--method", "grpo")
         show("rlkd distill --method grpo", seconds, bare, parts)
+        taught = ("--teacher", str(BASE))
+        for method, its in (("opd", ("opd",)), ("kdrl", ("grpo", "--beta", "0.001"))):
+            its_bare = show(f"plain TRL {' '.join(its)}", plain(folder, options.steps, *its))
+            seconds, parts = rlkd(folder, method, options.steps, "--method", method, *taught)
+            show(f"rlkd distill --method {method}", seconds, its_bare, parts)
         gsrm = ("--gsrm", f"hf/{BASE}", "--gsrm-max-tokens", "96", "--concurrency", "128")
         seconds, parts = rlkd(folder, "rlkd", options.steps, *gsrm, "--judge", "exact")
         inside = show("rlkd, GSRM in process, exact judge", seconds, bare, parts)

@@ -1,3 +1,3 @@
 """rlkd: distil how a teacher chooses its sub-problems, not its words."""
 
-__version__ = "0.3.0"
+__version__ = "0.4.0"

@@ -62,21 +62,37 @@ def plot_training(
 ) -> None:
     """Metrics over training steps, a panel a metric and a line a run (Figure 3); means over
     `smooth` steps.
+
+    `*/missing` is a panel with a line for each metric that ends so; one that no run has is left
+    out.
     """
-    figure, panels = _panels(len(names))
-    for axes, name in zip(panels, names, strict=True):
-        for run, entries in runs.items():
-            points = [(entry["step"], entry[name]) for entry in entries if name in entry]
-            if points:
-                values = [value for _, value in points]
-                means = [
-                    sum(values[max(0, i - smooth + 1) : i + 1]) / min(i + 1, smooth)
-                    for i in range(len(values))
-                ]
-                axes.plot([step for step, _ in points], means, label=run)
-        axes.set(title=name.replace("_", " "), xlabel="step")
-    panels[0].legend()
+    lines = {name: _lines(runs, name, smooth) for name in names}
+    shown = [name for name in names if lines[name] or not name.startswith("*/")]
+    figure, panels = _panels(len(shown))
+    for axes, name in zip(panels, shown, strict=True):
+        for label, steps, means in lines[name]:
+            axes.plot(steps, means, label=label)
+        axes.set(title=name.removeprefix("*/").replace("_", " "), xlabel="step")
+        if name == shown[0] or name.startswith("*/"):
+            axes.legend(fontsize=7)
     _save(figure, file)
+
+
+def _lines(
+    runs: Mapping[str, Sequence[Raw]], name: str, smooth: int
+) -> list[tuple[str, list[int], list[float]]]:
+    """(label, steps, means over `smooth` steps) of what `name` stands for in each run."""
+    ending, found = name.removeprefix("*"), []
+    for run, entries in runs.items():
+        ends = (key for entry in entries for key in entry if key.endswith(ending))
+        for metric in dict.fromkeys(ends) if name.startswith("*/") else [name]:
+            points = [(entry["step"], entry[metric]) for entry in entries if metric in entry]
+            values = [value for _, value in points]
+            windows = [values[max(0, i - smooth + 1) : i + 1] for i in range(len(values))]
+            means = [sum(window) / len(window) for window in windows]
+            label = run if metric == name else metric.removesuffix(ending)
+            found += [(label, [step for step, _ in points], means)] if points else []
+    return found
 
 
 def plot_pass_at_k(

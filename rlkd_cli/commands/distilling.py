@@ -10,7 +10,7 @@ from rlkd_cli.commands.common import opened
 from rlkd_cli.errors import ModelError, UsageError
 from rlkd_cli.models import HttpOptions, runs_in_vllm
 from rlkd_cli.models.spec import engine_of, model_of, shown
-from rlkd_cli.records.manifest import contents
+from rlkd_cli.records.manifest import contents, load_manifest
 from rlkd_cli.records.schema import Raw
 from rlkd_cli.reward.grading import Grader
 from rlkd_cli.reward.segmenter import Segmenter
@@ -18,9 +18,30 @@ from rlkd_cli.reward.structured import Structure, open_gsrm
 from rlkd_cli.training.launcher import processes
 from rlkd_cli.training.machines import machines
 from rlkd_cli.training.methods import METHODS
+from rlkd_cli.training.methods.options import Distillation
 
 DRY_WAIT = 2.0  # seconds that a dry run waits for a server
 LOW_PARSE_RATE = 0.8  # ours: below it a GSRM's own failures weigh more than the student's
+
+
+def begun_from(options: Any) -> tuple[Any, list[Any]]:
+    """The options with the run of `--from` for a student, and the settings of the stages before.
+
+    UsageError where that is no finished run with a whole model.
+    """
+    run = options.begin_from
+    if run is None:
+        return options, []
+    if options.student not in (Distillation.student, str(run)):
+        raise UsageError(f"--from {run} is the student: it goes without --student")
+    if not (run / "run.json").is_file() or run.resolve() == options.output.resolve():
+        raise UsageError(f"--from {run}: name the folder of another run of distill")
+    manifest = load_manifest(run / "run.json")
+    if not manifest.get("finished"):
+        raise UsageError(f"--from {run}: it has not finished")
+    if (run / "adapter_config.json").exists():
+        raise UsageError(f"--from {run}: it holds an adapter (--keep-adapter), not a whole model")
+    return replace(options, student=str(run)), [*manifest.get("stages", []), manifest["settings"]]
 
 
 def check_engines(options: Any) -> None:
@@ -66,7 +87,7 @@ def usable(options: Any, records: list[Raw], lost: training.Lost) -> Any:
     except UsageError as error:
         raise training.nothing_left(options, found.rejected + lost, str(error)) from None
     facts = distillation.facts(options, found)
-    if METHODS[options.method].structure:
+    if options.is_structured:
         facts += _gsrm_facts(options, found.records[0])
     training.show_facts(f"distill {options.method}", facts, options.quiet)
     return found
@@ -111,7 +132,7 @@ def teacher(
     """The teacher's records with steps, and those without; made before there are several
     processes.
     """
-    if not METHODS[options.method].structure:
+    if not options.is_structured:
         return records, []
     from rlkd_cli.training.data import with_steps
 
@@ -158,21 +179,26 @@ def _warn(text: str) -> None:
 
 
 def reward(options: Any, records: list[Raw]) -> Any:
-    """The reward of the method: with the structured part, or the outcome alone."""
+    """The reward of the method: with the structured part, what stands in its place, or the outcome
+    alone.
+    """
     from rlkd_cli.training.data import weights_of
     from rlkd_cli.training.model import load_tokenizer
     from rlkd_cli.training.preflight import generation_settings
     from rlkd_cli.training.replies import decoder, ends_of
     from rlkd_cli.training.reward import Reward
+    from rlkd_cli.training.similarity import open_similarity
 
     grader, tokenizer = Grader(), load_tokenizer(options.student, options.recipe)
-    structured = METHODS[options.method].structure
+    similar = METHODS[options.method].structure and not options.is_structured
     return Reward(
         records=records,
         decode=decoder(tokenizer, ends_of(tokenizer, generation_settings(options.student))),
         weights=weights_of(options),
         grader=grader,
-        structure=_structure(options, grader) if structured else None,
+        structure=_structure(options, grader) if options.is_structured else None,
+        similarity=open_similarity(options.reward, options.embedder) if similar else None,
+        path_reward=f"{options.reward}_reward",
         max_failures=options.max_reward_failures,
         timeout=options.reward_timeout,
         samples=options.output / "completions.jsonl",
@@ -191,16 +217,17 @@ def dry_run(options: Any, records: list[Raw]) -> None:
 
     method, step = METHODS[options.method], distillation.completions_of(options)
     most = f"{step * options.steps * options.max_tokens:,}"
-    written = [("tokens written by the student, at most", most)] if method.rewards else []
+    writes = method.rewards or method.writes
+    written = [("tokens written by the student, at most", most)] if writes else []
     lines = [
         ("problems", f"{len(records):,}"),
         ("method", options.method),
         ("student", options.student),
         ("steps", f"{options.steps:,}"),
-        ("completions a step" if method.rewards else "paths a step", f"{step:,}"),
+        ("completions a step" if writes else "paths a step", f"{step:,}"),
         *written,
     ]
-    if method.structure:
+    if options.is_structured:
         asked = step * options.steps + sum(not raw.get("steps") for raw in records)
         lines += [(f"calls of {shown(options.gsrm)}", f"{asked:,}")]
         lines += [("judge", shown(options.judge))]
@@ -209,7 +236,7 @@ def dry_run(options: Any, records: list[Raw]) -> None:
         lines.append(("records that cannot be used", f"{len(found.rejected):,}"))
         distillation.check_enough(options, found.records)
         lines += distillation.facts(options, found)
-        if method.structure:
+        if options.is_structured:
             lines += _gsrm_facts(options, found.records[0])
     except ModelError as error:
         lines.append(("not checked", str(error)))

@@ -14,6 +14,7 @@ from rlkd_cli import console, ranks
 from rlkd_cli.commands.common import made_from, status_of
 from rlkd_cli.errors import InputError, RecordError, UsageError
 from rlkd_cli.models.device import has_accelerator
+from rlkd_cli.models.local.loading import is_adapter
 from rlkd_cli.models.spec import engine_of, model_of, shown
 from rlkd_cli.records.read import Input
 from rlkd_cli.records.rejects import reject, write_rejects
@@ -64,8 +65,7 @@ def check_weights(flag: str, spec: str) -> None:
             f"{flag} {shown(spec)}: a training needs a model's weights, not a server; name a "
             "folder, or a model of the hub as hf/OWNER/NAME"
         )
-    folder = Path(model_of(spec))
-    if (folder / "adapter_config.json").is_file() and not (folder / "config.json").exists():
+    if is_adapter(model_of(spec)):
         raise UsageError(
             f"{flag} {spec}: an adapter without its base; train it without --keep-adapter, which "
             "merges it, or merge it with PEFT (merge_and_unload) and save the tokenizer beside it"
@@ -92,10 +92,15 @@ class Beginning:
 
 
 def begin(
-    command: str, options: Training, source: Input, models: Sequence[str], settings: dict[str, Any]
+    command: str,
+    options: Training,
+    source: Input,
+    models: Sequence[str],
+    settings: dict[str, Any],
+    stages: Sequence[Any] = (),
 ) -> "Beginning | None":
     """Checks the folder against all it depends on; what makes it, or None where an earlier run has
-    finished it.
+    finished it. `stages`: the settings of the trainings that made the model, for the manifest.
 
     With several processes only the first one does this. On several machines the first one prepares
     the training; the others wait for it here, and then start their processes.
@@ -114,7 +119,7 @@ def begin(
         among.wait_for_first()
         launch_if_asked(options, Beginning(lambda: None))
     is_stale = overwrite or folder.is_of_others(own)
-    return Beginning(lambda: folder.begin(own, overwrite), is_stale)
+    return Beginning(lambda: folder.begin(own, overwrite, stages), is_stale)
 
 
 def nothing_left(options: Training, lost: Lost, reason: str) -> UsageError:

@@ -1,7 +1,10 @@
-"""`select`: the problems of a pool that are least similar to a test set (RLKD, section 4.3)."""
+"""`select`: the problems of a pool that are least similar to a test set (RLKD, section 4.3), or
+that a model solves at a certain rate (what it never solves is new to it: 2505.14216).
+"""
 
 import heapq
-from collections.abc import Iterable, Sequence
+import random
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import count, groupby, islice
 from operator import itemgetter
 
@@ -37,6 +40,40 @@ def least_similar(
                 heapq.heappop(kept)
     ordered = sorted(kept, key=lambda entry: -entry[1])
     return [raw for _, _, records in ordered for raw in records]
+
+
+Rates = Mapping[str, tuple[int, int]]  # by id: how many runs were right, of how many
+
+
+def success_rates(graded: Iterable[Raw]) -> dict[str, tuple[int, int]]:
+    """(right runs, runs) of each question, by its id as text."""
+    found: dict[str, tuple[int, int]] = {}
+    for raw in graded:
+        right, runs = found.get(str(raw["id"]), (0, 0))
+        found[str(raw["id"])] = (right + bool(raw["correct"]), runs + 1)
+    return found
+
+
+def in_band(pool: Iterable[Raw], rates: Rates, low: float, high: float) -> list[Raw]:
+    """The records of problems with a success rate from `low` to `high`, both included.
+
+    Each gets `success_rate` and `runs`; a problem without runs is in no band.
+    """
+    found = []
+    for raw in pool:
+        right, runs = rates.get(str(raw["id"]), (0, 0))
+        if runs and low - 1e-9 <= right / runs <= high + 1e-9:
+            found.append({**raw, "success_rate": right / runs, "runs": runs})
+    return found
+
+
+def drawn(records: Sequence[Raw], number: int, seed: int) -> list[Raw]:
+    """The records of `number` problems drawn at random, in their order; all where there are no
+    more.
+    """
+    names = list(dict.fromkeys(str(raw["id"]) for raw in records))
+    kept = set(random.Random(seed).sample(names, min(number, len(names))))
+    return [raw for raw in records if str(raw["id"]) in kept]
 
 
 def _unit(embedder: Embedder, texts: Sequence[str]) -> NDArray[np.float64]:

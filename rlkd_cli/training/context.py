@@ -8,7 +8,6 @@ from typing import Any
 from transformers import AutoConfig
 
 from rlkd_cli.errors import ModelError, UsageError
-from rlkd_cli.models.local.loading import is_adapter
 from rlkd_cli.models.local.positions import FULL, context_of, rope_of
 from rlkd_cli.models.spec import model_of
 from rlkd_cli.training.options import Training
@@ -17,9 +16,7 @@ _YARN = ("rope_theta", "partial_rotary_factor", "beta_fast", "beta_slow", "trunc
 
 
 def load_config(name: str) -> Any:
-    """A model's configuration. ModelError where it cannot be loaded, UsageError for an adapter."""
-    if is_adapter(model_of(name)):
-        raise UsageError(f"{name} is an adapter alone; merge it into its base to train it")
+    """A model's configuration. ModelError where it cannot be loaded."""
     try:
         return AutoConfig.from_pretrained(model_of(name))
     except (OSError, ValueError) as error:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from rlkd_cli import prompts
 from rlkd_cli.core.question import question
 from rlkd_cli.errors import ModelError, RecordError
 from rlkd_cli.models import Message, user
@@ -33,6 +34,13 @@ def messages_of(raw: Raw, options: Distillation, tokenizer: Any) -> list[Message
     """
     system = options.system or RECIPES[options.recipe].system
     return fitting(tokenizer, user(question(raw, options.prompt_template), system))
+
+
+def informed_messages(raw: Raw, options: Distillation, tokenizer: Any) -> list[Message]:
+    """The same with the teacher's path in it, as the student is asked to grade itself."""
+    *before, asked = messages_of(raw, options, tokenizer)
+    text = prompts.fill(prompts.load("informed"), question=asked["content"], path=raw["path"])
+    return [*before, *user(text)]
 
 
 def weights_of(options: Distillation) -> Weights:
@@ -63,10 +71,9 @@ def usable(options: Distillation, records: Iterable[Raw], tokenizer: Any) -> Usa
     reject.
     """
     found = Usable()
-    rewarded = METHODS[options.method].rewards
     for raw in records:
         try:
-            prompt, reply = _lengths(raw, options, tokenizer, rewarded)
+            prompt, reply = _lengths(raw, options, tokenizer)
         except RecordError as error:
             found.rejected.append((raw, error))
             found.long_paths += error.code == "path_too_long"
@@ -77,26 +84,35 @@ def usable(options: Distillation, records: Iterable[Raw], tokenizer: Any) -> Usa
     return found
 
 
-def _lengths(raw: Raw, options: Distillation, tokenizer: Any, rewarded: bool) -> tuple[int, int]:
+def _lengths(raw: Raw, options: Distillation, tokenizer: Any) -> tuple[int, int]:
     """Tokens of the prompt and of the reply; RecordError where the record cannot be used."""
-    messages = messages_of(raw, options, tokenizer)
-    if rewarded:
-        prompt, reply = len(encode_chat(tokenizer, messages)), options.max_tokens
-        weights = weights_of(options).of(raw)
-        if not any(vars(weights).values()):
+    method, messages = METHODS[options.method], messages_of(raw, options, tokenizer)
+    prompt, reply = len(encode_chat(tokenizer, messages)), options.max_tokens
+    if options.reads_path and not (raw.get("path") or "").strip():
+        raise RecordError("empty_path", "there is nothing in it to learn")
+    if method.rewards:
+        if not any(vars(weights_of(options).of(raw)).values()):
             raise RecordError("no_answer", "without an answer there is nothing to reward")
-    else:
-        if not raw["path"].strip():
-            raise RecordError("empty_path", "there is nothing in it to learn")
-        ids, prompt = encode_reply(tokenizer, messages, raw["path"])
-        reply = len(ids) - prompt
-        if reply > options.max_tokens:
-            said = f"{reply} tokens, more than --max-tokens {options.max_tokens}"
-            raise RecordError("path_too_long", said)
+    elif options.reads_path:
+        length = _path_length(raw, messages, options, tokenizer)
+        reply = reply if method.writes else length
     if prompt > options.max_prompt_length:
         said = f"{prompt} tokens, more than --max-prompt-length {options.max_prompt_length}"
         raise RecordError("prompt_too_long", said)
+    if options.method == "self":  # the longer of its two prompts
+        prompt = len(encode_chat(tokenizer, informed_messages(raw, options, tokenizer)))
     return prompt, reply
+
+
+def _path_length(
+    raw: Raw, messages: Sequence[Message], options: Distillation, tokenizer: Any
+) -> int:
+    """Tokens of the teacher's path. RecordError where it is too long."""
+    ids, prompt = encode_reply(tokenizer, messages, raw["path"])
+    if len(ids) - prompt > options.max_tokens:
+        said = f"{len(ids) - prompt} tokens, more than --max-tokens {options.max_tokens}"
+        raise RecordError("path_too_long", said)
+    return len(ids) - prompt
 
 
 def with_steps(

@@ -54,15 +54,16 @@ def train(
 
 def _card(options: Distillation, problems: int) -> None:
     """Says what was done, with averages over the last steps."""
-    structured = METHODS[options.method].structure
+    structured = options.is_structured
     facts = {
         "student": options.student,
+        "begun from": options.begin_from,
         "method": options.method,
         "steps": options.steps,
         "problems": problems,
         "learning rate": options.learning_rate,
         "teacher's paths": getattr(options, "teacher", None),
-        "teacher model": options.teacher_model if options.method == "rlad" else None,
+        "teacher model": _spec(options, "teacher_asked"),
         "GSRM": _spec(options, "gsrm") if structured else None,
         "judge": _spec(options, "judge") if structured else None,
         "recipe": options.recipe,
@@ -98,10 +99,10 @@ def sort_records(options: Distillation, records: Sequence[Raw]) -> Usable:
     if found.records:
         check_tokens(options.student, tokenizer, _tokens(options, found.records, tokenizer))
         check_context(options.student, options, found.needed)
-    if options.method == "rlad":
-        from rlkd_cli.training.methods.rlad import check_vocabularies
+    if options.teacher_asked:
+        from rlkd_cli.training.methods.teacher import check_vocabularies
 
-        check_vocabularies(str(options.teacher_model), options.student)
+        check_vocabularies(options.teacher_asked, options.student, found.needed)
     return found
 
 
@@ -110,7 +111,7 @@ def _tokens(options: Distillation, records: Sequence[Raw], tokenizer: Any) -> It
     yield from (tokenizer.pad_token_id, end_of(tokenizer))
     for raw in records:
         messages = messages_of(raw, options, tokenizer)
-        if METHODS[options.method].rewards:
+        if METHODS[options.method].rewards or METHODS[options.method].writes:
             yield from encode_chat(tokenizer, messages)
         else:
             yield from encode_reply(tokenizer, messages, raw["path"])[0]
@@ -141,10 +142,13 @@ def trl_arguments(options: Distillation) -> dict[str, Any]:
     """
     if not options.trl:
         return {}
-    from trl import GRPOConfig, SFTConfig
+    from trl import DistillationConfig, GRPOConfig, SFTConfig
 
-    rewards = METHODS[options.method].rewards
-    found = passthrough.check(options.trl, GRPOConfig if rewards else SFTConfig, "distill")
+    method = METHODS[options.method]
+    config = GRPOConfig if method.rewards else DistillationConfig if method.writes else SFTConfig
+    found = passthrough.check(options.trl, config, "distill")
+    if method.writes and "beta" in found:
+        raise UsageError("--trl beta: rlkd sets it (--divergence)")
     if not ranks.is_launched():  # who launched this process has tried it
         make = partial(_configuration, options, models.Setting(0, found))
         passthrough.try_out(found, make, bool(options.eval), options.vllm is not None)
@@ -153,12 +157,14 @@ def trl_arguments(options: Distillation) -> dict[str, Any]:
 
 def _configuration(options: Distillation, setting: models.Setting) -> Any:
     """The trainer's configuration, in one process a step of all; no tokenizer is needed for it."""
-    from rlkd_cli.training.methods import grpo, sft
+    from rlkd_cli.training.methods import grpo, opd, sft
 
     count = processes(options.launch, options.num_processes)
     one = replace(options, batch_size=options.batch_size * count, vllm=None)
-    rewards = METHODS[options.method].rewards
-    return (grpo.grpo_arguments if rewards else sft.sft_arguments)(one, setting)
+    method = METHODS[options.method]
+    if method.rewards:
+        return grpo.grpo_arguments(one, setting)
+    return (opd.opd_arguments if method.writes else sft.sft_arguments)(one, setting)
 
 
 def check_method(options: Distillation, more: Mapping[str, Any]) -> None:
@@ -198,11 +204,12 @@ def check_batches(options: Distillation) -> None:
 
 def check_enough(options: Distillation, records: Sequence[Raw]) -> None:
     """UsageError where there are fewer problems than a step needs: nothing would be trained."""
-    needed = completions_of(options) // options.group if METHODS[options.method].rewards else 1
+    method, step = METHODS[options.method], completions_of(options)
+    needed = step // options.group if method.rewards else step if method.writes else 1
     if len(records) < needed:
         raise UsageError(
             f"{len(records)} usable problems, fewer than the {needed} that one step is made of; "
-            "lower --batch-size or --accumulation, or raise --group"
+            f"lower --batch-size or --accumulation{', or raise --group' * method.rewards}"
         )
 
 

@@ -81,6 +81,8 @@ OWNED = {
     "pad_token": _TOKENS,
     "model_init_kwargs": _MODEL,
     "trust_remote_code": _MODEL,
+    "multi_objective_aggregation": "--aggregate",
+    "teacher_model_name_or_path": "--teacher",
     "reward_weights": "--structure-weight, --outcome-weight and --format-weight",
 }
 _HUB = "--push-to-hub; a token is read from HF_TOKEN alone"  # of every hub_…

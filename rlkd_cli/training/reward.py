@@ -1,14 +1,14 @@
-"""The reward of a training step as TRL asks for it: one async function over a batch of completions.
+"""The reward of a training step: all parts of it, and their total, over a batch of completions.
 
-One function and not several, because TRL sums several with missing values as zeros; a reward that
-could not be computed must not train as one (see `reward/total.py`). The reward itself is `rlkd
-score`'s.
+What TRL calls are the functions of `reward_parts.py`, which share this computation. The structured
+reward itself is `rlkd score`'s.
 """
 
+import asyncio
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from rlkd_cli.reward.patience import patiently
 from rlkd_cli.reward.structured import Structure
 from rlkd_cli.reward.total import Weights
 from rlkd_cli.training.loop import Check
+from rlkd_cli.training.similarity import Similarity
 
 
 class Clock:
@@ -46,7 +47,7 @@ class Clock:
 
 @dataclass
 class Reward:
-    """The composite reward; TRL calls it with lists of equal length and keeps it on one event loop.
+    """All parts of the reward, called with lists of equal length, always on one event loop.
 
     Where a GSRM's or a judge's server is unavailable, training waits up to `timeout` seconds for
     it; a completion whose reward is missing then is left out of its group.
@@ -57,24 +58,38 @@ class Reward:
     weights: Weights
     grader: Grader
     structure: Structure | None = None
+    similarity: Similarity | None = None  # what the path earns in place of the structured reward
     max_failures: float = 0.5
     timeout: float = 600.0
     samples: Path | None = None  # where completions are kept for people to look at
     sample_every: int = 10
     tell: Callable[[str], None] = lambda text: None
     missing: tuple[int, int] = (0, 0)  # structured rewards of the last batch: missing, asked for
-    __name__: str = field(default="rlkd_reward", init=False)
+    path_reward: str = "structured_reward"  # what the reward of the path is called
+
+    def expects(self, row: int, part: str) -> bool:
+        """Whether the completions of a record are to have this part: `total` always, an outcome
+        only with a reference answer.
+        """
+        return bool(getattr(self.weights.of(self.records[row]), part, True))
 
     def __post_init__(self) -> None:
         self._attempts = Attempts(self.weights, self.grader, self.structure)
 
     async def __call__(
         self, completion_ids: list[list[int]], row: list[int], **kwargs: Any
-    ) -> list[float | None]:
+    ) -> dict[str, list[float | None]]:
+        """Each part by name, and `total`; None where it is missing, or not asked for."""
         paths = [self.decode(ids) for ids in completion_ids]
         records = [self.records[number] for number in row]
         clock = Clock()
         attempts = await self._patiently(paths, records, clock)
+        if self.similarity:
+            with clock("similarity"):
+                theirs = [str(record["path"]) for record in records]
+                near = await asyncio.to_thread(self.similarity, theirs, paths)
+            for attempt, value in zip(attempts, near, strict=True):
+                attempt.parts.structure = value
         totals = list(map(self._attempts.total, attempts, records))
         if self.structure:
             none = sum(attempt.parts.structure is None for attempt in attempts)
@@ -85,7 +100,9 @@ class Reward:
         is_due = state and state.is_world_process_zero and not state.global_step % self.sample_every
         if self.samples and is_due:
             self._keep_sample(state.global_step, paths[0], attempts[0], totals[0], records[0])
-        return totals
+        parts = [vars(attempt.parts) for attempt in attempts]
+        found = {name: [part[name] for part in parts] for name in parts[0]}
+        return {"total": totals, **found}
 
     async def _patiently(self, paths: list[str], records: list[Raw], clock: Clock) -> list[Attempt]:
         """All attempts; those that a server's absence spoilt are made again while there is time."""
@@ -113,7 +130,7 @@ class Reward:
         for part, (first, last) in clock.spans.items():
             log(f"seconds_{part}", last - first)
         values = {
-            "structured_reward": [attempt.parts.structure for attempt in attempts],
+            self.path_reward: [attempt.parts.structure for attempt in attempts],
             "outcome_reward": [attempt.parts.outcome for attempt in attempts],
             "total_reward": totals,
         }
@@ -137,7 +154,7 @@ class Reward:
             "steps": [one.model_dump() for one in attempt.steps],
             "verdicts": attempt.verdicts,
             "total_reward": total,
-            "structured_reward": attempt.parts.structure,
+            self.path_reward: attempt.parts.structure,
             "outcome_reward": attempt.parts.outcome,
         }
         with self.samples.open("a", encoding="utf-8") as out:

@@ -4,7 +4,7 @@ upload.
 
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -54,17 +54,18 @@ class RunFolder:
         started = (self.path / "metrics.jsonl").exists() or any(self.path.glob("checkpoint-*"))
         return started or bool(load_manifest(self._file)["finished"])
 
-    def begin(self, settings: Settings, overwrite: bool) -> None:
+    def begin(self, settings: Settings, overwrite: bool, stages: Sequence[Settings] = ()) -> None:
         """Makes the folder and notes what it is made from; with `overwrite` what an earlier run
         left goes.
 
-        So does what a run of other settings left that took no step.
+        So does what a run of other settings left that took no step. `stages` are the settings of
+        the trainings that came before this one.
         """
         if self._file.exists() and (overwrite or self.is_of_others(settings)):
             shutil.rmtree(self.path)
         if not self._file.exists():
             manifest = {"rlkd": __version__, "settings": dict(settings), "finished": False}
-            write_json(self._file, manifest)
+            write_json(self._file, manifest | ({"stages": list(stages)} if stages else {}))
 
     def is_of_others(self, settings: Settings) -> bool:
         """Whether a run of other settings, which took no step, left what is there."""

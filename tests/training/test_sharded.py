@@ -117,14 +117,15 @@ def test_a_sharded_training_that_is_killed_goes_on(rlkd, tmp_path, kind: str) ->
     same(Path("whole"), Path("parts"))
 
 
-def test_a_sharded_rollout_trains_and_saves(rlkd, tmp_path) -> None:
-    if find_spec("deepspeed") is None:
+@pytest.mark.parametrize(("method", "kind"), [("rlad", "zero3"), ("self", "fsdp2")])
+def test_a_sharded_rollout_trains_and_saves(rlkd, tmp_path, method: str, kind: str) -> None:
+    if kind != "fsdp2" and find_spec("deepspeed") is None:
         pytest.skip("DeepSpeed is not installed")
     base = make("llama3", tmp_path / "base")
     rows = [{"id": i, "problem": "2+2?", "path": PATH, "answer": "4"} for i in range(4)]
     data = write(tmp_path / "t.jsonl", rows)
-    flags = ["--student", base, "--method", "rlad", "--teacher", base, "--steps", 1, *SAME]
+    flags = ["--student", base, "--method", method, "--teacher", base, "--steps", 1, *SAME]
     flags += ["--max-tokens", 8, "--temperature", 0.01, "--prompt-template", "{problem}"]
     assert rlkd("distill", data, "-o", "whole", *flags, *batch("", 4)).status == 0
-    sharded("zero3", "distill", data, "-o", "parts", *flags, *batch("zero3", 4))
+    sharded(kind, "distill", data, "-o", "parts", *flags, *batch(kind, 4))
     same(Path("whole"), Path("parts"))

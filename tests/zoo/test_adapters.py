@@ -21,7 +21,11 @@ def test_an_adapter_and_its_checkpoints_stop_where_training_ended_replies(rlkd, 
         assert not Path(folder, "config.json").exists()
         assert load_causal(folder).generation_config.eos_token_id == ENDS
     refused = rlkd("distill", data, "-o", "x", *SFT, "--student", "s")
-    assert refused.status == 2 and "is an adapter alone" in refused.err and not Path("x").exists()
+    assert (
+        refused.status == 2
+        and "an adapter without its base" in refused.err
+        and not Path("x").exists()
+    )
 
 
 def test_a_gsrm_kept_as_an_adapter_stops(rlkd, zoo) -> None:

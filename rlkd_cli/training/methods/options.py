@@ -1,18 +1,21 @@
 """What `distill` is told, free of torch."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated
 
+from rlkd_cli import prompts
 from rlkd_cli.core.question import Prompting
 from rlkd_cli.option import MODEL, TRAINING, option
 from rlkd_cli.reward.chosen import ChosenPaths
 from rlkd_cli.reward.total import Weighing
 from rlkd_cli.training.methods import METHODS
+from rlkd_cli.training.methods.teaching import Teaching
 from rlkd_cli.training.options import Training
 
 
 @dataclass(frozen=True, kw_only=True)
-class Distillation(Training, Prompting, ChosenPaths, Weighing):
+class Distillation(Training, Prompting, Teaching, ChosenPaths, Weighing):
     """How a student is trained; defaults are the paper's (4.1) and, where it is silent, the
     release's.
     """
@@ -24,11 +27,31 @@ class Distillation(Training, Prompting, ChosenPaths, Weighing):
         str,
         option(
             "--method",
-            help="; ".join(f"{name}: {row.summary}" for name, row in METHODS.items()) + ".",
+            help=f"How it is trained, as listed above: {', '.join(METHODS)}.",
             choices=tuple(METHODS),
             panel=TRAINING,
         ),
     ] = "rlkd"
+    reward: Annotated[
+        str,
+        option(
+            "--reward",
+            help="rlkd: how near a path is to the teacher's. structured: Algorithm 1; embedding: "
+            "the cosine of the two (RLSR, 2510.14200); sequence: how alike their lines are (SRL, "
+            "2510.25992). The last two need no GSRM, to know whether it earns its price.",
+            choices=("structured", "embedding", "sequence"),
+            panel=TRAINING,
+        ),
+    ] = "structured"
+    begin_from: Annotated[
+        Path | None,
+        option(
+            "--from",
+            metavar="RUN",
+            help="Begin where this finished run ended, instead of --student (sft, then rlkd).",
+            panel=MODEL,
+        ),
+    ] = None
     recipe: Annotated[
         str,
         option(
@@ -59,6 +82,16 @@ class Distillation(Training, Prompting, ChosenPaths, Weighing):
             panel=TRAINING,
         ),
     ] = 10
+    aggregate: Annotated[
+        str,
+        option(
+            "--aggregate",
+            help="sum: the weighted sum of the parts (4.1); normalize: each part normalised in its "
+            "group first, so that none drowns another (GDPO, 2601.05242).",
+            choices=("sum", "normalize"),
+            panel=TRAINING,
+        ),
+    ] = "sum"
     max_reward_failures: Annotated[
         float,
         option(
@@ -121,19 +154,6 @@ class Distillation(Training, Prompting, ChosenPaths, Weighing):
     max_grad_norm: Annotated[
         float, option("--max-grad-norm", min=0, help="Release: 0.2.", panel=TRAINING)
     ] = 0.2
-    teacher_model: Annotated[
-        str | None,
-        option(
-            "--teacher",
-            metavar="MODEL",
-            help="rlad: whose log-probabilities anchor the ratio.",
-            panel=MODEL,
-        ),
-    ] = None
-    trrd_alpha: Annotated[
-        float,
-        option("--trrd-alpha", min=0, max=1, help="rlad: 1 is GRPO (RLAD: 0.5).", panel=TRAINING),
-    ] = 0.5
     vllm: Annotated[
         str | None,
         option(
@@ -156,3 +176,34 @@ class Distillation(Training, Prompting, ChosenPaths, Weighing):
     save_steps: Annotated[
         int, option("--save-steps", min=1, help="Release: 10.", panel=TRAINING)
     ] = 10
+
+    @property
+    def unused(self) -> set[str]:
+        """Options without effect beside the method."""
+        method = METHODS[self.method]
+        own = set() if method.rewards else {"aggregate", "structure_weight", "outcome_weight"}
+        return own | (set() if method.structure else {"reward", "structure_weight"})
+
+    @property
+    def is_structured(self) -> bool:
+        """Whether the structured reward is computed: the GSRM and the judge are asked."""
+        return METHODS[self.method].structure and self.reward == "structured"
+
+    @property
+    def reads_path(self) -> bool:
+        """Whether the text of the teacher's path is used, beside its steps."""
+        method = METHODS[self.method]
+        if method.rewards:
+            return method.structure and not self.is_structured
+        return not method.writes or self.method == "self" or self.teacher_share > 0
+
+    @property
+    def teacher_asked(self) -> str | None:
+        """The teacher's weights, where the method asks them."""
+        return self.teacher_model if METHODS[self.method].teacher else None
+
+    @property
+    def prompts_used(self) -> dict[str, str]:
+        """The texts that the student is asked with, by name."""
+        own = prompts.named("informed") if self.method == "self" else {}
+        return super().prompts_used | own

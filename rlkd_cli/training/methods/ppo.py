@@ -106,9 +106,7 @@ class PpoTrainer(TimedTrainer):
     def _calculate_rewards(self, *args: Any, **kwargs: Any) -> torch.Tensor:
         rewards: torch.Tensor = super()._calculate_rewards(*args, **kwargs)
         mine = self.accelerator.process_index * len(args[0])
-        self._rewards = rewards[mine : mine + len(args[0])].sum(
-            1
-        )  # one composite function: NaN where there is none
+        self._rewards = rewards[mine : mine + len(args[0]), 0]  # the total; NaN where missing
         return rewards
 
     def _generate_and_score_completions(self, inputs: Any) -> dict[str, Any]:

@@ -1,54 +1,19 @@
 """The HTTP engine against vLLM's own server, on CPU, with the tiny base model."""
 
 import json
-import os
-import signal
-import socket
 import subprocess
 import sys
-import urllib.error
-import urllib.request
-from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
-from tests.conftest import ROOT, wait_until, write
+from tests.conftest import ROOT, write
 
 pytestmark = [
     pytest.mark.vllm,
     pytest.mark.skipif(find_spec("vllm") is None, reason="no vLLM installed"),
 ]
-
-
-def answers(port: int, server: subprocess.Popen) -> bool:
-    """Whether a server that is starting is ready."""
-    assert server.poll() is None, "the server ended before it was ready"
-    try:
-        urllib.request.urlopen(f"http://127.0.0.1:{port}/v1/models", timeout=2).close()
-    except (urllib.error.URLError, OSError):
-        return False
-    return True
-
-
-@pytest.fixture(scope="module")
-def url(base: str) -> Iterator[str]:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--model", base]
-    command += ["--served-model-name", "tiny", "--dtype", "float32", "--enforce-eager"]
-    command += ["--host", "127.0.0.1", "--port", str(port)]
-    server = subprocess.Popen(
-        command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
-    )
-    try:
-        wait_until(lambda: answers(port, server), 180)
-        yield f"http://127.0.0.1:{port}/v1"
-    finally:
-        os.killpg(server.pid, signal.SIGKILL)
-        server.wait()
 
 
 @pytest.fixture(scope="module")
@@ -60,18 +25,18 @@ def world(tmp_path_factory) -> Path:
     return folder
 
 
-def test_a_server_segments_as_transformers_does(rlkd, base, url, world) -> None:
+def test_a_server_segments_as_transformers_does(rlkd, base, vllm_url, world) -> None:
     flags = [world / "teacher.jsonl", "--max-tokens", "96", "-q"]
     served = rlkd(
-        "segment", *flags, "--model", url, "--gsrm-prompt", "--no-verify", "--rejects", "a"
+        "segment", *flags, "--model", vllm_url, "--gsrm-prompt", "--no-verify", "--rejects", "a"
     )  # its one model is found
     local = rlkd("segment", *flags, "--model", f"hf/{base}", "--rejects", "b")
     assert [r["steps"] for r in served.records] == [r["steps"] for r in local.records]
     assert served.status == local.status
 
 
-def test_samples_and_a_judge_come_over_http(rlkd, url, world) -> None:
-    flags = ["--model", f"{url}#tiny", "--n", "2", "--max-tokens", "40", "-q"]
+def test_samples_and_a_judge_come_over_http(rlkd, vllm_url, world) -> None:
+    flags = ["--model", f"{vllm_url}#tiny", "--n", "2", "--max-tokens", "40", "-q"]
     sampled = rlkd("sample", world / "test.jsonl", *flags)
     assert sampled.status == 0 and len(sampled.records) == 4
     assert all(record["tokens"] for record in sampled.records)
@@ -79,11 +44,11 @@ def test_samples_and_a_judge_come_over_http(rlkd, url, world) -> None:
     other = [{"meta_reasoning": "uno", "sub_problem": "due", "answer": "tre"}]
     write(Path("t.jsonl"), [{"id": 1, "steps": steps}])
     student = json.dumps({"id": 1, "steps": other})
-    scored = rlkd("score", "t.jsonl", "-", "--judge", f"{url}#tiny", "-q", stdin=student)
+    scored = rlkd("score", "t.jsonl", "-", "--judge", f"{vllm_url}#tiny", "-q", stdin=student)
     assert scored.status == 0
     assert isinstance(scored.records[0]["verdicts"][0]["meta_reasoning"], bool)
 
 
-def test_a_model_that_the_server_does_not_have_stops_the_run(rlkd, url, world) -> None:
-    result = rlkd("sample", world / "test.jsonl", "--model", f"{url}#other", "--n", "1")
+def test_a_model_that_the_server_does_not_have_stops_the_run(rlkd, vllm_url, world) -> None:
+    result = rlkd("sample", world / "test.jsonl", "--model", f"{vllm_url}#other", "--n", "1")
     assert result.status == 1 and "other" in result.err
