@@ -133,6 +133,8 @@ def fingerprints(models: Sequence[str]) -> dict[str, str | None]:
 
 def _without_password(value: Any) -> Any:
     """A setting as it may be written down: an address without its user and password."""
+    if isinstance(value, list | tuple):
+        return [_without_password(one) for one in value]
     return shown(value) if isinstance(value, str) else value
 
 

@@ -9,7 +9,7 @@ from rlkd_cli.commands import training
 from rlkd_cli.commands.common import opened
 from rlkd_cli.errors import ModelError, UsageError
 from rlkd_cli.models import HttpOptions, runs_in_vllm
-from rlkd_cli.models.spec import engine_of, model_of
+from rlkd_cli.models.spec import engine_of, model_of, shown
 from rlkd_cli.records.manifest import contents, load_manifest
 from rlkd_cli.records.schema import Raw
 from rlkd_cli.reward.grading import Grader
@@ -106,11 +106,11 @@ def _gsrm_facts(options: Any, record: Raw) -> list[tuple[str, str]]:
     facts, rate = [], parse_rate(options.gsrm)
     if rate is not None:
         low = ": low, most of its replies will be worth nothing" if rate < LOW_PARSE_RATE else ""
-        facts.append((f"parse rate of {options.gsrm} held out", f"{rate:.2f}{low}"))
+        facts.append((f"parse rate of {shown(options.gsrm)} held out", f"{rate:.2f}{low}"))
     if runs_in_vllm(options.gsrm):
         return facts
     gsrm = open_gsrm(options, partial(_opened, options))
-    return [*facts, (f"{options.gsrm} on the first path", segmentation(gsrm, record))]
+    return [*facts, (f"{shown(options.gsrm)} on the first path", segmentation(gsrm, record))]
 
 
 def _opened(options: Any, spec: str) -> Any:
@@ -229,7 +229,8 @@ def dry_run(options: Any, records: list[Raw]) -> None:
     ]
     if options.is_structured:
         asked = step * options.steps + sum(not raw.get("steps") for raw in records)
-        lines += [(f"calls of {options.gsrm}", f"{asked:,}"), ("judge", options.judge)]
+        lines += [(f"calls of {shown(options.gsrm)}", f"{asked:,}")]
+        lines += [("judge", shown(options.judge))]
     try:
         found = distillation.sort_records(options, records)
         lines.append(("records that cannot be used", f"{len(found.rejected):,}"))

@@ -1,6 +1,7 @@
 """The files of a command: checked before it does anything, and results that are texts."""
 
 import json
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -31,8 +32,7 @@ def check_files(options: Any, command: str) -> None:
     for flag, name in files_of(options, "in"):
         if name != "-" and "://" not in name and not Path(name).exists():
             raise UsageError(f"{flag} {name}: no such file")
-    inputs = [name for kind in ("in", "perhaps") for _, name in files_of(options, kind)]
-    inputs += [model_of(spec) for spec in _specs(options) if engine_of(spec) == "replay"]
+    inputs = _inputs(options)
     outputs = dict(files_of(options, "out"))
     named = getattr(options, "rejects_of", None)
     if named:
@@ -52,6 +52,25 @@ def check_files(options: Any, command: str) -> None:
     recording = outputs.get("--record")
     if recording and not Path(recording).parent.is_dir():
         raise UsageError(f"--record {recording}: its folder does not exist")
+
+
+def places(options: Any) -> Raw:
+    """Where a command's inputs and its rejects are, for who works in another folder."""
+    inputs = [os.path.abspath(name) for name in _inputs(options) if _is_file(name)]
+    rejects = options.rejects
+    return {
+        "inputs": inputs,
+        "rejects": os.path.abspath(rejects) if rejects and _is_file(rejects) else rejects,
+    }
+
+
+def _is_file(name: str) -> bool:
+    return name != "-" and "://" not in name
+
+
+def _inputs(options: Any) -> list[str]:
+    names = [name for kind in ("in", "perhaps") for _, name in files_of(options, kind)]
+    return names + [model_of(spec) for spec in _specs(options) if engine_of(spec) == "replay"]
 
 
 def _specs(options: Any) -> list[str]:

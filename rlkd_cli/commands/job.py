@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from rlkd_cli import console
 from rlkd_cli.commands import on_ray, slices
 from rlkd_cli.commands.common import fingerprints, made_from, say_numbered
+from rlkd_cli.commands.files import places
 from rlkd_cli.models.providers import PRICES_OF, PROVIDERS
 from rlkd_cli.models.spec import engine_of
 from rlkd_cli.pipeline.estimate import Call, estimate
@@ -98,8 +99,8 @@ class Job:
         options = self.options
         settings = made_from(self.command, options, self.models, self.others) | dict(self.settings)
         settings["shard"] = None  # the parts of one output have the same settings
-        prices = {"prices": ledger.prices}
-        how = (self.on_record, self.grows, self.discard, options.launch is not None, prices)
+        about = {"prices": ledger.prices} | places(options)
+        how = (self.on_record, self.grows, self.discard, options.launch is not None, about)
         return open_output(self.command, options, settings, self.source, *how)
 
     def _fill(

@@ -23,7 +23,7 @@ from rlkd_cli.models.spec import engine_of
 from rlkd_cli.pipeline.ledger import Ledger
 from rlkd_cli.records.output import FileOutput
 from rlkd_cli.records.read import Input
-from rlkd_cli.records.shards import Follower, Shard, folder_of
+from rlkd_cli.records.shards import MARK, Follower, Shard, folder_of
 
 LOSSES = 5  # how often a task's process or machine may be lost (ours)
 LOOKS = 0.5  # seconds between two looks at how far the tasks are
@@ -161,9 +161,9 @@ def _marked(whole: Path) -> Iterator[Path]:
     """A file beside the parts, that every machine must see."""
     folder = folder_of(whole).absolute()
     folder.mkdir(parents=True, exist_ok=True)
-    for left in folder.glob("run-*"):  # by a run that was killed: this one holds the output now
+    for left in folder.glob(f"{MARK}*"):  # by a run that was killed: this one holds the output now
         left.unlink(missing_ok=True)
-    mark = folder / f"run-{secrets.token_hex(4)}"
+    mark = folder / f"{MARK}{secrets.token_hex(4)}"
     mark.touch()
     try:
         yield mark

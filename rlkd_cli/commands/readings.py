@@ -8,6 +8,7 @@ from typing import Any
 from rlkd_cli import __version__
 from rlkd_cli.commands.files import write_json_lines, write_text
 from rlkd_cli.errors import UsageError
+from rlkd_cli.models.spec import shown
 from rlkd_cli.pipeline.doubtful import doubtful
 from rlkd_cli.pipeline.evaluate import Summary
 from rlkd_cli.pipeline.export import check_export, export
@@ -83,7 +84,7 @@ def write_export(options: Any, metrics: dict[str, Any]) -> None:
         str(options.bench),
         options.chosen,
         metrics,
-        model=options.model,
+        model=shown(options.model),
         protocol=options.protocol,
         version=__version__,
         date=datetime.now(UTC).date().isoformat(),

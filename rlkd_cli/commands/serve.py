@@ -11,6 +11,7 @@ from rlkd_cli import console
 from rlkd_cli.commands.common import Running
 from rlkd_cli.errors import INTERRUPTED, OutputError, UsageError
 from rlkd_cli.models.masks import remember
+from rlkd_cli.models.spec import shown
 from rlkd_cli.option import SERVER, option
 from rlkd_cli.reward.engine import Engine
 from rlkd_cli.reward.rewarding import Rewarding
@@ -58,8 +59,11 @@ def run(options: Options) -> int | None:
     place = Place(options.host, options.port, _token(options), options.max_queue)
     teacher = Teacher.read(options)
     if options.dry_run:
-        rows = [("problems", f"{len(teacher):,}"), ("judge", options.judge)]
-        rows += [("GSRM", options.gsrm or "none"), ("listens on", f"{place.host}:{place.port}")]
+        rows = [("problems", f"{len(teacher):,}"), ("judge", shown(options.judge))]
+        rows += [
+            ("GSRM", shown(options.gsrm or "none")),
+            ("listens on", f"{place.host}:{place.port}"),
+        ]
         return console.table("serve (dry run)", rows)
     engine = Engine(options, teacher, lambda line: console.message(line, "yellow"))
     engine.open()

@@ -3,7 +3,7 @@
 A job array starts them itself (`--shard I/N`); `--launch ray` starts them here.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,7 +14,7 @@ from rlkd_cli.errors import REJECTED, UsageError
 from rlkd_cli.option import IO, RUN, option
 from rlkd_cli.pipeline.run import Outcome
 from rlkd_cli.records.journal import Busy
-from rlkd_cli.records.merge import Missing
+from rlkd_cli.records.merge import Missing, rejected_before
 from rlkd_cli.records.open import is_part
 from rlkd_cli.records.read import Input
 from rlkd_cli.records.shards import PATIENCE
@@ -74,6 +74,11 @@ def check(options: Any, source: Input) -> None:
     """UsageError for options that do not go together, and for what cannot be launched here."""
     if options.merge and not is_part(options):
         raise UsageError("--merge puts shards together: it needs --shard I/N and -o FILE")
+    if options.overwrite and is_part(options):
+        raise UsageError(
+            "--overwrite with --shard: no shard knows which parts of the others are old; "
+            f"`rlkd merge {options.output} --discard` starts over, then run all shards without it"
+        )
     if options.launch is None:
         if options.num_processes or options.gpus_per_process:
             raise UsageError("--num-processes and --gpus-per-process need --launch ray")
@@ -97,14 +102,24 @@ def check(options: Any, source: Input) -> None:
 def end(options: Any, outcome: Outcome) -> Outcome:
     """Says what a shard has come to, and puts all together where it is the last one and is to."""
     whole = Path(options.output)
+    before = rejected_before(whole)
+    if before is not None:
+        if not options.quiet:
+            console.message(f"{whole}: finished by an earlier run")
+        return replace(outcome, rejected=before)
     if not options.quiet:
         done, lost = outcome.records, outcome.rejected
         said = f"shard {options.shard}: {done} records done, {lost} of them rejected"
         console.message(f"{said}; `rlkd merge {whole}` puts the shards together")
-    if options.merge:
-        try:
-            status = put_together(whole, options.rejects, options.quiet, PATIENCE)
-            outcome.rejected = max(outcome.rejected, int(status == REJECTED))
-        except (Missing, Busy) as unfinished:
-            console.message(str(unfinished))
-    return outcome
+    return _merged(options, whole, outcome) if options.merge else outcome
+
+
+def _merged(options: Any, whole: Path, outcome: Outcome) -> Outcome:
+    """How it ends where the other shards are finished, and all are put together."""
+    how = (options.rejects, options.quiet, PATIENCE, options.again)
+    try:
+        status = put_together(whole, *how)
+    except (Missing, Busy) as unfinished:
+        console.message(str(unfinished))
+        return outcome
+    return replace(outcome, rejected=max(outcome.rejected, int(status == REJECTED)))

@@ -2,6 +2,7 @@
 opened."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from rlkd_cli.models.providers import PROVIDERS, address_of, hosted, key_of, usa
 from rlkd_cli.models.replay import RecordingModel, ReplayModel
 from rlkd_cli.models.server.batch_api import BatchModel
 from rlkd_cli.models.server.endpoint import EndpointModel
-from rlkd_cli.models.server.listing import served_by_any, served_model
+from rlkd_cli.models.server.listing import served_by_all, served_model
 from rlkd_cli.models.server.several import SeveralModel
 from rlkd_cli.models.spec import addresses_of, engine_of, model_of, parse_address, shown
 
@@ -89,13 +90,15 @@ def _own_server(spec: str, http: HttpOptions, tell: Tell) -> EndpointModel | Sev
         (address,) = addresses
         served = served_model(address, address.model, key, patience, tell)
     else:
-        served = served_by_any(addresses, key, patience, tell)
+        served = served_by_all(addresses, key, patience, tell)
+    # The user's limits are the model's, wherever it is asked
+    each = http if len(addresses) == 1 else replace(http, rpm=None, tpm=None)
     own = [
         EndpointModel(
             one,
             served.name,
             key,
-            http,
+            each,
             shown(spec),
             served.context,
             served.neutral,

@@ -64,7 +64,7 @@ class Address:
 
 def is_address(spec: str) -> bool:
     """Whether a spec is a server's address, or several, with or without its scheme."""
-    spec = addresses_of(spec)[0]
+    spec = _addresses(spec)[0]
     if _SCHEME.match(spec) or _HOST_PORT.match(spec):
         return True
     return "#" in spec and bool(_HOST.match(spec))  # no name on the hub holds a #
@@ -93,14 +93,31 @@ def parse_address(spec: str) -> Address:
 def addresses_of(spec: str) -> list[str]:
     """The addresses that a spec names, each with the model's name; one where it names one.
 
+    UsageError where what stands between commas is no address, or more than one name is given.
+
     >>> addresses_of("http://a/v1,http://b/v1#m")
     ['http://a/v1#m', 'http://b/v1#m']
     """
-    places, hash_, model = spec.partition("#")
+    own, model = _addresses(spec), spec.partition("#")[2]
+    places = [_USER.sub("", one.partition("#")[0].partition("?")[0], count=1) for one in own]
+    if any(not place or "," in place for place in places) or re.search(r"[,#]", model):
+        raise UsageError(
+            f"{shown(spec)}: several addresses of one model are written "
+            "http://HOST:PORT/v1,http://HOST:PORT/v1#NAME, with one NAME at the end"
+        )
+    return own
+
+
+def _addresses(spec: str) -> list[str]:
+    places, hash_, model = _trimmed(spec).partition("#")
     starts = [0, *(found.end() for found in _NEXT.finditer(places))]
     ends = [*(start - 1 for start in starts[1:]), len(places)]
     own = [places[start:end] for start, end in zip(starts, ends, strict=True)]
     return [f"{place}{hash_}{model}" for place in own]
+
+
+def _trimmed(spec: str) -> str:
+    return re.sub(r"\s*,\s*", ",", spec.strip())
 
 
 def shown(spec: str) -> str:
@@ -109,16 +126,25 @@ def shown(spec: str) -> str:
     >>> shown("http://me:secret@gpu7:8000/v1?key=secret#m")
     'http://gpu7:8000/v1?key=***#m'
     """
-    return _SECRET.sub(r"\1***", _USER.sub("", spec)) if is_address(spec) else spec
+    if is_address(spec):
+        spec = _trimmed(spec)
+    elif "://" not in spec:
+        return spec
+    return _SECRET.sub(r"\1***", _USER.sub("", spec))
 
 
 def engine_of(spec: str) -> str:
     """Who answers for a spec: "http", a provider's or an engine's name; "any" for a bare name or
-    folder."""
+    folder. UsageError for addresses that cannot be right."""
+    if is_address(spec):
+        addresses_of(spec)
+        return "http"
+    if "://" in spec:
+        raise UsageError(f"{shown(spec)}: a server's address begins with http:// or https://")
     engine, slash, _ = spec.partition("/")
     if slash and engine in (*PROVIDERS, *LOCAL):
         return engine
-    return "http" if is_address(spec) else "any"
+    return "any"
 
 
 def model_of(spec: str) -> str:

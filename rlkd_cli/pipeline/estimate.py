@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rlkd_cli.models.spec import model_of, unbatched
+from rlkd_cli.models.spec import model_of, shown, unbatched
 from rlkd_cli.models.usage import Bill, Spent, cost
 from rlkd_cli.records.schema import Raw
 
@@ -56,7 +56,7 @@ def estimate(
         likely[model] = Spent(requests, 0, read, round(sum(call.likely for call in mine) * scale))
         most[model] = Spent(requests, 0, read, round(sum(call.at_most for call in mine) * scale))
         rows += [
-            (f"calls of {model}", f"{requests:,}"),
+            (f"calls of {shown(model)}", f"{requests:,}"),
             ("  tokens read, about", f"{read:,}"),
             ("  tokens written, about", f"{likely[model].tokens_out:,}"),
             ("  tokens written, at most", f"{most[model].tokens_out:,}"),

@@ -80,6 +80,7 @@ class Done:
         """What an earlier run spent, in requests and in time."""
         self.seconds = max(self.seconds, entry.get("t", 0.0))
         add_up(self.bills[journal], entry.get("u", {}))
+        self.nodes.update(entry.get("nodes", {}))
 
     @property
     def usage(self) -> dict[str, list[int]]:

@@ -14,6 +14,7 @@ from typing import Any
 from rlkd_cli.errors import OutputError, UsageError
 from rlkd_cli.records.schema import Raw
 
+_OVER = b'{"whole": true}\n'
 _LOOKS = 0.2  # seconds between two tries to hold a journal that another run holds
 
 
@@ -44,7 +45,34 @@ class Journal:
         """Whether the run that began it has done nothing, and spent nothing: it binds no other."""
         with self.path.open("rb") as file:
             header, second = file.readline(), file.readline()
-        return header.startswith(b'{"settings"') and not second and b'"copied"' not in header
+        has_work = b'"copied": ' in header or b'"u": ' in header
+        return header.startswith(b'{"settings"') and not second and not has_work
+
+    @property
+    def is_over(self) -> bool:
+        """Whether its run has made the file whole, and died while it removed the rest."""
+        with suppress(OSError), self.path.open("rb") as file:
+            file.seek(-len(_OVER), os.SEEK_END)
+            return file.read() == _OVER
+        return False
+
+    def end(self) -> None:
+        """Says that the file is whole; what is left is to be removed, this journal last."""
+        with suppress(OutputError):  # a full disk has room again when the rest is removed
+            self.append(json.loads(_OVER))
+
+    def bound(self) -> Raw | None:
+        """Its first line, where it binds others: it is begun, and not blank. None where it goes
+        meanwhile.
+        """
+        with suppress(FileNotFoundError):
+            if self.is_begun and not self.is_blank:
+                self.look()
+                try:
+                    return next(self.entries())[1]
+                finally:
+                    self.close()
+        return None
 
     def lock(self, patience: float = 0.0) -> None:
         """Opens it for this run alone; Busy where another run holds it, for longer than
@@ -52,6 +80,7 @@ class Journal:
         """
         until = time.monotonic() + patience
         while True:
+            self.path.parent.mkdir(parents=True, exist_ok=True)  # parts go with their folder
             self._file = self.path.open("a+b")
             if not self._is_locked(until):
                 continue
@@ -133,10 +162,11 @@ class Journal:
                 self._file.close()
 
     def leave(self) -> None:
-        """Closes it; one that was locked and never begun goes."""
-        if self._held and not self.is_begun:
+        """Closes it; one that was locked and binds nobody goes."""
+        if self._held and not (self.is_begun and not self.is_blank):
             self.path.unlink(missing_ok=True)
         self.close()
 
     def remove(self) -> None:
+        self._held = False
         self.path.unlink()

@@ -14,6 +14,7 @@ from rlkd_cli.records.manifest import Settings
 from rlkd_cli.records.read import Input, Item
 from rlkd_cli.records.rejects import reject
 from rlkd_cli.records.schema import Raw
+from rlkd_cli.records.shards import NO_RUN
 from rlkd_cli.records.write import Result, Usage
 
 
@@ -111,8 +112,7 @@ class Journalled(ABC):
         try:
             self._read_journal()
         except (KeyError, TypeError, AttributeError, IndexError):
-            reason = "holds what no run wrote; remove it, or start over with --overwrite"
-            raise UsageError(f"{self._journal.path}: {reason}") from None
+            raise UsageError(f"{self._journal.path}: {NO_RUN}") from None
 
     @abstractmethod
     def _read_journal(self) -> None:

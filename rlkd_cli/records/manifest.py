@@ -76,8 +76,12 @@ def load_manifest(file: Path) -> dict[str, Any]:
     raise UsageError(f"{file} is damaged; --overwrite starts over")
 
 
-def check_same(output: Path, before: Settings, now: Settings) -> None:
-    """UsageError that names the first thing that is not what `output` was created with."""
+def check_same(
+    output: Path | str, before: Settings, now: Settings, way: str = "--overwrite"
+) -> None:
+    """UsageError that names the first thing that is not what `output` was created with, and the way
+    to start over.
+    """
     names = [name for name in {**before, **now} if _differ(name, before, now)]
     if not names:
         return
@@ -87,7 +91,7 @@ def check_same(output: Path, before: Settings, now: Settings) -> None:
     else:
         was, is_ = before.get(name), now.get(name)
         changed = f"{output} was created with {name} = {was!r}, now it is {is_!r}{more}"
-    raise UsageError(f"{changed}; --overwrite starts over")
+    raise UsageError(f"{changed}; {way} starts over")
 
 
 def _differ(name: str, before: Settings, now: Settings) -> bool:

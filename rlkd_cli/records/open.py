@@ -44,7 +44,7 @@ def open_output(
         return StreamOutput(stream, rejects, on_record)
     path = Path(name)
     if is_part(out):
-        return PartOutput(path, settings, source, out.overwrite, grows, again, about)
+        return PartOutput(path, settings, source, grows, again, about)
     how = (out.overwrite, grows, again, by_parts)
     return FileOutput(path, rejects, settings, source, on_record, *how)
 

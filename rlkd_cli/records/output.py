@@ -12,17 +12,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from rlkd_cli import __version__
-from rlkd_cli.errors import OutputError, UsageError
+from rlkd_cli.errors import OutputError, RlkdError
 from rlkd_cli.records import shards
-from rlkd_cli.records.atomic import write_json
 from rlkd_cli.records.done import INVALID, Done, add_up, is_among
-from rlkd_cli.records.forms import check_form, is_stream, objects, written
+from rlkd_cli.records.forms import is_stream, objects
 from rlkd_cli.records.journalled import Journalled
-from rlkd_cli.records.manifest import Settings, check_same, describe, finished, manifest_of
+from rlkd_cli.records.manifest import Settings, check_same, finished
 from rlkd_cli.records.read import Input
-from rlkd_cli.records.rejects import kept_rejects, place_of, rejects_before, write_rejects
+from rlkd_cli.records.rejects import kept_rejects
 from rlkd_cli.records.schema import Raw, key_of
+from rlkd_cli.records.whole import check_rejects_name, journal_of, settle, write_whole
 from rlkd_cli.records.write import OnRecord
 
 
@@ -55,11 +54,12 @@ class FileOutput(Journalled):
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             check_rejects_name(rejects)
+            settle(path)
             self._open(overwrite)
         except OSError as error:
             raise OutputError(f"{error.filename or path}: {error.strerror}") from None
-        except UsageError:
-            self._journal.leave()
+        except RlkdError:
+            self._journal.leave()  # what is refused changes nothing
             raise
 
     @property
@@ -73,6 +73,8 @@ class FileOutput(Journalled):
 
     def _open(self, overwrite: bool) -> None:
         parts = shards.found(self.path)
+        if not overwrite:
+            shards.check(self.path, self._settings)
         is_begun = self._journal.is_begun and not overwrite
         if not overwrite and not is_begun and self.path.exists():
             before = finished(self.path, self._settings, self._grows)
@@ -95,7 +97,9 @@ class FileOutput(Journalled):
 
     def _absorb(self, parts: Sequence[shards.Shard]) -> None:
         """Adds what parts have finished; nobody may be writing them meanwhile."""
-        shards.absorb(self._done, parts, self.path, self._settings)
+        # tasks of a launch that was killed end soon after it
+        patience = shards.PATIENCE if self._by_parts else 0.0
+        shards.absorb(self._done, parts, self._settings, patience)
 
     def read_anew(self) -> None:
         """Looks again at what is done, after slices have run."""
@@ -201,67 +205,12 @@ class FileOutput(Journalled):
         return count
 
 
-def journal_of(output: Path) -> Path:
-    """Where the journal of an output stands."""
-    return output.with_name(output.name + ".journal")
-
-
-def check_rejects_name(name: str) -> None:
-    """UsageError where rejects cannot have this name; makes their folder."""
-    if not is_stream(name):
-        check_form(name)
-        Path(name).parent.mkdir(parents=True, exist_ok=True)
-
-
-def write_whole(
-    path: Path,
-    rejects: str,
-    done: Done,
-    on_record: OnRecord,
-    made_from: Mapping[str, Any],
-    facts: Mapping[str, Any],
-) -> None:
-    """Writes the file, its rejects and its manifest from the journals, and then removes these.
-
-    `made_from`: the settings and the input, for the manifest; `facts`: what the run has to say.
-    OutputError where the disk is full; nothing is lost then.
-    """
-    before = rejects_before(path)
-    try:
-        with written(path) as write:
-            for record in done.records():
-                write(record)
-                on_record(record)
-        write_rejects(done.rejects(), rejects)
-        write_json(
-            manifest_of(path),
-            {
-                "rlkd": __version__,
-                **made_from,
-                "output": describe(path),
-                "records": len(done.offsets),
-                "rejected": len(done.lost),
-                **(place_of(rejects, path) if done.lost else {}),
-                **facts,
-                **(
-                    {"nodes": {n: round(s, 3) for n, s in done.nodes.items()}} if done.nodes else {}
-                ),
-            },
-        )
-        if before and before.resolve() != Path(rejects).resolve():
-            before.unlink()  # they stand elsewhere now, or are done
-        done.journals[0].remove()
-        shards.remove(path, shards.found(path))
-    except OSError as error:
-        advice = "nothing is lost: free disk space, then run it again"
-        raise OutputError(f"{path}: {error.strerror}; {advice}") from None
-
-
 def spent_before(manifest: Raw) -> Raw:
     """What a finished run spent, as a journal says it."""
     models = manifest.get("models", {})
     bill = {name: [*numbers.values()] for name, numbers in models.items()}
-    return {"u": bill, "t": manifest.get("seconds", 0.0)}
+    nodes = manifest.get("nodes", {})
+    return {"u": bill, "t": manifest.get("seconds", 0.0)} | ({"nodes": nodes} if nodes else {})
 
 
 def entries_of(path: Path, manifest: Raw, again: Sequence[str], source: Input) -> Iterator[Raw]:

@@ -5,15 +5,16 @@ from pathlib import Path
 from typing import Any
 
 from rlkd_cli import ranks
-from rlkd_cli.errors import OutputError
+from rlkd_cli.errors import OutputError, RlkdError
 from rlkd_cli.records import shards
 from rlkd_cli.records.done import end_after
 from rlkd_cli.records.journal import Journal
 from rlkd_cli.records.journalled import Journalled
 from rlkd_cli.records.manifest import Settings, check_same, finished
-from rlkd_cli.records.output import entries_of, journal_of
+from rlkd_cli.records.output import entries_of
 from rlkd_cli.records.read import Input
 from rlkd_cli.records.schema import Raw
+from rlkd_cli.records.whole import journal_of, settle
 
 
 class PartOutput(Journalled):
@@ -28,7 +29,6 @@ class PartOutput(Journalled):
         path: Path,
         settings: Settings,
         source: Input,
-        overwrite: bool = False,
         grows: str | None = None,
         again: Sequence[str] = (),
         about: Mapping[str, Any] | None = None,
@@ -38,30 +38,42 @@ class PartOutput(Journalled):
         self._grows, self._about = grows, dict(about or {})
         self._end: Raw | None = None  # what the journal says at its end, where it is finished
         self._asked = set[str]()  # codes that the journal's records were asked again for
+        self._rounds = 0  # how often they were
         try:
-            self._open(overwrite)
+            self._open()
         except OSError as error:
             raise OutputError(f"{error.filename or path}: {error.strerror}") from None
+        except RlkdError:
+            self._leave()  # what is refused changes nothing
+            raise
 
-    def _open(self, overwrite: bool) -> None:
-        before = self._finished() if not overwrite else None
-        if before and self.complete:
-            return
-        shards.folder_of(self.path).mkdir(parents=True, exist_ok=True)
+    def _open(self) -> None:
+        settle(self.path)
+        shards.check(self.path, self._settings)
         self._journal.lock(shards.PATIENCE)
-        is_begun = self._journal.is_begun and not overwrite
-        if not overwrite:
-            self._note_others()
+        before = self._finished()
+        if self.complete:
+            self._leave()
+            return
+        is_begun = self._journal.is_begun and not self._journal.is_blank
+        self._note_others()
         node = {"node": ranks.machine()}
         if is_begun:
             self._continue()
             self._journal.append(node)
         else:
             self._journal.begin({"settings": self._settings, **node, **self._about})
+            if before and self._again:  # of the finished file, what is asked again is left out
+                self._note_again()
+                self._asked = set(self._again)
         if before:
             self._take_over(before)
         self._ask_again()
         self._check_length()
+
+    def _leave(self) -> None:
+        self._journal.leave()
+        shards.remove(self.path, ())
 
     def _finished(self) -> Raw | None:
         """The manifest of the whole file, where an earlier run has finished it: `complete` where
@@ -80,10 +92,10 @@ class PartOutput(Journalled):
         others = [one.journal for one in shards.found(self.path) if one.count != self._shard.count]
         for file in (journal_of(self.path), *others):
             journal = Journal(file)
-            if journal.is_begun:
-                journal.look()
-                header, _ = self._done.absorb(journal, self._source.is_mine, is_billed=False)
+            if header := journal.bound():
                 check_same(self.path, header["settings"], self._settings)
+                journal.look()
+                self._done.absorb(journal, self._source.is_mine, is_billed=False)
 
     def _read_journal(self) -> None:
         entries = self._journal.entries()
@@ -93,6 +105,7 @@ class PartOutput(Journalled):
             self._end = end_after(entry, self._end)
             if "again" in entry:
                 self._asked |= set(entry["again"])
+                self._rounds += 1
                 self._done.drop(entry["again"])
             if "i" in entry:
                 self._done.note(entry, offset)
@@ -106,9 +119,17 @@ class PartOutput(Journalled):
                 self._done.note(entry, self._journal.append(entry))
 
     def _ask_again(self) -> None:
-        if self._done.lost and set(self._again) - self._asked:
-            self._journal.append({"again": list(self._again)})
+        """Takes rejects for not done: once, and again after the slice was finished. A slice without
+        rejects notes it too: the others' are to be waited for.
+        """
+        is_new = self._end is not None or set(self._again) - self._asked
+        if self._again and is_new:
+            self._note_again()
             self._done.drop(self._again)
+
+    def _note_again(self) -> None:
+        self._journal.append({"again": list(self._again)})
+        self._end, self._rounds = None, self._rounds + 1
 
     @property
     def rejects(self) -> str:
@@ -119,6 +140,7 @@ class PartOutput(Journalled):
         """Says in the journal that the slice is finished, and what was read to its end."""
         self._check_length(is_over=True)
         end = {"settings": self._settings, "input": self._input, "items": self._source.items}
+        end["rounds"] = self._rounds
         if end != self._end:
             self._journal.append({"end": end, "t": self._time})
 

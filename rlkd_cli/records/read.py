@@ -4,6 +4,7 @@ skipped.
 
 import hashlib
 import itertools
+import sys
 from array import array
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
@@ -291,6 +292,6 @@ def parse_shard(text: str | None) -> tuple[int, int]:
         return 1, 1
     first, _, second = text.partition("/")
     are_numbers = all(part.isascii() and part.isdigit() for part in (first, second))
-    if not (are_numbers and 1 <= int(first) <= int(second)):
+    if not (are_numbers and 1 <= int(first) <= int(second) <= sys.maxsize):
         raise UsageError(f"--shard {text}: write I/N with 1 <= I <= N")
     return int(first), int(second)

@@ -8,6 +8,7 @@ or a run over the whole, goes on from there.
 import re
 import resource
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +19,8 @@ from rlkd_cli.records.manifest import Settings, check_same
 from rlkd_cli.records.schema import Raw
 
 _NAME = re.compile(r"(\d+)-of-(\d+)\.journal")
+NO_RUN = "holds what no run wrote; remove it, or start over with --overwrite"
+MARK = "run-"  # how the file of a launch begins, that every machine must see
 PATIENCE = 60.0  # seconds in which a lost machine's process has surely let go of its journal
 
 
@@ -59,27 +62,46 @@ def found(output: Path) -> list[Shard]:
     return [shard for shard in shards if Journal(shard.journal).is_begun]
 
 
+def _check_same(shard: Shard, before: Settings, now: Settings) -> None:
+    way = f"`rlkd merge {shard.output} --discard`"
+    check_same(f"shard {shard} of {shard.output}", before, now, way)
+
+
+def check(output: Path, settings: Settings) -> None:
+    """UsageError that names a slice which was made with other settings."""
+    for shard in found(output):
+        header = Journal(shard.journal).bound()
+        if header is None:
+            continue
+        if not isinstance(header, dict) or "settings" not in header:
+            raise UsageError(f"{shard.journal}: {NO_RUN}")
+        _check_same(shard, header["settings"], settings)
+
+
 def absorb(
-    done: Done, shards: Sequence[Shard], output: Path, settings: Settings | None
+    done: Done,
+    shards: Sequence[Shard],
+    settings: Settings | None,
+    patience: float = 0.0,
 ) -> list[tuple[Raw, Raw | None]]:
     """Adds what slices have finished: their headers, and the last entries of those that are
     finished.
 
     `settings`: those that they must have been made with (None: all the same). UsageError where they
-    have others, OutputError where one is being written.
+    have others, Busy where one is being written for longer than `patience` seconds.
     """
     _allow_files(len(shards))
     ends = []
     for shard in shards:
         journal = Journal(shard.journal)
-        journal.lock()
+        journal.lock(patience)
         try:
             header, end = done.absorb(journal, shard.is_mine)
-            settings = header["settings"] if settings is None else settings
-            check_same(output, header["settings"], settings)
+            if not journal.is_blank:
+                settings = header["settings"] if settings is None else settings
+                _check_same(shard, header["settings"], settings)
         except (KeyError, TypeError, AttributeError, IndexError):
-            reason = "holds what no run wrote; remove it, or start over with --overwrite"
-            raise UsageError(f"{shard.journal}: {reason}") from None
+            raise UsageError(f"{shard.journal}: {NO_RUN}") from None
         ends.append((header, end))
     return ends
 
@@ -111,13 +133,14 @@ class Follower:
 
 
 def remove(output: Path, shards: Sequence[Shard]) -> None:
-    """Removes the parts, and their folder where nothing else is in it."""
+    """Removes the parts, what a launch that was killed left, and the folder where it is empty."""
     for shard in shards:
         for file in folder_of(output).glob(f"{shard.index}-of-{shard.count}.*"):
             file.unlink(missing_ok=True)
-    folder = folder_of(output)
-    if folder.is_dir() and not any(folder.iterdir()):
-        folder.rmdir()
+    for mark in folder_of(output).glob(f"{MARK}*") if shards else ():
+        mark.unlink(missing_ok=True)
+    with suppress(OSError):  # not there, or another process has put something there
+        folder_of(output).rmdir()
 
 
 def discard(output: Path) -> None:

@@ -93,7 +93,7 @@ def _lengths(raw: Raw, options: Distillation, tokenizer: Any) -> tuple[int, int]
     if method.rewards:
         if not any(vars(weights_of(options).of(raw)).values()):
             raise RecordError("no_answer", "without an answer there is nothing to reward")
-    elif options.reads_path:
+    elif options.reads_path and options.method != "self":  # which reads it in its prompt
         length = _path_length(raw, messages, options, tokenizer)
         reply = reply if method.writes else length
     if prompt > options.max_prompt_length:

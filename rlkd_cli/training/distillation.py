@@ -11,6 +11,7 @@ from typing import Any
 from rlkd_cli import ranks
 from rlkd_cli.errors import UsageError
 from rlkd_cli.models.chat import encode_chat, opens_thinking
+from rlkd_cli.models.spec import shown
 from rlkd_cli.records.schema import Raw
 from rlkd_cli.training import model as models
 from rlkd_cli.training import passthrough, preflight
@@ -62,18 +63,24 @@ def _card(options: Distillation, problems: int) -> None:
         "problems": problems,
         "learning rate": options.learning_rate,
         "teacher's paths": getattr(options, "teacher", None),
-        "teacher model": options.teacher_asked,
-        "GSRM": getattr(options, "gsrm", None) if structured else None,
-        "judge": getattr(options, "judge", None) if structured else None,
+        "teacher model": _spec(options, "teacher_asked"),
+        "GSRM": _spec(options, "gsrm") if structured else None,
+        "judge": _spec(options, "judge") if structured else None,
         "recipe": options.recipe,
         "LoRA rank": options.lora,
         "weights": "a LoRA adapter of the student, not merged" if options.keep_adapter else None,
     }
     means = averages(options.output / "metrics.jsonl")
-    shown = {name: f"{value:.4g}" for name, value in means.items() if _is_shown(name)}
-    facts |= {f"{name} (mean of the last steps)": value for name, value in shown.items()}
+    last = {name: f"{value:.4g}" for name, value in means.items() if _is_shown(name)}
+    facts |= {f"{name} (mean of the last steps)": value for name, value in last.items()}
     title = f"Student ({options.method})"
     write_card(options.output, title, "Distilled from a teacher's reasoning.", facts)
+
+
+def _spec(options: Any, name: str) -> str | None:
+    """A model of the options as a card may show it."""
+    spec = getattr(options, name, None)
+    return shown(spec) if spec else None
 
 
 def _is_shown(name: str) -> bool:

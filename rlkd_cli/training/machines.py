@@ -62,20 +62,27 @@ def machines(options: Training) -> Machines:
 
 def _slurm() -> Machines:
     """What `srun` says of its step; one machine where it has started nothing."""
-    said = os.environ
-    count = int(said.get("SLURM_STEP_NUM_NODES", "1"))
+    count = _number("SLURM_STEP_NUM_NODES", 1)
     if count == 1:
         return Machines(address="")
-    tasks = int(said.get("SLURM_STEP_NUM_TASKS", count))
+    tasks = _number("SLURM_STEP_NUM_TASKS", count)
     if tasks != count:
         raise UsageError(
             f"srun started {tasks} tasks on {count} machines; start one on each "
             "(--ntasks-per-node=1), rlkd starts a process for each device itself; or say "
             "--num-machines 1"
         )
-    address = first_host(said.get("SLURM_STEP_NODELIST", ""))
-    port = 20_000 + int(said.get("SLURM_JOB_ID", "0")) % 20_000  # jobs may share a machine
-    return Machines(count, int(said.get("SLURM_PROCID", "0")), address, port)
+    address = first_host(os.environ.get("SLURM_STEP_NODELIST", ""))
+    port = 20_000 + _number("SLURM_JOB_ID", 0) % 20_000  # jobs may share a machine
+    return Machines(count, _number("SLURM_PROCID", 0), address, port)
+
+
+def _number(variable: str, standard: int) -> int:
+    """What a variable of Slurm's says; UsageError where that is no number."""
+    text = os.environ.get(variable, str(standard))
+    if not (text.isascii() and text.isdigit()):
+        raise UsageError(f"{variable}={text}: no number; --num-machines says it instead")
+    return int(text)
 
 
 def first_host(nodes: str) -> str:

@@ -1,11 +1,15 @@
 """How models are named: addresses in every form, providers, engines."""
 
+from pathlib import Path
+
 import pytest
 
 from rlkd_cli.errors import UsageError
 from rlkd_cli.models import HttpOptions, Sampling, open_model, user
 from rlkd_cli.models.providers import PROVIDERS, hosted
-from rlkd_cli.models.spec import engine_of, is_paid, parse_address, shown
+from rlkd_cli.models.spec import addresses_of, engine_of, is_paid, parse_address, shown
+from tests.commands.test_shards import paths
+from tests.conftest import write
 from tests.models.server.test_endpoint import ask
 from tests.servers.scripted import Response
 
@@ -50,6 +54,32 @@ def test_an_address_has_a_host(spec: str) -> None:
 @pytest.mark.parametrize(
     "spec",
     [
+        "http://a#m,http://b#other",
+        "http://a,openai/gpt-4o",
+        "http://a,ftp://h/v1#m",
+        "http://a,#m",
+        "http://a,,http://b#m",
+        ",http://a#m",
+        "openai/gpt-4o,http://a#m",
+        "ftp://h/v1#m",
+    ],
+)
+def test_what_is_no_address_is_not_asked(spec: str) -> None:
+    for refuse in (engine_of, open_model):
+        with pytest.raises(UsageError) as refused:
+            refuse(spec)
+        assert str(refused.value).startswith(f"{spec}: ")
+
+
+def test_spaces_around_commas_are_none_of_an_address() -> None:
+    assert addresses_of(" http://a , http://b#m") == ["http://a#m", "http://b#m"]
+    assert shown("http://a, http://me:word@b#m") == "http://a,http://b#m"
+    assert shown("ftp://me:word@b/v1#m") == "ftp://b/v1#m"
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
         "Qwen/Qwen2.5-7B-Instruct",
         "folder/of.mine",
         "./m",
@@ -77,6 +107,14 @@ def test_a_password_is_sent_and_not_shown(server) -> None:
     model = open_model(private)
     assert model.name == shown(private) == server.url
     assert ask(private)[0].text
+
+
+def test_a_dry_run_shows_no_password(rlkd) -> None:
+    write(Path("in.jsonl"), paths(3))
+    private = "http://me:word-of-mine@h:1/v1,http://h:2/v1#m"
+    dry = rlkd("segment", "in.jsonl", "--model", private, "--no-verify", "--dry-run")
+    assert dry.status == 0 and "word-of-mine" not in dry.out + dry.err
+    assert "calls of http://h:1/v1,http://h:2/v1#m" in dry.out + dry.err
 
 
 def test_no_secret_of_an_address_is_shown(server) -> None:

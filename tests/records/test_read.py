@@ -188,3 +188,4 @@ def test_limit_and_shard_choose_records(rlkd) -> None:
         1,
     ]
     assert rlkd("eval", "--samples", "in.jsonl", "--shard", "3/2").status == 2
+    assert rlkd("eval", "--samples", "in.jsonl", "--shard", "1/99999999999999999999").status == 2

@@ -49,4 +49,7 @@ if __name__ == "__main__":
     pretend(sys.argv[1])
     from rlkd_cli.cli import main
 
-    sys.exit(main(sys.argv[2:]))
+    status = main(sys.argv[2:])
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)  # gloo's threads abort a process now and then at its exit

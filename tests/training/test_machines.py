@@ -62,6 +62,12 @@ def test_one_task_a_machine_is_asked_of_slurm(monkeypatch) -> None:
         found(num_processes=16)
 
 
+def test_a_variable_of_slurm_that_is_no_number_is_named(monkeypatch) -> None:
+    monkeypatch.setenv("SLURM_STEP_NUM_NODES", "x")
+    with pytest.raises(UsageError, match="SLURM_STEP_NUM_NODES=x"):
+        found(num_processes=2)
+
+
 def test_launchers_are_told_the_machines(monkeypatch) -> None:
     from accelerate.commands.launch import launch_command_parser
 

@@ -23,7 +23,7 @@ STUDENT = ["--student", SMOLLM2, "--steps", 2, "--group", 2, "--max-tokens", 8, 
 GSRM = ["--gsrm", f"hf/{SMOLLM2}", "--gsrm-max-tokens", 8, "--max-reward-failures", 1]
 NEEDS = {
     "rlkd": [*GSRM, "--judge", "exact"],
-    "rlad": ["--teacher", SMOLLM2],
+    **{method: ["--teacher", SMOLLM2] for method in ("rlad", "kdrl", "opd")},
     "sft": ["--max-tokens", 32],
 }
 

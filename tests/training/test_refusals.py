@@ -40,12 +40,19 @@ SERVED = ["http://127.0.0.1:9/v1#m", "openai/gpt-4o", "replay/x.jsonl"]
 
 
 @pytest.mark.parametrize("spec", SERVED)
-def test_a_servers_model_is_not_trained(rlkd, zoo, spec: str) -> None:
+def test_a_servers_model_is_not_trained(rlkd, spec: str) -> None:
     data = write(Path("t.jsonl"), problems(4))
     words = ["distill", data, "--method", "sft", *SHORT]
     assert f"--student {spec}" in refused(rlkd, *words, "--student", spec)
     pairs = write(Path("g.jsonl"), [segmentation(1, step("a"))])
     assert f"--model {spec}" in refused(rlkd, "train-gsrm", pairs, "--model", spec)
+
+
+@pytest.mark.parametrize("spec", SERVED[1:])
+def test_a_teacher_behind_a_server_has_an_address_that_gives_probabilities(
+    rlkd, zoo, spec: str
+) -> None:
+    data = write(Path("t.jsonl"), problems(4))
     rlad = ["distill", data, "--method", "rlad", "--student", zoo("qwen3"), *SHORT]
     assert f"--teacher {spec}" in refused(rlkd, *rlad, "--teacher", spec)
 

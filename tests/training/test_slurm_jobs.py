@@ -69,9 +69,12 @@ def test_the_tasks_of_an_array_make_the_file_of_one_process(rlkd, server, comman
     commands(rlkd=RLKD)
     words = ["segment", "in.jsonl", "--model", server.url, "--no-verify", "-q"]
     assert rlkd(*words, "-o", "one.jsonl").status == 0
+    command = ["bash", str(SLURM / "array.sbatch"), *words, "-o", "out.jsonl"]
+    own = {"SLURM_ARRAY_TASK_ID": "3", "SLURM_ARRAY_TASK_MAX": "3"}
+    unsaid = subprocess.run(command, env=os.environ | own, capture_output=True, text=True)
+    assert unsaid.returncode != 0 and "how many slices" in unsaid.stderr
     for task in ("2", "3", "1"):
-        own = {"SLURM_ARRAY_TASK_ID": task, "SLURM_ARRAY_TASK_MAX": "3"}
-        command = ["bash", str(SLURM / "array.sbatch"), *words, "-o", "out.jsonl"]
+        own = {"SLURM_ARRAY_TASK_ID": task, "SLURM_ARRAY_TASK_MAX": task, "SHARDS": "3"}
         done = subprocess.run(command, env=os.environ | own, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
         assert Path("out.jsonl").exists() == (task == "1")

@@ -126,6 +126,16 @@ class Pace:
         self._heard = monotonic()
 
     @property
+    def opens_in(self) -> float:
+        """Seconds until the server may be asked again; 0 or less where it may be now."""
+        return self._next - monotonic()
+
+    @property
+    def refusing_since(self) -> float | None:
+        """Since when the server has refused all requests for being too many; None: it does not."""
+        return self._refusing
+
+    @property
     def is_away(self) -> bool:
         """Whether the server is being waited for."""
         return self._gone is not None

@@ -13,6 +13,7 @@ import urllib.request
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from math import inf
 from time import monotonic
 from typing import Any
 
@@ -40,8 +41,8 @@ class EndpointModel(Telling):
     certain not to fit is refused before it is sent, and where the reply's limit might not fit, the
     server is left to set it. `extra` goes into every request. `is_own`: a server named by its
     address, which may know vLLM's fields; hosted providers refuse them. `has_others`: the same
-    model is served elsewhere too, so that what passes (RETRY, AWAY) is not waited out here, but
-    raised as a Fault.
+    model is served elsewhere too, so that what passes (RETRY, AWAY, SLOW) is not waited out here,
+    but raised as a Fault.
     """
 
     def __init__(
@@ -63,7 +64,8 @@ class EndpointModel(Telling):
         self.address = parse_address(address) if isinstance(address, str) else address
         self._headers = credentials(self.address, key)
         self._lessons, self._thinks = Lessons(), False
-        self.pace = Pace(label, options.server_timeout, self._say_again, options.rpm, options.tpm)
+        patience = inf if has_others else options.server_timeout
+        self.pace = Pace(label, patience, self._say_again, options.rpm, options.tpm)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._session: Any = None
         self._answered = self._has_replied = False
@@ -71,7 +73,9 @@ class EndpointModel(Telling):
         # Waiting for a place is not part of a request's timeout
         self._places = asyncio.Semaphore(options.concurrency)
 
-    async def reply(self, messages: Sequence[Message], sampling: Sampling) -> Reply:
+    async def reply(
+        self, messages: Sequence[Message], sampling: Sampling, is_retry: bool = False
+    ) -> Reply:
         self.session()
         async with self._places:
             tries = lessons = 0
@@ -82,19 +86,21 @@ class EndpointModel(Telling):
                 request = self.request(messages, wanted)
                 sent = await self.pace.turn(estimated_tokens(messages) + sampling.max_tokens)
                 try:
-                    response = await self._post(request, is_retry=tries > 0)
+                    response = await self._post(request, is_retry or tries > 0)
                     reply = read(response, wanted, self.name)
                     self.pace.accepted()
                     self._has_replied = True
                     return reply
                 except Fault as fault:
-                    if self._has_others and fault.kind in (faults.RETRY, faults.AWAY):
+                    wait = 0.0
+                    if fault.kind == faults.SLOW:
+                        wait = self.pace.limited(sent, fault.after, hide_keys(fault.text))
+                    if self._has_others and fault.kind in faults.PASSING:
                         raise
                     if fault.kind == faults.AWAY:
                         await self.pace.away(hide_keys(fault.text), began)
                         continue
                     if fault.kind == faults.SLOW:
-                        wait = self.pace.limited(sent, fault.after, hide_keys(fault.text))
                         await asyncio.sleep(wait)
                         continue
                     if fault.kind == faults.REJECT:

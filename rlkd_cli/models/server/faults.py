@@ -16,6 +16,7 @@ from typing import Any
 from rlkd_cli.models.server.said import Said, plain
 
 END, REJECT, RETRY, SLOW, AWAY = "end", "reject", "retry", "slow", "away"
+PASSING = (RETRY, SLOW, AWAY)
 SERVERS_FAULT = (  # reasons to finish that say that the server failed, not the text
     *("error", "abort", "aborted", "cancelled", "timeout", "server_error", "internal_error"),
     *("insufficient_system_resource", "overloaded", "network_error", "failed", "unknown"),

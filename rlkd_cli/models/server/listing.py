@@ -8,8 +8,9 @@ import ssl
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from time import monotonic, sleep
 from typing import Any
@@ -74,18 +75,32 @@ def served_model(
     return Served(chosen, context if is_known else None, _shutdown(about), neutral)
 
 
-def served_by_any(
+def served_by_all(
     addresses: Sequence[Address],
     key: str,
     patience: float,
     say: Callable[[str], None] = lambda line: None,
 ) -> Served:
-    """What the first server that answers says of the model that all of them serve."""
-    for address in addresses:
+    """What the servers that answer say of the model that all of them serve; `context` is the
+    shortest. UsageError where they list different ones and none is named.
+    """
+
+    def found(address: Address) -> Served | None:
         with suppress(ModelError):
-            served = served_model(address, "", key) if not address.model else None
-            return served or served_model(address, address.model, key)
-    return served_model(addresses[0], addresses[0].model, key, patience, say)
+            return served_model(address, address.model, key)
+        return None
+
+    with ThreadPoolExecutor(len(addresses)) as pool:
+        asked = zip(addresses, pool.map(found, addresses), strict=True)
+        there = {address: served for address, served in asked if served}
+    if not there:
+        return served_model(addresses[0], addresses[0].model, key, patience, say)
+    if len({served.name for served in there.values()}) > 1:
+        lists = ", ".join(f"{one.base} lists {served.name}" for one, served in there.items())
+        raise UsageError(f"{lists}: several addresses are of one model; name it behind a #")
+    contexts = [served.context for served in there.values() if served.context]
+    first = next(iter(there.values()))
+    return replace(first, context=min(contexts, default=None))
 
 
 def _listed(address: Address, key: str, timeout: float) -> dict[str, Any]:

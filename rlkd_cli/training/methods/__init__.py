@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import Any
 
 from rlkd_cli.errors import UsageError
-from rlkd_cli.models.spec import engine_of
+from rlkd_cli.models.spec import addresses_of, engine_of, shown
 from rlkd_cli.records.schema import PathRecord, Problem, Record
 
 
@@ -65,6 +65,8 @@ def _check_served(options: Any) -> None:
             "--method opd compares whole distributions, which a server does not give: name the "
             "teacher's weights, or use kdrl"
         )
+    if len(addresses_of(options.teacher_asked)) > 1:
+        raise UsageError(f"--teacher {shown(options.teacher_asked)}: a teacher has one address")
     if options.temperature != 1:
         raise UsageError(
             f"--temperature {options.temperature:g}: a server gives a teacher's log-probabilities "

@@ -4,12 +4,14 @@ import asyncio
 import socket
 from collections.abc import Iterator
 from pathlib import Path
+from time import monotonic
 
 import pytest
 
-from rlkd_cli.errors import UsageError
+from rlkd_cli.errors import ModelError, RecordError, Unavailable, UsageError
 from rlkd_cli.models import BatchOptions, HttpOptions, Sampling, open_model, user
 from rlkd_cli.models.spec import addresses_of, engine_of, shown
+from rlkd_cli.models.usage import open_bill
 from tests.commands.test_shards import paths
 from tests.conftest import replies, write
 from tests.servers.scripted import Response, ScriptedServer
@@ -157,3 +159,109 @@ def test_the_models_name_is_found_where_a_server_lists_one(server, rlkd) -> None
     )
     with pytest.raises(UsageError, match="--batch asks one address"):
         open_model(f"{both}#m", batch=BatchOptions(Path("b"), 1.0, 1.0))
+
+
+def refusal(status: int, message: str = "no", headers: tuple = ()) -> Response:
+    body = f'{{"error": {{"message": "{message}"}}}}'.encode()
+    return Response(status=status, body=body, headers=headers)
+
+
+def test_too_many_requests_at_one_server_hold_no_other(two) -> None:
+    good, busy = two
+    good.script = lambda request, number: Response("good", delay=0.01)
+    busy.script = lambda request, number: refusal(429, headers=(("Retry-After", "20"),))
+    said: list[str] = []
+    model = open_model(spec(good, busy), HttpOptions(concurrency=8), tell=said.append)
+    found = replies(model, *((f"question {i}", Sampling()) for i in range(40)))
+    assert [reply.text for reply in found] == ["good"] * 40
+    assert len(busy.requests) <= 8 and len(said) <= 1  # those that were on their way at once
+
+
+def test_a_busy_server_is_asked_again_when_its_pause_is_over(two) -> None:
+    good, busy = two
+
+    def script(request, number: int) -> Response:
+        return refusal(429, headers=(("Retry-After", "0.3"),)) if number < 2 else Response("busy")
+
+    busy.script = script
+    good.script = lambda request, number: Response("good", delay=0.02)
+    said: list[str] = []
+    model = open_model(spec(good, busy), HttpOptions(concurrency=1), tell=said.append)
+    texts: list[str] = []
+
+    async def go() -> None:
+        while "busy" not in texts and len(texts) < 300:
+            reply = await model.reply(user(f"question {len(texts)}"), Sampling())
+            texts.append(reply.text)
+        await model.close()
+
+    asyncio.run(go())
+    assert texts[-1] == "busy" and not [line for line in said if "back" in line or "out" in line]
+
+
+def test_servers_that_refuse_everything_for_too_long_end_the_run(two) -> None:
+    for server in two:
+        server.script = lambda request, number: refusal(429, headers=(("Retry-After", "60"),))
+    model = open_model(spec(*two), HttpOptions(server_timeout=1))
+    with pytest.raises(Unavailable, match=r"none of 2 addresses answers: .*HTTP 429"):
+        replies(model, ("question", Sampling()))
+
+
+@pytest.mark.parametrize(
+    ("status", "message"), [(401, "no key"), (403, "no"), (404, "The model `m` does not exist")]
+)
+def test_a_wrong_server_is_left_out_for_good(two, status: int, message: str) -> None:
+    good, wrong = two
+    wrong.script = lambda request, number: refusal(status, message)
+    said: list[str] = []
+    model = open_model(spec(good, wrong), HttpOptions(), tell=said.append)
+    assert len(replies(model, *((f"question {i}", Sampling()) for i in range(30)))) == 30
+    place = wrong.url.partition("#")[0]
+    (line,) = said
+    assert line.endswith(f"{place} is left out for good: HTTP {status}: {message}")
+
+    good.script = wrong.script
+    model = open_model(spec(good, wrong), HttpOptions())
+    with pytest.raises(ModelError, match=f"no address can be used: .*HTTP {status}.*{place}"):
+        replies(model, ("question", Sampling()))
+
+
+def test_what_one_server_refuses_is_asked_of_another_before_it_is_a_reject(two) -> None:
+    good, other_build = two
+    other_build.script = lambda request, number: refusal(400, "this build cannot")
+    good.script = lambda request, number: Response("good")
+    questions = [(f"question {i}", Sampling()) for i in range(10)]
+    found = replies(open_model(spec(good, other_build), HttpOptions()), *questions)
+    assert [reply.text for reply in found] == ["good"] * 10
+
+    before = len(good.requests) + len(other_build.requests)
+    good.script = other_build.script
+    with pytest.raises(RecordError, match="http_400"):
+        replies(open_model(spec(good, other_build), HttpOptions()), questions[0])
+    assert len(good.requests) + len(other_build.requests) == before + 2
+
+
+def test_servers_that_list_different_models_are_not_taken_for_one(two) -> None:
+    two[1].about = {"id": "other"}
+    places = [server.url.partition("#")[0] for server in two]
+    with pytest.raises(UsageError) as refused:
+        open_model(",".join(places))
+    for line in (f"{places[0]} lists m", f"{places[1]} lists other"):
+        assert line in str(refused.value)
+
+
+def test_the_users_limit_is_the_models_and_not_a_servers(two) -> None:
+    model = open_model(spec(*two), HttpOptions(concurrency=8, rpm=1200))
+    began = monotonic()
+    replies(model, *((f"question {i}", Sampling()) for i in range(20)))
+    assert monotonic() - began >= 19 * 0.05 - 0.1  # 20 a second in all
+
+
+def test_retries_stand_on_the_bill(two) -> None:
+    bad, good = two
+    bad.script = lambda request, number: Response(status=500) if number < 2 else Response("good")
+    model = open_model(spec(bad, good), HttpOptions(concurrency=1))
+    bill = open_bill()
+    for i in range(12):
+        replies(model, (f"question {i}", Sampling()))
+    assert bill[model.name][:2] == (14, 2)
