@@ -100,7 +100,7 @@ def addresses_of(spec: str) -> list[str]:
     """
     own, model = _addresses(spec), spec.partition("#")[2]
     places = [_USER.sub("", one.partition("#")[0].partition("?")[0], count=1) for one in own]
-    if any(not place or "," in place for place in places) or re.search(r"[,#]", model):
+    if any(not place or "," in place for place in places) or "," in model:
         raise UsageError(
             f"{shown(spec)}: several addresses of one model are written "
             "http://HOST:PORT/v1,http://HOST:PORT/v1#NAME, with one NAME at the end"
