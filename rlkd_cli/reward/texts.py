@@ -6,8 +6,8 @@ from typing import Any
 
 from rlkd_cli.core.thinking import join
 from rlkd_cli.errors import RecordError
+from rlkd_cli.records.chat import parts_of, thinking_of
 
-THOUGHTS = ("reasoning_content", "reasoning", "thinking")  # where messages keep them apart
 # Tokens that end a completion, where it was decoded with special tokens
 _END = re.compile(
     r"(?:<\|(?:im_end|endoftext|eot_id|eom_id|end_of_text|end|return|eos|END_OF_TURN_TOKEN)"
@@ -37,16 +37,14 @@ def is_assistants(message: Mapping[str, Any]) -> bool:
 
 
 def _message(message: Mapping[str, Any]) -> str:
-    thinking = next((message[name] for name in THOUGHTS if message.get(name)), "")
-    return without_ends(join(str(thinking), content_of(message)))
+    return without_ends(join(thinking_of(message), content_of(message)))
 
 
 def content_of(message: Mapping[str, Any]) -> str:
     """A message's text, whose content may be a list of parts."""
     content = message.get("content")
     if isinstance(content, Sequence) and not isinstance(content, str):
-        parts = (part.get("text") for part in content if isinstance(part, Mapping))
-        return "".join(part for part in parts if isinstance(part, str))
+        return parts_of(list(content))[1] or ""
     return "" if content is None else str(content)
 
 

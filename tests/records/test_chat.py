@@ -37,6 +37,8 @@ def test_reasoning_beside_the_content_comes_first() -> None:
         assert said(content="4", **{name: [{"text": "two and two"}]})["path"] == whole
     parts = [{"type": "thinking", "thinking": "two and two"}, {"type": "text", "text": "4"}]
     assert said(content=parts)["path"] == whole
+    parts[0] = {"type": "reasoning", "text": "two and two"}
+    assert said(content=parts)["path"] == whole
 
 
 def test_thinking_that_stands_in_the_content_is_not_doubled() -> None:

@@ -84,6 +84,14 @@ def test_end_tokens_are_left_out_of_long_texts_too() -> None:
     assert completion_text(f"{long} ") == f"{long} "
 
 
+def test_thinking_that_a_message_keeps_apart_is_of_the_path() -> None:
+    whole = "<think>\ntwo and two\n</think>\n\n4"
+    beside = {"role": "assistant", "content": "4", "reasoning_details": [{"text": "two and two"}]}
+    parts = [{"type": "thinking", "thinking": "two and two"}, {"type": "text", "text": "4"}]
+    inside = {"role": "assistant", "content": parts}
+    assert completion_text([beside]) == completion_text([inside]) == whole
+
+
 def test_only_what_the_model_wrote_earns_a_reward(server) -> None:
     import numpy as np
 

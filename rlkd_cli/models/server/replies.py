@@ -9,6 +9,7 @@ from rlkd_cli.errors import RecordError
 from rlkd_cli.models.base import Reply, Sampling, choice_probabilities, cut_at
 from rlkd_cli.models.server.faults import REJECT, RETRY, SERVERS_FAULT, Fault, fault_of
 from rlkd_cli.models.usage import spend
+from rlkd_cli.records.chat import REASONING, THINKING
 
 # What servers call the end that a text came to by itself, and the end that a limit brought
 STOPPED = frozenset(
@@ -118,14 +119,13 @@ def _parts(message: Mapping[str, Any]) -> tuple[str, str, str]:
     elif isinstance(content, list | dict):
         for part in content if isinstance(content, list) else [content]:
             kind = str(part.get("type") or "text") if isinstance(part, dict) else "text"
-            if kind.startswith(("thinking", "reasoning", "thought")):
+            if kind.startswith(THINKING):
                 thoughts.append(_text(part))
             elif kind == "refusal":
                 refusals.append(_text(part))
             elif kind in ("text", "output_text"):
                 texts.append(_text(part))
-    apart = ("reasoning_content", "reasoning", "thinking", "reasoning_details")
-    beside = next((t for name in apart if (t := _text(message.get(name))).strip()), "")
+    beside = next((t for name in REASONING if (t := _text(message.get(name))).strip()), "")
     refusals.append(_text(message.get("refusal")))
     return "".join(texts), beside or "".join(thoughts), "".join(refusals).strip()
 
